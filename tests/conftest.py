@@ -1,0 +1,67 @@
+"""What every test can ask for: databases of both kinds, a free port, and an honest count of what was skipped."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import URL, make_url
+
+from tests import postgres
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The address of a PostgreSQL server for this run; skips, saying what is missing, when there is none."""
+    try:
+        with postgres.running_server() as address:
+            yield address.render_as_string(hide_password=False)
+    except postgres.PostgresMissingError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of an empty database; a test that asks for it runs once on SQLite and once on PostgreSQL."""
+    if request.param == "sqlite":
+        yield URL.create("sqlite", database=str(tmp_path / "test.sqlite3")).render_as_string()
+        return
+    server = make_url(request.getfixturevalue("postgres_url"))
+    with postgres.fresh_database(server) as address:
+        yield address.render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A TCP port on loopback that nobody listens on."""
+    return postgres.free_port()
+
+
+# --- skips are counted and named, and can be forbidden ---------------------------------------------------------
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Offer --no-skips, with which a skipped test fails the run."""
+    parser.addoption("--no-skips", action="store_true", help="fail the run when a test was skipped")
+
+
+def skipped_tests(config: pytest.Config) -> list[str]:
+    """The names of the tests that were skipped in this run."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    return [] if reporter is None else [report.nodeid for report in reporter.stats.get("skipped", [])]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Turn a green run with skips into a failed one where skips are forbidden."""
+    green = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+    if green and session.config.getoption("--no-skips") and skipped_tests(session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say how many tests were skipped, and which."""
+    names = skipped_tests(config)
+    verdict = ", which --no-skips forbids" if names and config.getoption("--no-skips") else ""
+    terminalreporter.write_line(f"skipped: {len(names)}{verdict}")
+    for name in names:
+        terminalreporter.write_line(f"  {name}")

@@ -1,0 +1,83 @@
+"""The checks of `./run lint` as tests, so that one command shows everything."""
+
+import importlib.util
+import subprocess
+import sys
+import tomllib
+from collections.abc import Sequence
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def read_checks() -> dict[str, Sequence[str]]:
+    """The checks that the runner runs, taken from the runner itself."""
+    loader = SourceFileLoader("run_script", str(ROOT / "run"))
+    spec = importlib.util.spec_from_loader(loader.name, loader)
+    assert spec is not None
+    script = importlib.util.module_from_spec(spec)
+    loader.exec_module(script)
+    checks: dict[str, Sequence[str]] = script.CHECKS
+    return checks
+
+
+CHECKS = read_checks()
+
+
+@pytest.fixture(scope="module")
+def project() -> dict[str, Any]:
+    """What pyproject.toml says."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_the_check_passes(name: str) -> None:
+    program, *options = CHECKS[name]
+    command = [str(Path(sys.executable).parent / program), *options]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, f"{name}:\n{result.stdout}{result.stderr}"
+
+
+def contract_sources(project: dict[str, Any], contract: str) -> set[str]:
+    """The modules that an import contract speaks about."""
+    contracts = {entry["id"]: entry for entry in project["tool"]["importlinter"]["contracts"]}
+    return set(contracts[contract]["source_modules"])
+
+
+def test_every_module_of_the_contract_between_node_and_hub_is_held_to_plain_imports(project: dict[str, Any]) -> None:
+    modules = (entry for entry in (ROOT / "shared_schema").iterdir() if entry.stem not in ("__init__", "service"))
+    names = {
+        f"shared_schema.{entry.stem}" for entry in modules if entry.suffix == ".py" or (entry / "__init__.py").exists()
+    }
+    assert names == contract_sources(project, "contract-is-plain")
+
+
+def test_both_contracts_about_rules_name_the_same_modules(project: dict[str, Any]) -> None:
+    pure = contract_sources(project, "pure-modules")
+    assert pure == contract_sources(project, "pure-modules-get-their-inputs")
+
+
+@pytest.mark.parametrize("program", ["local_node", "regional_hub"])
+def test_every_module_of_a_program_has_its_layer(project: dict[str, Any], program: str) -> None:
+    layers = [
+        layer
+        for contract in project["tool"]["importlinter"]["contracts"]
+        if contract.get("containers") == [program]
+        for row in contract["layers"]
+        for layer in row.replace("(", "").replace(")", "").split(" | ")
+    ]
+    modules = {
+        entry.stem
+        for entry in (ROOT / program).iterdir()
+        if entry.suffix == ".py" or (entry.is_dir() and (entry / "__init__.py").exists())
+    }
+    assert modules - {"__init__"} <= set(layers)
+
+
+def test_the_version_is_written_once(project: dict[str, Any]) -> None:
+    public_code = (ROOT / "publiccode.yml").read_text(encoding="utf-8")
+    assert f"\nsoftwareVersion: {project['project']['version']}\n" in public_code
