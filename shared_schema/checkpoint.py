@@ -1,0 +1,152 @@
+"""Signed note (C2SP signed-note) and checkpoint (C2SP tlog-checkpoint): what a hub says its log is.
+
+A note is a text that ends in a line break, a blank line, and signature lines `— <name> <base64(key hash, signature)>`.
+A checkpoint is a note whose text is the log's origin, its size and its root hash:
+
+    sachsen.de
+    17
+    VzQ...=
+
+    — sachsen.de 5vQ...
+"""
+
+import base64
+import binascii
+import hashlib
+import re
+from dataclasses import dataclass
+
+from shared_schema.errors import MalformedError, VerificationError
+from shared_schema.keys import PublicKey, SigningKey
+from shared_schema.merkle import EMPTY_ROOT, HASH_BYTES
+from shared_schema.problem import ProblemCode
+
+ED25519_LOG_SIGNATURE = 0x01
+KEY_HASH_BYTES = 4
+MAX_NOTE_BYTES = 16 * 1024
+MAX_NOTE_SIGNATURES = 16
+_NOTE_NAME = re.compile(r"[^\s+]+")
+_SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
+
+
+@dataclass(frozen=True, slots=True)
+class NoteVerifier:
+    """A name and a key that may sign notes; `vkey` is its text form `<name>+<key hash>+<base64(type, key)>`."""
+
+    name: str
+    key: PublicKey
+
+    @property
+    def key_hash(self) -> bytes:
+        material = self.name.encode() + b"\n" + bytes([ED25519_LOG_SIGNATURE]) + self.key.raw
+        return hashlib.sha256(material).digest()[:KEY_HASH_BYTES]
+
+    @property
+    def vkey(self) -> str:
+        encoded = base64.b64encode(bytes([ED25519_LOG_SIGNATURE]) + self.key.raw).decode()
+        return f"{self.name}+{self.key_hash.hex()}+{encoded}"
+
+    @classmethod
+    def from_vkey(cls, vkey: str) -> "NoteVerifier":
+        """Read a vkey. Raises MalformedError when it is not an Ed25519 one or its hash does not fit."""
+        name, _, rest = vkey.partition("+")
+        key_hash, _, encoded = rest.partition("+")
+        material = _decode(encoded)
+        if not _NOTE_NAME.fullmatch(name) or not material or material[0] != ED25519_LOG_SIGNATURE:
+            raise MalformedError("expected a verifier key <name>+<hash>+<base64 of an Ed25519 key>")
+        verifier = cls(name, PublicKey(material[1:]))
+        if verifier.key_hash.hex() != key_hash:
+            raise MalformedError("expected a verifier key whose hash fits its name and key")
+        return verifier
+
+
+def sign_note(text: str, name: str, key: SigningKey) -> str:
+    """The note of `text` (which ends in a line break) with one signature."""
+    verifier = NoteVerifier(name, key.public)
+    signature = base64.b64encode(verifier.key_hash + key.sign(text.encode())).decode()
+    return f"{text}\n— {name} {signature}\n"
+
+
+def verify_note(note: str, verifier: NoteVerifier) -> str:
+    """Return the text of a note that `verifier` signed; signatures of others are passed over.
+
+    Raises MalformedError for a wrong form, VerificationError when the verifier's signature is missing or false.
+    """
+    text, signatures = _split_note(note)
+    found = False
+    for name, material in signatures:
+        if name != verifier.name or material[:KEY_HASH_BYTES] != verifier.key_hash:
+            continue
+        verifier.key.verify(material[KEY_HASH_BYTES:], text.encode())
+        found = True
+    if not found:
+        raise VerificationError(f"expected a note signed by {verifier.name}", code=ProblemCode.FEED_CHECKPOINT)
+    return text
+
+
+def _split_note(note: str) -> tuple[str, list[tuple[str, bytes]]]:
+    text, separator, tail = note.rpartition("\n\n")
+    lines = tail.split("\n")
+    if (
+        len(note) > MAX_NOTE_BYTES
+        or not separator
+        or lines[-1] != ""
+        or not 1 <= len(lines) - 1 <= MAX_NOTE_SIGNATURES
+        or any(ord(character) < 0x20 and character != "\n" for character in note)
+    ):
+        raise MalformedError("expected a signed note: a text, a blank line, signature lines")
+    signatures = []
+    for line in lines[:-1]:
+        dash, _, rest = line.partition(" ")
+        name, _, encoded = rest.partition(" ")
+        material = _decode(encoded)
+        if dash != "—" or not _NOTE_NAME.fullmatch(name) or len(material) <= KEY_HASH_BYTES:
+            raise MalformedError("expected signature lines of the form: dash, name, base64")
+        signatures.append((name, material))
+    return text + "\n", signatures
+
+
+def _decode(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise MalformedError("expected standard base64") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The size and the root hash of a log at one moment."""
+
+    origin: str
+    size: int
+    root: bytes
+
+    def to_text(self) -> str:
+        return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n"
+
+    def sign(self, key: SigningKey) -> str:
+        """The signed note of this checkpoint; the signer's name is the log's origin."""
+        return sign_note(self.to_text(), self.origin, key)
+
+
+def parse_checkpoint(text: str) -> Checkpoint:
+    """Read a checkpoint body. Raises MalformedError. Extension lines are allowed and passed over."""
+    lines = text.split("\n")
+    if len(lines) < 4 or not lines[0] or not _SIZE.fullmatch(lines[1]) or lines[-1] != "":
+        raise MalformedError("expected a checkpoint: origin, size, root hash, one a line")
+    root = _decode(lines[2])
+    size = int(lines[1])
+    if len(root) != HASH_BYTES or (size == 0 and root != EMPTY_ROOT):
+        raise MalformedError("expected a root hash of 32 bytes that fits the size")
+    return Checkpoint(lines[0], size, root)
+
+
+def verify_checkpoint(note: str, verifier: NoteVerifier) -> Checkpoint:
+    """Return the checkpoint of a note that the log `verifier.name` signed.
+
+    Raises MalformedError or VerificationError.
+    """
+    checkpoint = parse_checkpoint(verify_note(note, verifier))
+    if checkpoint.origin != verifier.name:
+        raise VerificationError(f"expected a checkpoint of {verifier.name}", code=ProblemCode.FEED_CHECKPOINT)
+    return checkpoint

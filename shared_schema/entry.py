@@ -1,0 +1,41 @@
+"""The log entry: what a leaf of a hub's log is made of. Content can be erased; the entry, and so the log, stays."""
+
+import hashlib
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from shared_schema.merkle import leaf_hash
+from shared_schema.names import Digest
+from shared_schema.statement import Audience, Kind, Timestamp
+from shared_schema.wire import WireModel
+
+
+class LogEntry(WireModel):
+    """One leaf: which statement (by digest), of which kind, for whom, and when the hub took it."""
+
+    v: Literal[1] = 1
+    kind: Kind
+    digest: Digest
+    audience: Audience
+    time: Timestamp
+
+    @property
+    def leaf(self) -> bytes:
+        """The leaf hash (RFC 6962) of the canonical entry."""
+        return leaf_hash(self.to_bytes())
+
+
+class Receipt(WireModel):
+    """A hub's promise, with proof, that an entry is in its log: the same for ever for the same statement."""
+
+    v: Literal[1] = 1
+    index: Annotated[int, Field(ge=0)]
+    entry: LogEntry
+    proof: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$")], ...]
+    checkpoint: str
+
+
+def digest_of(stored: bytes) -> str:
+    """SHA-256 of stored envelope bytes, 64 hexadecimal digits."""
+    return hashlib.sha256(stored).hexdigest()

@@ -1,0 +1,46 @@
+"""The errors of the contract. A message says what was expected, never what the content was."""
+
+from shared_schema.problem import ProblemCode
+
+
+class ContractError(Exception):
+    """Base of every error of the contract; `code` is stable, the message is for people.
+
+    `place` names the field that was wrong (`body.cells.3.value`), never its content.
+    """
+
+    code: ProblemCode = ProblemCode.SCHEMA
+
+    def __init__(self, message: str, *, code: ProblemCode | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        if code is not None:
+            self.code = code
+
+
+class SchemaError(ContractError):
+    """The form is wrong: an unknown field, a wrong type, a text that may not be."""
+
+
+class MalformedError(SchemaError):
+    """The bytes are not what we read at all: not JSON, not canonical, too deep."""
+
+    code = ProblemCode.MALFORMED_JSON
+
+
+class VerificationError(ContractError):
+    """A signature, a key, a proof or a checkpoint does not hold."""
+
+    code = ProblemCode.BAD_SIGNATURE
+
+
+class ReleaseRuleError(ContractError):
+    """The floor that node and hub both apply is not kept."""
+
+    code = ProblemCode.RELEASE_RULE
+
+
+class FeedError(VerificationError):
+    """What a hub serves does not follow from what it served before. The reader stops and keeps what it has."""
+
+    code = ProblemCode.FEED_FORK

@@ -1,0 +1,192 @@
+"""The signed statement and its kinds: what node and hub say to each other.
+
+    {"v":1, "kind":"trend", "origin":"bremen.hb.de", "seq":17, "issued_at":"2026-11-22T09:00:00Z",
+     "nonce":"...", "audience":"hub", "body":{...}}
+
+`seq` rises with every statement of an origin, and (origin, seq) is unique for ever. `audience` says how far the content
+may travel. The bodies are in `trend.py`, `content.py` and `governance.py`; `STATEMENT_BODIES` is the list of kinds.
+"""
+
+import re
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import AfterValidator, Field
+
+from shared_schema import canonical
+from shared_schema.content import AnswerBody, BulletinBody, ExperienceBody, PracticeBody, QuestionBody
+from shared_schema.envelope import Envelope, VerifiedEnvelope, kind_of, sign_payload
+from shared_schema.errors import SchemaError, VerificationError
+from shared_schema.governance import MembershipBody, PolicyBody, RelayedBody, WithdrawalBody
+from shared_schema.keys import SigningKey
+from shared_schema.names import Origin
+from shared_schema.problem import ProblemCode
+from shared_schema.trend import AggregateBody, TrendBody
+from shared_schema.wire import WireModel
+
+TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", re.ASCII)
+
+
+class Kind(StrEnum):
+    """What a statement is; each has a payload type of its own."""
+
+    TREND = "trend"
+    AGGREGATE = "aggregate"
+    PRACTICE = "practice"
+    EXPERIENCE = "experience"
+    BULLETIN = "bulletin"
+    QUESTION = "question"
+    ANSWER = "answer"
+    WITHDRAWAL = "withdrawal"
+    MEMBERSHIP = "membership"
+    POLICY = "policy"
+    RELAYED = "relayed"
+
+
+class Audience(StrEnum):
+    """How far the content may travel, narrowest first."""
+
+    HUB = "hub"
+    REGION = "region"
+    NATION = "nation"
+    EUROPE = "europe"
+
+    @property
+    def reach(self) -> int:
+        """0 for the home hub alone, 1 for its region, 2 for the nation, 3 for Europe."""
+        return list(Audience).index(self)
+
+
+def format_time(moment: datetime) -> str:
+    """UTC, to the second: `2026-11-22T09:00:00Z` (RFC 3339)."""
+    return moment.astimezone(UTC).strftime(TIME_FORMAT)
+
+
+def parse_time(text: str) -> datetime:
+    """The inverse of `format_time`. Raises ValueError."""
+    if not _TIME.fullmatch(text):
+        raise ValueError("expected a time such as 2026-11-22T09:00:00Z")
+    return datetime.strptime(text, TIME_FORMAT).replace(tzinfo=UTC)
+
+
+def _check_time(text: str) -> str:
+    parse_time(text)
+    return text
+
+
+Timestamp = Annotated[str, AfterValidator(_check_time)]
+StatementBody = (
+    TrendBody
+    | AggregateBody
+    | PracticeBody
+    | ExperienceBody
+    | BulletinBody
+    | QuestionBody
+    | AnswerBody
+    | WithdrawalBody
+    | MembershipBody
+    | PolicyBody
+    | RelayedBody
+)
+STATEMENT_BODIES: dict[Kind, type[WireModel]] = {
+    Kind.TREND: TrendBody,
+    Kind.AGGREGATE: AggregateBody,
+    Kind.PRACTICE: PracticeBody,
+    Kind.EXPERIENCE: ExperienceBody,
+    Kind.BULLETIN: BulletinBody,
+    Kind.QUESTION: QuestionBody,
+    Kind.ANSWER: AnswerBody,
+    Kind.WITHDRAWAL: WithdrawalBody,
+    Kind.MEMBERSHIP: MembershipBody,
+    Kind.POLICY: PolicyBody,
+    Kind.RELAYED: RelayedBody,
+}
+HUB_KINDS = frozenset({Kind.AGGREGATE, Kind.MEMBERSHIP, Kind.POLICY, Kind.RELAYED})
+"""Kinds that only a hub may sign; all others only a node."""
+
+
+class Statement(WireModel):
+    """What is signed. `body` is the type that STATEMENT_BODIES names for `kind`."""
+
+    v: Literal[1] = 1
+    kind: Kind
+    origin: Origin
+    seq: Annotated[int, Field(ge=1)]
+    issued_at: Timestamp
+    nonce: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{22,64}$")]
+    audience: Audience
+    body: StatementBody
+
+
+def _statement_model(kind: Kind, body: type[WireModel]) -> type[Statement]:
+    """`Statement` with the one body type of its kind, so that a body is never guessed from its fields."""
+    namespace: dict[str, Any] = {
+        "__annotations__": {"kind": Literal[kind], "body": body},
+        "__module__": __name__,
+        "__doc__": f"A statement of kind {kind.value}.",
+    }
+    return type(f"{body.__name__.removesuffix('Body')}Statement", (Statement,), namespace)
+
+
+_MODELS = {kind: _statement_model(kind, body) for kind, body in STATEMENT_BODIES.items()}
+
+
+class VerifiedStatement(NamedTuple):
+    """A statement whose signature holds and whose bytes are canonical. Only `read_statement` makes one."""
+
+    statement: Statement
+    envelope: Envelope
+
+    @property
+    def digest(self) -> str:
+        return self.envelope.digest
+
+
+def read_statement(verified: VerifiedEnvelope) -> VerifiedStatement:
+    """Parse what was verified.
+
+    Raises MalformedError (not canonical JSON), SchemaError (not a statement), VerificationError `kind-mismatch`
+    (signed as another kind than it says).
+    """
+    payload = verified.envelope.payload
+    value = canonical.parse_canonical(payload)
+    kind = kind_of(verified.envelope.payload_type)
+    if kind not in _MODELS:
+        raise SchemaError("expected a payload type of a kind that this protocol knows")
+    if isinstance(value.get("kind"), str) and value["kind"] != kind:
+        raise VerificationError("expected the kind that the payload type names", code=ProblemCode.KIND_MISMATCH)
+    return VerifiedStatement(_MODELS[Kind(kind)].from_checked_bytes(payload), verified.envelope)
+
+
+def claimed_origin(envelope: Envelope) -> str | None:
+    """What an unverified payload says its origin is: a hint for finding keys, nothing more."""
+    try:
+        origin = canonical.parse_strict(envelope.payload).get("origin")
+    except SchemaError:
+        return None
+    return origin if isinstance(origin, str) else None
+
+
+def make_statement(
+    body: StatementBody, *, kind: Kind, origin: str, seq: int, issued_at: datetime, nonce: str, audience: Audience
+) -> Statement:
+    """A statement of `kind`. Raises SchemaError (through pydantic's checks) when the parts do not fit."""
+    return _MODELS[kind].from_object(
+        {
+            "v": 1,
+            "kind": kind.value,
+            "origin": origin,
+            "seq": seq,
+            "issued_at": format_time(issued_at),
+            "nonce": nonce,
+            "audience": audience.value,
+            "body": body.to_object(),
+        }
+    )
+
+
+def sign_statement(statement: Statement, key: SigningKey) -> Envelope:
+    """Sign the canonical bytes of a statement."""
+    return sign_payload(statement.kind.value, statement.to_bytes(), key)
