@@ -48,34 +48,9 @@ def contract_sources(project: dict[str, Any], contract: str) -> set[str]:
     return set(contracts[contract]["source_modules"])
 
 
-def test_every_module_of_the_contract_between_node_and_hub_is_held_to_plain_imports(project: dict[str, Any]) -> None:
-    modules = (entry for entry in (ROOT / "shared_schema").iterdir() if entry.stem not in ("__init__", "service"))
-    names = {
-        f"shared_schema.{entry.stem}" for entry in modules if entry.suffix == ".py" or (entry / "__init__.py").exists()
-    }
-    assert names == contract_sources(project, "contract-is-plain")
-
-
 def test_both_contracts_about_rules_name_the_same_modules(project: dict[str, Any]) -> None:
     pure = contract_sources(project, "pure-modules")
     assert pure == contract_sources(project, "pure-modules-get-their-inputs")
-
-
-@pytest.mark.parametrize("program", ["local_node", "regional_hub"])
-def test_every_module_of_a_program_has_its_layer(project: dict[str, Any], program: str) -> None:
-    layers = [
-        layer
-        for contract in project["tool"]["importlinter"]["contracts"]
-        if contract.get("containers") == [program]
-        for row in contract["layers"]
-        for layer in row.replace("(", "").replace(")", "").split(" | ")
-    ]
-    modules = {
-        entry.stem
-        for entry in (ROOT / program).iterdir()
-        if entry.suffix == ".py" or (entry.is_dir() and (entry / "__init__.py").exists())
-    }
-    assert modules - {"__init__"} <= set(layers)
 
 
 def test_the_version_is_written_once(project: dict[str, Any]) -> None:
