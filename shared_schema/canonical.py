@@ -133,7 +133,7 @@ def _check_container(value: Mapping[str, Any] | Sequence[Any], *, depth: int, pl
             _check(item, depth=depth + 1, place=f"{place}.{index}")
         return
     for key, item in value.items():
-        if not isinstance(key, str) or not key.isascii() or not key.isprintable():
+        if not key.isascii() or not key.isprintable():
             raise SchemaError("expected keys of printable ASCII characters")
         _check(item, depth=depth + 1, place=f"{place}.{key}" if place else key)
 

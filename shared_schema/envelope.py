@@ -22,7 +22,7 @@ from shared_schema.keys import PublicKey, SigningKey
 from shared_schema.problem import ProblemCode
 
 MAX_ENVELOPE_BYTES = 256 * 1024
-"""Far above the largest practice (about 12 KiB) and the largest table (about 40 KiB); small enough to hold in memory."""
+"""Far above the largest practice (about 12 KiB) and table (about 40 KiB); small enough to hold in memory."""
 PAYLOAD_TYPE_PREFIX = "application/vnd.prevention-exchange."
 _PAYLOAD_TYPE = re.compile(r"application/vnd\.prevention-exchange\.([a-z][a-z-]{0,30})\.v1\+json")
 _KEYID = re.compile(r"[0-9a-f]{64}")
@@ -42,7 +42,7 @@ def kind_of(type_name: str) -> str:
 
 
 def pae(type_name: str, payload: bytes) -> bytes:
-    """DSSE's pre-authentication encoding: lengths in ASCII decimal, so that nothing can shift from one part to another."""
+    """DSSE's pre-authentication encoding: with the lengths in it, nothing can shift from one part to another."""
     name = type_name.encode()
     return b"DSSEv1 %d %b %d %b" % (len(name), name, len(payload), payload)
 
@@ -102,9 +102,7 @@ def parse_envelope(body: bytes) -> Envelope:
     is signed. Nothing is trusted yet.
     """
     if len(body) > MAX_ENVELOPE_BYTES:
-        raise MalformedError(
-            f"expected an envelope of at most {MAX_ENVELOPE_BYTES} bytes", code=ProblemCode.TOO_LARGE
-        )
+        raise MalformedError(f"expected an envelope of at most {MAX_ENVELOPE_BYTES} bytes", code=ProblemCode.TOO_LARGE)
     return envelope_from_object(canonical.parse_strict(body))
 
 

@@ -12,7 +12,7 @@ and ends in FeedError; the reader keeps the state it had.
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -63,7 +63,7 @@ class FeedState:
     verifier: NoteVerifier
     seen_size: int = 0
     seen_root: bytes = EMPTY_ROOT
-    frontier: Frontier = Frontier()
+    frontier: Frontier = field(default_factory=Frontier)
 
     @property
     def next_index(self) -> int:
@@ -144,11 +144,10 @@ def _item(index: int, item: FeedEntry) -> FeedItem:
         return FeedItem(index, item.entry, None, item.absent)
     try:
         envelope = envelope_from_object(item.envelope)
-        same = envelope.digest == item.entry.digest and envelope.kind == item.entry.kind.value
+        if envelope.digest != item.entry.digest or envelope.kind != item.entry.kind.value:
+            raise SchemaError("another digest or kind")
     except (SchemaError, VerificationError):
-        same = False
-    if not same:
-        raise FeedError(f"expected the envelope that the entry names {place}", code=ProblemCode.FEED_ENTRY)
+        raise FeedError(f"expected the envelope that the entry names {place}", code=ProblemCode.FEED_ENTRY) from None
     return FeedItem(index, item.entry, envelope, None)
 
 

@@ -1,0 +1,1 @@
+"""What both programs are built from, and nothing about either: database, control socket, HTTP parts."""

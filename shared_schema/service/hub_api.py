@@ -1,0 +1,203 @@
+"""The client of a hub's API, for nodes and for hubs that follow other hubs. The hub may be hostile.
+
+No redirects, no proxies from the environment, no content encoding, at most 8 MB an answer, plain http to loopback only.
+What comes back is bytes or checked models; whoever calls verifies proofs and signatures.
+"""
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from ipaddress import ip_address
+from typing import Annotated, Literal, Self, TypeVar
+from urllib.parse import urlencode, urlsplit
+
+import httpx
+from pydantic import Field
+
+from shared_schema.canonical import parse_strict
+from shared_schema.entry import Receipt
+from shared_schema.errors import ContractError, SchemaError
+from shared_schema.feed import MAX_RESPONSE_BYTES
+from shared_schema.keys import SigningKey
+from shared_schema.names import Origin
+from shared_schema.service.signed_reads import sign_request
+from shared_schema.wire import WireModel
+
+Model = TypeVar("Model", bound=WireModel)
+TIMEOUT = httpx.Timeout(15.0, connect=5.0)
+MAX_RETRY_AFTER_SECONDS = 3600
+
+
+class HubUnreachable(Exception):
+    """No usable answer now; the same request may go through later. `retry_after` in seconds if the hub named it."""
+
+    def __init__(self, message: str, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.retry_after = retry_after
+
+
+class HubRefused(Exception):
+    """The hub says no, for a reason that a retry does not change: status 4xx with a problem code."""
+
+    def __init__(self, code: str, status: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status
+        self.message = message
+
+
+class HubIdentity(WireModel):
+    """What a hub says about itself; a person compares the fingerprint."""
+
+    name: Origin
+    level: Literal["region", "nation", "europe"]
+    vkey: Annotated[str, Field(max_length=300)]
+    fingerprint: Annotated[str, Field(max_length=100)]
+    api: Literal[1]
+
+
+class MemberState(WireModel):
+    """What a hub knows of the member that asks."""
+
+    name: Origin
+    status: str
+    highest_seq: Annotated[int, Field(ge=0)]
+
+
+def check_hub_url(url: str) -> str:
+    """Return the address without a trailing slash.
+
+    Raises SchemaError unless it is https, or http to this machine; without user name, query or fragment.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("https", "http") or not parts.hostname or parts.username or parts.password:
+        raise SchemaError("expected an address such as https://hub.example")
+    if parts.query or parts.fragment:
+        raise SchemaError("expected a hub address without ? and #")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise SchemaError("expected https; plain http is for this machine only")
+    return url.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class HubApi:
+    """One hub's API, seen by one member.
+
+    Every call raises HubUnreachable or HubRefused and nothing else.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        key: SigningKey,
+        clock: Callable[[], datetime],
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self.base_url = check_hub_url(base_url)
+        self._key = key
+        self._clock = clock
+        self._client = httpx.Client(
+            timeout=TIMEOUT,
+            follow_redirects=False,
+            trust_env=False,
+            transport=transport,
+            headers={"Accept-Encoding": "identity", "User-Agent": "prevention-exchange"},
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._client.close()
+
+    def identity(self) -> HubIdentity:
+        """Who the hub says it is. Not verified: the fingerprint is for a person to compare."""
+        return _read(HubIdentity, self._request("GET", "/v1/hub"))
+
+    def request_enrolment(self, envelope: bytes) -> None:
+        """Ask to become a member."""
+        self._request("POST", "/v1/enrolments", body=envelope)
+
+    def submit(self, envelope: bytes) -> Receipt:
+        """Hand in one statement; the receipt is not verified yet."""
+        return _read(Receipt, self._request("POST", "/v1/submissions", body=envelope))
+
+    def member_state(self) -> MemberState:
+        return _read(MemberState, self._request("GET", "/v1/members/me", signed=True))
+
+    def highest_seq(self) -> int:
+        """The highest seq the hub has from this member; 0 when it has none."""
+        return self.member_state().highest_seq
+
+    def feed(self, first: int, seen: int) -> bytes:
+        """The bytes of a feed page; `shared_schema.feed` reads and verifies them."""
+        query = urlencode({"from": first, "seen": seen})
+        return self._request("GET", f"/v1/feed?{query}", signed=True)
+
+    def _request(self, method: str, path: str, *, body: bytes | None = None, signed: bool = False) -> bytes:
+        url = self.base_url + path
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        if signed:
+            headers |= sign_request(method, url, self._key, self._clock())
+        try:
+            with self._client.stream(method, url, content=body, headers=headers) as response:
+                content = _bounded(response)
+        except httpx.HTTPError as error:
+            raise HubUnreachable(f"expected an answer from the hub ({type(error).__name__})") from None
+        _check_status(response, content)
+        return content
+
+
+def _bounded(response: httpx.Response) -> bytes:
+    if response.headers.get("content-encoding", "identity").lower() != "identity":
+        raise HubUnreachable("expected an answer without content encoding")
+    parts, size = [], 0
+    for part in response.iter_raw():
+        size += len(part)
+        if size > MAX_RESPONSE_BYTES:
+            raise HubUnreachable(f"expected an answer of at most {MAX_RESPONSE_BYTES} bytes")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _check_status(response: httpx.Response, content: bytes) -> None:
+    status = response.status_code
+    if status in (200, 201, 202):
+        return
+    if status in (408, 429) or status >= 500:
+        raise HubUnreachable(f"expected an answer from the hub, got status {status}", _retry_after(response))
+    if 400 <= status < 500:
+        raise HubRefused(*_problem(content, status))
+    raise HubUnreachable(f"expected status 200, 201 or 202, got {status}")
+
+
+def _retry_after(response: httpx.Response) -> int | None:
+    text = response.headers.get("retry-after", "")
+    return min(int(text), MAX_RETRY_AFTER_SECONDS) if text.isascii() and text.isdigit() and len(text) < 9 else None
+
+
+def _problem(content: bytes, status: int) -> tuple[str, int, str]:
+    """Code, status and sentence of a problem document; texts of a hub are cut and shown to people only."""
+    try:
+        document = json.loads(content)
+        return str(document["code"])[:60], status, str(document["detail"])[:600]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return "unknown", status, "the hub gave no reason"
+
+
+def _read(model: type[Model], content: bytes) -> Model:
+    try:
+        parse_strict(content)
+        return model.from_checked_bytes(content)
+    except ContractError as error:
+        raise HubUnreachable(f"expected a well-formed answer: {error.message}") from None
