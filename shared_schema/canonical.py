@@ -75,7 +75,7 @@ def parse_strict(data: bytes) -> JsonObject:
         raise MalformedError("expected one JSON object") from None
     if not isinstance(value, dict):
         raise MalformedError("expected a JSON object at the top")
-    _check(value, depth=1, place="")
+    _check(value, depth=1, place=None)
     return value
 
 
@@ -111,34 +111,45 @@ _DECODER = json.JSONDecoder(
 )
 
 
-def _check(value: object, *, depth: int, place: str) -> None:
+def _check(value: object, *, depth: int, place: str | None) -> None:
+    # The place is for our own values. In what somebody sent, the keys are the sender's, so there it is None.
     if isinstance(value, str):
         check_text(value, place=place)
     elif isinstance(value, bool):
         return
     elif isinstance(value, int):
         if abs(value) > MAX_INTEGER:
-            raise SchemaError(f"expected an integer smaller than 2^53 at {place or 'the top'}")
+            raise SchemaError(f"expected an integer smaller than 2^53{_at(place)}")
     elif isinstance(value, (dict, list, tuple)):
         _check_container(value, depth=depth, place=place)
     else:
-        raise SchemaError(f"expected text, integer, list or object at {place or 'the top'}")
+        raise SchemaError(f"expected text, integer, list or object{_at(place)}")
 
 
-def _check_container(value: Mapping[str, Any] | Sequence[Any], *, depth: int, place: str) -> None:
+def _check_container(value: Mapping[str, Any] | Sequence[Any], *, depth: int, place: str | None) -> None:
     if depth > MAX_DEPTH:
         raise MalformedError(f"expected a depth of at most {MAX_DEPTH}")
     if not isinstance(value, Mapping):
         for index, item in enumerate(value):
-            _check(item, depth=depth + 1, place=f"{place}.{index}")
+            _check(item, depth=depth + 1, place=_below(place, str(index)))
         return
     for key, item in value.items():
         if not key.isascii() or not key.isprintable():
             raise SchemaError("expected keys of printable ASCII characters")
-        _check(item, depth=depth + 1, place=f"{place}.{key}" if place else key)
+        _check(item, depth=depth + 1, place=_below(place, key))
 
 
-def check_text(text: str, *, place: str = "") -> None:
+def _below(place: str | None, part: str) -> str | None:
+    if place is None:
+        return None
+    return f"{place}.{part}" if place else part
+
+
+def _at(place: str | None) -> str:
+    return "" if place is None else f" at {place or 'the top'}"
+
+
+def check_text(text: str, *, place: str | None = "") -> None:
     """Check that a text may stand in a signed message.
 
     Raises MalformedError for a lone surrogate (no UTF-8 spelling exists), SchemaError for control and bidi-override
@@ -146,10 +157,9 @@ def check_text(text: str, *, place: str = "") -> None:
     """
     if text.isascii() and text.isprintable():
         return
-    where = place or "the top"
     if _SURROGATE.search(text):
         raise MalformedError("expected text without lone surrogates")
     if _FORBIDDEN_TEXT.search(text):
-        raise SchemaError(f"expected text without control or direction characters at {where}", code=ProblemCode.TEXT)
+        raise SchemaError(f"expected text without control or direction characters{_at(place)}", code=ProblemCode.TEXT)
     if not unicodedata.is_normalized("NFC", text):
-        raise SchemaError(f"expected text in Unicode normal form C at {where}", code=ProblemCode.TEXT)
+        raise SchemaError(f"expected text in Unicode normal form C{_at(place)}", code=ProblemCode.TEXT)

@@ -1,20 +1,28 @@
 """The form of everything on the wire: strict, frozen, without unknown fields, and errors that echo nothing."""
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shared_schema import canonical
 from shared_schema.errors import SchemaError
 
-_VALUES_OF_THE_SENDER = frozenset({"extra_forbidden", "invalid_key"})
 _SHOWN_ERRORS = 5
+_MAX_DESCRIPTION = 400
+"""Characters. A problem document has at most 2 KB, and nobody reads more."""
 
 
 class WireModel(BaseModel):
     """Base of every message and part of a message."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
+    field_names: ClassVar[set[str]] = set()
+    """The names of all fields of all messages: the only words of a message that an error may repeat."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        WireModel.field_names.update(cls.model_fields)
 
     def to_object(self) -> dict[str, Any]:
         """Plain JSON values; absent values are absent keys."""
@@ -48,12 +56,21 @@ class WireModel(BaseModel):
 
 def describe(error: ValidationError) -> str:
     """One sentence with the places that are wrong; never a value, never a key that the sender chose."""
-    parts = []
+    parts: list[str] = []
     for item in error.errors(include_input=False, include_url=False, include_context=False)[:_SHOWN_ERRORS]:
-        location = [str(part) for part in item["loc"]]
-        if item["type"] in _VALUES_OF_THE_SENDER:
-            location = [*location[:-1], "(unknown field)"]
-        place = ".".join(location) or "the top"
-        parts.append(f"{place}: {item['msg'].removeprefix('Value error, ')}")
-    more = error.error_count() - _SHOWN_ERRORS
+        part = f"{_place(item['loc'])}: {item['msg'].removeprefix('Value error, ')}"
+        if parts and len("; ".join([*parts, part])) > _MAX_DESCRIPTION:
+            break
+        parts.append(part[:_MAX_DESCRIPTION])
+    more = error.error_count() - len(parts)
     return "; ".join(parts) + (f"; and {more} more" if more > 0 else "")
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    # pydantic puts a sender's own keys into the location (unknown fields, the keys of `dims`), and "[key]" after them.
+    known = [
+        str(part) if isinstance(part, int) or part in WireModel.field_names else "(unknown field)"
+        for part in location
+        if part != "[key]"
+    ]
+    return ".".join(known) or "the top"
