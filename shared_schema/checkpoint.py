@@ -108,9 +108,13 @@ def _split_note(note: str) -> tuple[str, list[tuple[str, bytes]]]:
 
 def _decode(text: str) -> bytes:
     try:
-        return base64.b64decode(text, validate=True)
+        data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise MalformedError("expected standard base64") from None
+    if base64.b64encode(data).decode() != text:
+        # The bits that the last digit does not need: with them one signature would have several spellings.
+        raise MalformedError("expected base64 whose spare bits are 0")
+    return data
 
 
 @dataclass(frozen=True, slots=True)

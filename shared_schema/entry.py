@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from shared_schema.merkle import leaf_hash
-from shared_schema.names import Digest
+from shared_schema.names import Base64Of32, Digest
 from shared_schema.statement import Audience, Kind, Timestamp
 from shared_schema.wire import WireModel
 
@@ -32,7 +32,7 @@ class Receipt(WireModel):
     v: Literal[1] = 1
     index: Annotated[int, Field(ge=0)]
     entry: LogEntry
-    proof: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$")], ...]
+    proof: tuple[Base64Of32, ...]
     checkpoint: str
 
 

@@ -138,10 +138,15 @@ def _only_signature(signatures: object) -> tuple[str, bytes]:
 
 def _decode_base64(text: str) -> bytes:
     # DSSE: "MUST accept both standard and URL-safe base64".
+    standard = text.replace("-", "+").replace("_", "/")
     try:
-        return base64.b64decode(text.replace("-", "+").replace("_", "/"), validate=True)
+        data = base64.b64decode(standard, validate=True)
     except (binascii.Error, ValueError):
         raise MalformedError("expected base64") from None
+    if base64.b64encode(data).decode() != standard:
+        # RFC 4648 section 3.5: bits that the last digit does not need; no changed bit may pass unnoticed.
+        raise MalformedError("expected base64 whose spare bits are 0")
+    return data
 
 
 def verify_envelope(envelope: Envelope, key: PublicKey) -> VerifiedEnvelope:

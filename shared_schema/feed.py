@@ -23,7 +23,7 @@ from shared_schema.entry import LogEntry, Receipt
 from shared_schema.envelope import Envelope, envelope_from_object
 from shared_schema.errors import ContractError, FeedError, SchemaError, VerificationError
 from shared_schema.merkle import EMPTY_ROOT, Frontier, verify_consistency, verify_inclusion
-from shared_schema.names import Origin
+from shared_schema.names import Base64Of32, Origin
 from shared_schema.problem import ProblemCode
 from shared_schema.wire import WireModel
 
@@ -32,8 +32,6 @@ MAX_PAGE_BYTES = 1024 * 1024
 """A page is cut before this; a single larger envelope cannot exist (MAX_ENVELOPE_BYTES)."""
 MAX_RESPONSE_BYTES = 8 * 1024 * 1024
 """A reader gives up above this: eight times what an honest hub sends."""
-
-HashText = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$")]
 
 
 class FeedEntry(WireModel):
@@ -52,8 +50,8 @@ class FeedPage(WireModel):
     first: Annotated[int, Field(ge=0)]
     entries: Annotated[tuple[FeedEntry, ...], Field(max_length=MAX_PAGE_ENTRIES)]
     checkpoint: str
-    proof: tuple[HashText, ...]
-    seen_proof: tuple[HashText, ...]
+    proof: tuple[Base64Of32, ...]
+    seen_proof: tuple[Base64Of32, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,9 @@ ORIGIN_PATTERN = r"^[a-z0-9](?:[a-z0-9-]{0,40}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-
 
 Origin = Annotated[str, StringConstraints(pattern=ORIGIN_PATTERN, max_length=100)]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Base64Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]{43}=$")]
+Base64Of32 = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$")]
+"""32 bytes in base64. The last digit carries four bits; as the other two are 0, there is one spelling."""
+Base64Key = Base64Of32
 TermId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(?:\.[a-z0-9_]+)*$", max_length=80)]
 """Identifier of a measure, a table or a dimension: `bias_incidents.by_offence`."""
 CellCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.+-]{1,40}$")]
