@@ -5,7 +5,7 @@ and two consistency proofs. `verify_page` appends the leaf hashes to the reader'
 then gives back the next state. Whatever a hub flips, drops, swaps, rewinds or signs with another key changes a hash
 and ends in FeedError; the reader keeps the state it had.
 
-    state = FeedState.start(NoteVerifier("sachsen.de", key))
+    state = FeedState(NoteVerifier("sachsen.de", key))
     page = parse_page(body)
     state, items = verify_page(state, page)
 """
@@ -93,6 +93,8 @@ def verify_page(state: FeedState, page: FeedPage) -> tuple[FeedState, list[FeedI
     Raises FeedError with the codes `feed-checkpoint` (wrong key or form), `feed-rollback` (smaller than what was seen),
     `feed-fork` (does not continue what was seen or read), `feed-entry` (an envelope that is not what its entry says).
     """
+    if page.hub != state.verifier.name:
+        raise FeedError(f"expected a page of {state.verifier.name}", code=ProblemCode.FEED_CHECKPOINT)
     checkpoint = _verified_checkpoint(state, page)  # 1. signed by the hub that was pinned
     _check_continues(state, page, checkpoint)  # 2. continues every checkpoint seen before
     if page.first != state.next_index:
