@@ -10,6 +10,7 @@ Level 0 are the leaves; the node (level, index) covers the leaves index * 2^leve
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from shared_schema.errors import SchemaError, VerificationError
 HASH_BYTES = 32
 TILE_WIDTH = 256
 TILE_HEIGHT = 8
+_TILE_INDEX = re.compile(r"(?:x[0-9]{3}/){0,4}[0-9]{3}")
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 
 NodeReader = Callable[[int, int], bytes]
@@ -216,11 +218,12 @@ def tile_index_path(index: int) -> str:
 
 def parse_tile_index(path: str) -> int:
     """The inverse of `tile_index_path`. Raises SchemaError for every other spelling."""
-    groups = path.split("/")
-    digits = "".join(group[1:] for group in groups[:-1]) + groups[-1]
-    if len(groups) > 5 or not (digits.isascii() and digits.isdigit()) or tile_index_path(int(digits)) != path:
+    if not _TILE_INDEX.fullmatch(path):
         raise SchemaError("expected a tile number in groups of three digits")
-    return int(digits)
+    index = int(path.replace("/x", "").removeprefix("x").replace("/", ""))
+    if tile_index_path(index) != path:
+        raise SchemaError("expected a tile number without leading groups of zeros")
+    return index
 
 
 def encode_bundle(entries: Iterable[bytes]) -> bytes:
