@@ -1,12 +1,12 @@
 """The log entry: what a leaf of a hub's log is made of. Content can be erased; the entry, and so the log, stays."""
 
 import hashlib
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from shared_schema.merkle import leaf_hash
-from shared_schema.names import Base64Of32, Digest
+from shared_schema.names import Base64Of32, Digest, Version
 from shared_schema.statement import Audience, Kind, Timestamp
 from shared_schema.wire import WireModel
 
@@ -14,7 +14,7 @@ from shared_schema.wire import WireModel
 class LogEntry(WireModel):
     """One leaf: which statement (by digest), of which kind, for whom, and when the hub took it."""
 
-    v: Literal[1] = 1
+    v: Version = 1
     kind: Kind
     digest: Digest
     audience: Audience
@@ -29,7 +29,7 @@ class LogEntry(WireModel):
 class Receipt(WireModel):
     """A hub's promise, with proof, that an entry is in its log: the same for ever for the same statement."""
 
-    v: Literal[1] = 1
+    v: Version = 1
     index: Annotated[int, Field(ge=0)]
     entry: LogEntry
     proof: tuple[Base64Of32, ...]

@@ -23,7 +23,7 @@ from shared_schema.entry import LogEntry, Receipt
 from shared_schema.envelope import Envelope, envelope_from_object
 from shared_schema.errors import ContractError, FeedError, SchemaError, VerificationError
 from shared_schema.merkle import EMPTY_ROOT, Frontier, verify_consistency, verify_inclusion
-from shared_schema.names import Base64Of32, Origin
+from shared_schema.names import Base64Of32, Origin, Version
 from shared_schema.problem import ProblemCode
 from shared_schema.wire import WireModel
 
@@ -45,7 +45,7 @@ class FeedEntry(WireModel):
 class FeedPage(WireModel):
     """Entries first, first + 1, ... of a hub's log."""
 
-    v: Literal[1] = 1
+    v: Version = 1
     hub: Origin
     first: Annotated[int, Field(ge=0)]
     entries: Annotated[tuple[FeedEntry, ...], Field(max_length=MAX_PAGE_ENTRIES)]

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from shared_schema.content import ExperienceBody, PracticeBody
 from shared_schema.errors import ContractError
 from shared_schema.keys import MemberRole, MemberStatus, PublicKey
-from shared_schema.names import Base64Key, Digest, Origin
+from shared_schema.names import Base64Key, Digest, Origin, Version
 from shared_schema.period import Area
 from shared_schema.trend import TableDefinition
 from shared_schema.wire import WireModel
@@ -92,7 +92,7 @@ class RelayedBody(WireModel):
 class EnrolmentRequest(WireModel):
     """A node (or a hub) asks to become a member; signed with the very key it asks for."""
 
-    v: Literal[1] = 1
+    v: Version = 1
     name: Origin
     role: Literal[MemberRole.NODE, MemberRole.HUB]
     key: Base64Key

@@ -20,7 +20,7 @@ from shared_schema.envelope import Envelope, VerifiedEnvelope, kind_of, sign_pay
 from shared_schema.errors import SchemaError, VerificationError
 from shared_schema.governance import MembershipBody, PolicyBody, RelayedBody, WithdrawalBody
 from shared_schema.keys import SigningKey
-from shared_schema.names import Origin
+from shared_schema.names import Origin, Version
 from shared_schema.problem import ProblemCode
 from shared_schema.trend import AggregateBody, TrendBody
 from shared_schema.wire import WireModel
@@ -110,7 +110,7 @@ HUB_KINDS = frozenset({Kind.AGGREGATE, Kind.MEMBERSHIP, Kind.POLICY, Kind.RELAYE
 class Statement(WireModel):
     """What is signed. `body` is the type that STATEMENT_BODIES names for `kind`."""
 
-    v: Literal[1] = 1
+    v: Version = 1
     kind: Kind
     origin: Origin
     seq: Annotated[int, Field(ge=1)]
