@@ -43,7 +43,7 @@ Title = Annotated[str, Field(min_length=3, max_length=120)]
 Summary = Annotated[str, Field(min_length=1, max_length=1200), _at_most(MAX_SUMMARY_WORDS)]
 Passage = Annotated[str, Field(min_length=1, max_length=2400), _at_most(MAX_LESSON_WORDS)]
 Band = Literal["none", "low", "medium", "high"]
-ReviewBy = Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
+ReviewBy = Annotated[str, Field(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")]
 Attribution = Literal["city", "region", "country"]
 
 

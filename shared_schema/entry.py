@@ -6,8 +6,8 @@ from typing import Annotated
 from pydantic import Field
 
 from shared_schema.merkle import leaf_hash
-from shared_schema.names import Base64Of32, Digest, Version
-from shared_schema.statement import Audience, Kind, Timestamp
+from shared_schema.names import Base64Of32, Digest, Timestamp, Version
+from shared_schema.statement import Audience, Kind
 from shared_schema.wire import WireModel
 
 

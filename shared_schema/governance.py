@@ -8,13 +8,12 @@ from pydantic import Field, field_validator, model_validator
 from shared_schema.content import ExperienceBody, PracticeBody
 from shared_schema.errors import ContractError
 from shared_schema.keys import MemberRole, MemberStatus, PublicKey
-from shared_schema.names import Base64Key, Digest, Origin, Version
+from shared_schema.names import Base64Key, Digest, Origin, Timestamp, Version
 from shared_schema.period import Area
 from shared_schema.trend import TableDefinition
 from shared_schema.wire import WireModel
 
 Level = Literal["region", "nation", "europe"]
-Timestamp = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$")]
 
 
 class MembershipBody(WireModel):

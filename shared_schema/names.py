@@ -1,8 +1,10 @@
-"""The names of nodes and hubs, digests, key ids: short texts with one form each."""
+"""The names of nodes and hubs, digests, key ids, times: short texts with one form each."""
 
+import re
+from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 ORIGIN_PATTERN = r"^[a-z0-9](?:[a-z0-9-]{0,40}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,40}[a-z0-9])?){1,4}$"
 """Like a DNS name, because that is unique without a registrar of ours: `leipzig.sn.de`."""
@@ -19,3 +21,29 @@ TermId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(?:\.[a-z0-9
 CellCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.+-]{1,40}$")]
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*$", max_length=35)]
 """BCP 47 language tag; `und` when it is not known."""
+
+TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", re.ASCII)
+
+
+def format_time(moment: datetime) -> str:
+    """UTC, to the second: `2026-11-22T09:00:00Z` (RFC 3339)."""
+    return moment.astimezone(UTC).strftime(TIME_FORMAT)
+
+
+def parse_time(text: str) -> datetime:
+    """The inverse of `format_time`. Raises ValueError, whose message repeats nothing of the text."""
+    try:
+        if _TIME.fullmatch(text):
+            return datetime.strptime(text, TIME_FORMAT).replace(tzinfo=UTC)
+    except ValueError:
+        pass
+    raise ValueError("expected a time such as 2026-11-22T09:00:00Z")
+
+
+def _check_time(text: str) -> str:
+    parse_time(text)
+    return text
+
+
+Timestamp = Annotated[str, AfterValidator(_check_time)]

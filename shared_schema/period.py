@@ -18,8 +18,8 @@ _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 class Period(WireModel):
     """A calendar month, quarter or year; `start` and `end` are its first and last day (ISO 8601)."""
 
-    start: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$", max_length=10)
-    end: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$", max_length=10)
+    start: str = Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", max_length=10)
+    end: str = Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", max_length=10)
     granularity: Granularity
     basis: Literal["recorded"] = "recorded"
 

@@ -7,12 +7,11 @@
 may travel. The bodies are in `trend.py`, `content.py` and `governance.py`; `STATEMENT_BODIES` is the list of kinds.
 """
 
-import re
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from shared_schema import canonical
 from shared_schema.content import AnswerBody, BulletinBody, ExperienceBody, PracticeBody, QuestionBody
@@ -20,13 +19,12 @@ from shared_schema.envelope import Envelope, VerifiedEnvelope, kind_of, sign_pay
 from shared_schema.errors import SchemaError, VerificationError
 from shared_schema.governance import MembershipBody, PolicyBody, RelayedBody, WithdrawalBody
 from shared_schema.keys import SigningKey
-from shared_schema.names import Origin, Version
+from shared_schema.names import Origin, Timestamp, Version
+from shared_schema.names import format_time as format_time
+from shared_schema.names import parse_time as parse_time
 from shared_schema.problem import ProblemCode
 from shared_schema.trend import AggregateBody, TrendBody
 from shared_schema.wire import WireModel
-
-TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
-_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", re.ASCII)
 
 
 class Kind(StrEnum):
@@ -59,24 +57,6 @@ class Audience(StrEnum):
         return list(Audience).index(self)
 
 
-def format_time(moment: datetime) -> str:
-    """UTC, to the second: `2026-11-22T09:00:00Z` (RFC 3339)."""
-    return moment.astimezone(UTC).strftime(TIME_FORMAT)
-
-
-def parse_time(text: str) -> datetime:
-    """The inverse of `format_time`. Raises ValueError."""
-    if not _TIME.fullmatch(text):
-        raise ValueError("expected a time such as 2026-11-22T09:00:00Z")
-    return datetime.strptime(text, TIME_FORMAT).replace(tzinfo=UTC)
-
-
-def _check_time(text: str) -> str:
-    parse_time(text)
-    return text
-
-
-Timestamp = Annotated[str, AfterValidator(_check_time)]
 StatementBody = (
     TrendBody
     | AggregateBody
