@@ -1,0 +1,285 @@
+"""The node's tables, and nothing else. `migrations/` makes them; a test compares the two.
+
+Times are UTC to the second, kept as text that sorts like the time it means. Contents are bytes, structured values are
+canonical JSON text. `ledger` and `audit` are append-only: the migration puts triggers on them that refuse UPDATE,
+DELETE and an INSERT that does not continue the chain.
+"""
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import (
+    Dialect,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from shared_schema.statement import format_time, parse_time
+
+SINGLE_ROW = 1
+"""The id of the only row of `statement_seq`."""
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware moment as `2026-11-22T09:00:00Z`; fractions of a second are dropped."""
+
+    impl = String(20)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
+        return None if value is None else format_time(value)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else parse_time(value)
+
+
+class Base(DeclarativeBase):
+    """The node's metadata; `type_annotation_map` gives every Python type one column type."""
+
+    type_annotation_map = {datetime: UtcTime, str: Text, bytes: LargeBinary}  # noqa: RUF012 - SQLAlchemy reads it so
+
+
+# --- people and records: never leave the node ----------------------------------------------------------------------
+
+
+class PersonRow(Base):
+    """Somebody who works with this node: `coordinator`, `reviewer` or `partner`. Never anybody the work concerns."""
+
+    __tablename__ = "people"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    role: Mapped[str]
+
+
+class ImportBatchRow(Base):
+    """One file that was read; `file_digest` is the SHA-256 of its bytes, in hexadecimal digits."""
+
+    __tablename__ = "import_batches"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    file_digest: Mapped[str]
+    measure: Mapped[str]
+    agency: Mapped[str]
+    source_kind: Mapped[str]
+    imported_at: Mapped[datetime]
+    imported_by: Mapped[str] = mapped_column(ForeignKey("people.id"))
+    rows: Mapped[int]
+
+
+class EventRecordRow(Base):
+    """One event. `dims` is canonical JSON: dimension → cell code.
+
+    `unit_hash` is the keyed hash of an agency's own file reference, with which a person counts once.
+    """
+
+    __tablename__ = "event_records"
+    __table_args__ = (Index("event_records_by_measure", "measure", "recorded_on"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    batch_id: Mapped[int] = mapped_column(ForeignKey("import_batches.id"))
+    measure: Mapped[str]
+    agency: Mapped[str]
+    recorded_on: Mapped[date]
+    dims: Mapped[str]
+    unit_hash: Mapped[str | None]
+
+
+class ReturnRecordRow(Base):
+    """One cell of an agency's return. NULL is not collected, 0 is zero."""
+
+    __tablename__ = "return_records"
+    __table_args__ = (UniqueConstraint("table_id", "agency", "period", "cell"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    batch_id: Mapped[int] = mapped_column(ForeignKey("import_batches.id"))
+    table_id: Mapped[str]
+    agency: Mapped[str]
+    period: Mapped[str]
+    cell: Mapped[str]
+    value: Mapped[int | None]
+
+
+class CollectedPeriodRow(Base):
+    """An agency's word that its events of a period, by a dimension, are all here: no event then means zero."""
+
+    __tablename__ = "collected_periods"
+    __table_args__ = (PrimaryKeyConstraint("measure", "agency", "dimension", "period"),)
+
+    measure: Mapped[str]
+    agency: Mapped[str]
+    dimension: Mapped[str]
+    period: Mapped[str]
+    batch_id: Mapped[int] = mapped_column(ForeignKey("import_batches.id"))
+
+
+# --- the ledger and the audit log: append-only ---------------------------------------------------------------------
+
+
+class LedgerRow(Base):
+    """One charge with its draw.
+
+    `cells` is canonical JSON of ReleasedCell objects: the values as they are released, never as they were counted.
+    """
+
+    __tablename__ = "ledger"
+    __table_args__ = (UniqueConstraint("table_id", "table_version", "period"),)
+
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    table_id: Mapped[str]
+    table_version: Mapped[int]
+    fingerprint: Mapped[str]
+    measure: Mapped[str]
+    unit: Mapped[str]
+    period: Mapped[str]
+    source_kind: Mapped[str]
+    epsilon_milli: Mapped[int]
+    scale_numerator: Mapped[int]
+    scale_denominator: Mapped[int]
+    library: Mapped[str]
+    coverage_reporting: Mapped[int]
+    coverage_expected: Mapped[int]
+    cells: Mapped[str]
+    charged_at: Mapped[datetime]
+    prev_hash: Mapped[str]
+    entry_hash: Mapped[str]
+
+
+class AuditRow(Base):
+    """One event: who did what to which thing. Identifiers and digests only."""
+
+    __tablename__ = "audit"
+
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at: Mapped[datetime]
+    actor: Mapped[str]
+    action: Mapped[str]
+    subject: Mapped[str]
+    prev_hash: Mapped[str]
+    entry_hash: Mapped[str]
+
+
+# --- releases ------------------------------------------------------------------------------------------------------
+
+
+class ReleaseRequestRow(Base):
+    """A release on its way. `state` is one of review.RequestState.
+
+    `body` is the canonical JSON text of exactly the body that will be signed; `approved_digest` is the SHA-256 of the
+    text that was approved. `subject` names what a trend is about (`table/version/period`). `findings` is canonical
+    JSON: {"items": [{field, start, end, kind, why, accepted?}, ...]}. `digest` names the signed statement.
+    """
+
+    __tablename__ = "release_requests"
+    __table_args__ = (Index("release_requests_by_state", "state"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(unique=True)
+    kind: Mapped[str]
+    state: Mapped[str]
+    body: Mapped[str]
+    audience: Mapped[str]
+    subject: Mapped[str | None]
+    requested_by: Mapped[str] = mapped_column(ForeignKey("people.id"))
+    requested_at: Mapped[datetime]
+    decided_by: Mapped[str | None] = mapped_column(ForeignKey("people.id"))
+    decided_at: Mapped[datetime | None]
+    reason: Mapped[str | None]
+    findings: Mapped[str]
+    approved_digest: Mapped[str | None]
+    digest: Mapped[str | None]
+
+
+class StatementSeqRow(Base):
+    """The highest `seq` that this node has signed; one row, id 1."""
+
+    __tablename__ = "statement_seq"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    last_seq: Mapped[int]
+
+
+# --- hubs, outbox and inbox ----------------------------------------------------------------------------------------
+
+
+class HubRow(Base):
+    """A hub that this node sends to and reads from, and how far it has read.
+
+    `seen_size` and `seen_root` (hexadecimal) are those of the last checkpoint that was accepted; `frontier_size` and
+    `frontier` (Frontier.to_bytes) hold the entries that were read, which may be fewer.
+    """
+
+    __tablename__ = "hubs"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    url: Mapped[str]
+    vkey: Mapped[str]
+    level: Mapped[str]
+    added_at: Mapped[datetime]
+    enrolled: Mapped[bool] = mapped_column(default=False)
+    seen_size: Mapped[int] = mapped_column(default=0)
+    seen_root: Mapped[str | None]
+    frontier_size: Mapped[int] = mapped_column(default=0)
+    frontier: Mapped[bytes] = mapped_column(default=b"")
+    last_success_at: Mapped[datetime | None]
+
+
+class OutboxRow(Base):
+    """One envelope for one hub. `state` is waiting, sending, delivered or refused; `reason` a problem code."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (UniqueConstraint("digest", "hub"), Index("outbox_by_hub", "hub", "state", "seq"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    digest: Mapped[str]
+    seq: Mapped[int]
+    envelope: Mapped[bytes]
+    hub: Mapped[str] = mapped_column(ForeignKey("hubs.name"))
+    state: Mapped[str]
+    attempts: Mapped[int] = mapped_column(default=0)
+    next_try_at: Mapped[datetime | None]
+    reason: Mapped[str | None]
+    receipt: Mapped[bytes | None]
+    created_at: Mapped[datetime]
+
+
+class InboxRow(Base):
+    """One statement that was read from a hub. `state` is accepted, quarantined or withdrawn.
+
+    `envelope` is the stored bytes; NULL where the content was erased or is not for this node.
+    """
+
+    __tablename__ = "inbox"
+    __table_args__ = (Index("inbox_by_hub", "hub", "log_index"), Index("inbox_by_kind", "kind", "state"))
+
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    hub: Mapped[str] = mapped_column(ForeignKey("hubs.name"))
+    log_index: Mapped[int]
+    kind: Mapped[str]
+    origin: Mapped[str | None]
+    seq: Mapped[int | None]
+    audience: Mapped[str]
+    issued_at: Mapped[str | None]
+    received_at: Mapped[datetime]
+    envelope: Mapped[bytes | None]
+    state: Mapped[str]
+    reason: Mapped[str | None]
+
+
+class AlarmRow(Base):
+    """Something a person has to know about a hub; open until `resolved_at`."""
+
+    __tablename__ = "alarms"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    hub: Mapped[str] = mapped_column(ForeignKey("hubs.name"))
+    code: Mapped[str]
+    message: Mapped[str]
+    raised_at: Mapped[datetime]
+    resolved_at: Mapped[datetime | None]
