@@ -98,8 +98,8 @@ def sign_payload(kind: str, payload: bytes, key: SigningKey) -> Envelope:
 def parse_envelope(body: bytes) -> Envelope:
     """Read a DSSE envelope in any spelling that DSSE allows.
 
-    Raises MalformedError or SchemaError when the form is wrong and VerificationError (`no-signature`) when nothing
-    is signed. Nothing is trusted yet.
+    Raises MalformedError or SchemaError when the form is wrong and VerificationError (`no-signature`, `bad-signature`)
+    when nothing is signed. Nothing is trusted yet; the payload type is read when its signature holds (`kind_of`).
     """
     if len(body) > MAX_ENVELOPE_BYTES:
         raise MalformedError(f"expected an envelope of at most {MAX_ENVELOPE_BYTES} bytes", code=ProblemCode.TOO_LARGE)
@@ -118,7 +118,6 @@ def envelope_from_object(value: object) -> Envelope:
     if not isinstance(type_name, str) or not isinstance(payload, str):
         raise SchemaError("expected payload and payloadType to be texts")
     keyid, signature = _only_signature(value.get("signatures"))
-    kind_of(type_name)
     return Envelope(type_name, _decode_base64(payload), keyid, signature)
 
 
@@ -133,7 +132,11 @@ def _only_signature(signatures: object) -> tuple[str, bytes]:
     keyid, sig = entry.get("keyid", ""), entry["sig"]
     if not isinstance(keyid, str) or not isinstance(sig, str):
         raise SchemaError("expected keyid and sig to be texts")
-    return (keyid if _KEYID.fullmatch(keyid) else ""), _decode_base64(sig)
+    try:
+        signature = _decode_base64(sig)
+    except MalformedError as error:  # cut off or changed: whoever sent it, it is nobody's signature
+        raise VerificationError(f"expected a signature: {error.message}") from None
+    return (keyid if _KEYID.fullmatch(keyid) else ""), signature
 
 
 def _decode_base64(text: str) -> bytes:
