@@ -199,10 +199,10 @@ def make_append_only(table: str) -> None:
             f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
         )
     op.execute(
-        f"CREATE TRIGGER {table}_continues BEFORE INSERT ON {table} "
+        f"CREATE TRIGGER {table}_continues BEFORE INSERT ON {table} "  # noqa: S608 - the two names above
         f"WHEN NEW.seq IS NOT (SELECT coalesce(max(seq), 0) + 1 FROM {table}) "
         f"OR NEW.prev_hash IS NOT coalesce((SELECT entry_hash FROM {table} ORDER BY seq DESC LIMIT 1), '{64 * '0'}') "
-        f"BEGIN SELECT RAISE(ABORT, '{table} is append-only: expected the next entry of the chain'); END"  # noqa: S608
+        f"BEGIN SELECT RAISE(ABORT, '{table} is append-only: expected the next entry of the chain'); END"
     )
     if table == "ledger":
         op.execute(

@@ -1,0 +1,101 @@
+"""The audit log: who did what to which thing, in one chain of hashes.
+
+An event is written in the same transaction as what it tells about. It holds identifiers and digests only, so there is
+no field into which a name, a reason or a secret could slip. The database refuses to change or remove one (migration
+0001); `verify` finds what was changed beneath the database.
+
+    append(session, "anna", "release.approved", "r1", now)
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from local_node.errors import AuditError
+from local_node.orm import AuditRow
+from shared_schema import canonical
+from shared_schema.statement import format_time
+
+FIRST_PREV_HASH = "0" * 64
+"""What stands before the first entry of a chain."""
+_ACTOR = re.compile(r"[\w.@-]{1,60}")
+_ACTION = re.compile(r"[a-z]+(?:[.-][a-z]+)*", re.ASCII)
+_SUBJECT = re.compile(r"[\w.:/@+-]{1,300}")
+
+
+@dataclass(frozen=True)
+class AuditEvent:
+    """One entry of the log, as it is shown and exported."""
+
+    seq: int
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    entry_hash: str
+
+
+def append(session: Session, actor: str, action: str, subject: str, now: datetime) -> AuditEvent:
+    """Write one event at the end of the log, in the caller's transaction.
+
+    `actor` is a person's id (or the program's), `action` a word such as `release.approved`, `subject` an identifier.
+    Raises AuditError when one of them has another form: the log holds no free text.
+    """
+    for name, pattern, value in (("actor", _ACTOR, actor), ("action", _ACTION, action), ("subject", _SUBJECT, subject)):
+        if not pattern.fullmatch(value):
+            raise AuditError(f"expected an identifier without spaces as {name} of an audit event", code="audit-form")
+    last = session.scalars(select(AuditRow).order_by(AuditRow.seq.desc()).limit(1)).first()
+    row = AuditRow(
+        seq=1 if last is None else last.seq + 1,
+        at=now,
+        actor=actor,
+        action=action,
+        subject=subject,
+        prev_hash=FIRST_PREV_HASH if last is None else last.entry_hash,
+    )
+    row.entry_hash = _hash(row)
+    session.add(row)
+    session.flush()
+    return _event(row)
+
+
+def list_events(session: Session, *, limit: int = 100) -> tuple[AuditEvent, ...]:
+    """The newest events, newest first."""
+    rows = session.scalars(select(AuditRow).order_by(AuditRow.seq.desc()).limit(limit))
+    return tuple(_event(row) for row in rows)
+
+
+def verify(session: Session) -> int:
+    """Walk the whole log and return the number of its events.
+
+    Raises AuditError naming the first event that does not follow from the one before it.
+    """
+    count, prev_hash = 0, FIRST_PREV_HASH
+    for row in session.scalars(select(AuditRow).order_by(AuditRow.seq)):
+        if (row.seq, row.prev_hash, row.entry_hash) != (count + 1, prev_hash, _hash(row)):
+            raise AuditError(f"expected an unbroken audit log, got a break at event {count + 1}", code="audit-broken")
+        count, prev_hash = row.seq, row.entry_hash
+    return count
+
+
+def _hash(row: AuditRow) -> str:
+    return hashlib.sha256(
+        canonical.encode(
+            {
+                "seq": row.seq,
+                "at": format_time(row.at),
+                "actor": row.actor,
+                "action": row.action,
+                "subject": row.subject,
+                "prev_hash": row.prev_hash,
+            }
+        )
+    ).hexdigest()
+
+
+def _event(row: AuditRow) -> AuditEvent:
+    return AuditEvent(row.seq, row.at, row.actor, row.action, row.subject, row.entry_hash)

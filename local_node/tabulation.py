@@ -1,0 +1,138 @@
+"""From records to a frequency table: a fixed public grid of cells, each with a true count or with "not collected".
+
+Records are counted where they were recorded, so a late one falls into a later period. An agency that reports by month
+also fills a quarter, when all three months are there. True counts live in a FrequencyTable and nowhere else: the next
+step (`ledger`, `disclosure`) turns it into what may leave.
+
+    tabulate(reports, table, period, {"police", "youth_office"})
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import Final, Literal
+
+from local_node.errors import TabulationError
+from local_node.records import EventRecord, ReturnRecord
+from shared_schema.period import Period, parse_period
+from shared_schema.trend import Coverage, TableDefinition
+from shared_schema.vocabulary import SourceKind
+
+REPORTED: Final = "A"
+NOT_COLLECTED: Final = "L"
+
+
+@dataclass(frozen=True, slots=True)
+class FrequencyCell:
+    """One cell of the grid: `A` with its true count (0 is a true zero), or `L` with None."""
+
+    code: str
+    status: Literal["A", "L"]
+    count: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class FrequencyTable:
+    """True counts of one table and period. Never shown, never stored, never sent."""
+
+    table: TableDefinition
+    period: Period
+    source_kind: SourceKind
+    cells: tuple[FrequencyCell, ...]
+    coverage: Coverage
+
+
+def count_events(
+    events: Iterable[EventRecord], collected: Collection[tuple[str, str]], table: TableDefinition, source: SourceKind
+) -> tuple[ReturnRecord, ...]:
+    """Turn events into returns: for every (agency, period label) of `collected`, the whole grid with its zeros.
+
+    Raises TabulationError when an event stands in no cell of the grid or in no collected period.
+    """
+    counts: Counter[tuple[str, str, str]] = Counter()
+    for event in events:
+        code = dict(event.dims).get(table.dimension)
+        if code not in table.cells:
+            raise TabulationError(f"expected events in the cells of {table.id}, got another code", code="grid")
+        counts[event.agency, _period_of(event.recorded_on, event.agency, collected), code] += 1
+    return tuple(
+        ReturnRecord(table.id, agency, label, cell, counts[agency, label, cell], source)
+        for agency, label in sorted(collected)
+        for cell in table.cells
+    )
+
+
+def tabulate(
+    returns: Iterable[ReturnRecord], table: TableDefinition, period: Period, expected_agencies: Collection[str]
+) -> FrequencyTable:
+    """Count returns on the table's grid for one period.
+
+    A cell that nobody reported is `L`. An agency counts as reporting when it reported every other cell, so a blank of
+    one agency among several lowers the coverage. An agency that reported is expected, even if it is so no longer.
+
+    Raises TabulationError: a table that counts persons (agencies do not supply file references yet), a code outside
+    the grid, the same cell reported twice, several source kinds or one that the table does not allow, nothing
+    collected at all.
+    """
+    if table.unit != "record":
+        raise TabulationError(f"expected a table that counts records, and {table.id} counts persons", code="unit")
+    within = [record for record in returns if record.table == table.id and _lies_within(record.period, period)]
+    values = _values_of(within, table, period)
+    sums: Counter[str] = Counter()
+    for (_, cell), value in values.items():
+        sums[cell] += value
+    if not sums:
+        raise TabulationError(f"expected at least one cell of {table.id} to be collected in the period", code="empty")
+    cells = tuple(
+        FrequencyCell(code, REPORTED, sums[code]) if code in sums else FrequencyCell(code, NOT_COLLECTED, None)
+        for code in table.cells
+    )
+    agencies = {record.agency for record in within}
+    reporting = [agency for agency in agencies if all((agency, code) in values for code in sums)]
+    coverage = Coverage(reporting=len(reporting), expected=len(agencies | set(expected_agencies)))
+    return FrequencyTable(table, period, _source_kind_of(within, table), cells, coverage)
+
+
+def months_of(period: Period) -> frozenset[str]:
+    """The labels of the months in a period."""
+    first, last = period.first_day.month, period.last_day.month
+    return frozenset(f"{period.start[:4]}-{month:02d}" for month in range(first, last + 1))
+
+
+def _values_of(within: Iterable[ReturnRecord], table: TableDefinition, period: Period) -> dict[tuple[str, str], int]:
+    """(agency, cell) → its count in the whole period; absent unless every month of the period was collected."""
+    collected: dict[tuple[str, str], int] = {}
+    months: dict[tuple[str, str], set[str]] = {}
+    for record in within:
+        if record.cell not in table.cells:
+            raise TabulationError(f"expected the cells of {table.id}, got another code", code="grid")
+        place, own = (record.agency, record.cell), months_of(parse_period(record.period))
+        if record.value is None:
+            continue
+        if own & months.setdefault(place, set()):
+            raise TabulationError("expected every agency to report a cell once for a month", code="reported-twice")
+        months[place] |= own
+        collected[place] = collected.get(place, 0) + record.value
+    return {place: value for place, value in collected.items() if months[place] == months_of(period)}
+
+
+def _lies_within(label: str, period: Period) -> bool:
+    part = parse_period(label)
+    return period.first_day <= part.first_day and part.last_day <= period.last_day
+
+
+def _source_kind_of(within: Iterable[ReturnRecord], table: TableDefinition) -> SourceKind:
+    kinds = {record.source_kind for record in within}
+    if len(kinds) != 1 or not kinds <= set(table.source_kinds):
+        allowed = " or ".join(kind.value for kind in table.source_kinds)
+        raise TabulationError(f"expected one source kind for {table.id}: {allowed}", code="source-kind")
+    return kinds.pop()
+
+
+def _period_of(day: date, agency: str, collected: Collection[tuple[str, str]]) -> str:
+    for owner, label in collected:
+        period = parse_period(label)
+        if owner == agency and period.first_day <= day <= period.last_day:
+            return label
+    raise TabulationError("expected every event in a period that its agency has collected", code="periods")
