@@ -39,7 +39,9 @@ class Database:
             self._writer = _sqlite_engine(url, begin="BEGIN IMMEDIATE", pool_size=1, query_only=False)
             self._reader = _sqlite_engine(url, begin="BEGIN", pool_size=READERS, query_only=True)
         else:
-            self._writer = self._reader = create_engine(url, pool_size=READERS, pool_pre_ping=True)
+            self._writer = self._reader = create_engine(
+                url, pool_size=READERS, pool_pre_ping=True, hide_parameters=True
+            )
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -88,7 +90,12 @@ def is_busy(error: OperationalError) -> bool:
 
 def _sqlite_engine(url: str, *, begin: str, pool_size: int, query_only: bool) -> Engine:
     engine = create_engine(
-        url, pool_size=pool_size, max_overflow=0, pool_timeout=30, connect_args={"check_same_thread": False}
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=30,
+        hide_parameters=True,  # an error in a log must not carry what was stored
+        connect_args={"check_same_thread": False},
     )
 
     @event.listens_for(engine, "connect")

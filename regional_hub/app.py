@@ -1,0 +1,173 @@
+"""The hub put together: settings, key, database, what it trusts, and the web application around them."""
+
+import asyncio
+import base64
+import contextlib
+import os
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from regional_hub import log, members
+from regional_hub.feed import Publisher
+from regional_hub.follow import Follower
+from regional_hub.sequencer import Sequencer
+from regional_hub.settings import HubSettings, load_settings
+from regional_hub.trends import Publishing
+from regional_hub.web import node_api
+from shared_schema.checkpoint import NoteVerifier
+from shared_schema.keys import SigningKey
+from shared_schema.period import Area
+from shared_schema.service.browser import KnownHosts, SecurityHeaders, hosts_of
+from shared_schema.service.control import VerbError, control_server
+from shared_schema.service.database import Database
+from shared_schema.service.hub_api import HubApi
+from shared_schema.service.logging import get_logger
+from shared_schema.service.problems import install_problem_handlers
+
+KEY_FILE = "signing.key"
+MIGRATIONS = "regional_hub.migrations"
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Hub:
+    """One hub: everything that its web application, its verbs and its background work share."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        settings: HubSettings,
+        key: SigningKey,
+        clock: Callable[[], datetime] = utc_now,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self.data_dir = data_dir
+        self.settings = settings
+        self.key = key
+        self.clock = clock
+        self._transport = transport
+        self.area = Area(scheme=_scheme(settings), version=settings.area_version, code=settings.area_code)
+        self.database = Database(settings.database_url or f"sqlite:///{data_dir.resolve() / 'hub.db'}")
+        self.database.migrate(MIGRATIONS)
+        with self.database.write() as session:
+            log.start_log(session, settings.name, key)
+        self.sequencer = Sequencer(self.database, settings.name, key, clock)
+        self._trust: members.Trust | None = None
+
+    @property
+    def name(self) -> str:
+        return self.settings.name
+
+    @property
+    def verifier(self) -> NoteVerifier:
+        return NoteVerifier(self.name, self.key.public)
+
+    @property
+    def publisher(self) -> Publisher:
+        return Publisher(self.name, self.settings.level)
+
+    @property
+    def follower(self) -> Follower:
+        return Follower(self.name, self.key, self.settings.level)
+
+    @property
+    def publishing(self) -> Publishing:
+        return Publishing(self.name, self.key, self.settings.level, self.area)
+
+    @property
+    def trust(self) -> members.Trust:
+        """The directory and policy as they were last read; `reload_trust` after every change."""
+        return self._trust or self.reload_trust()
+
+    def reload_trust(self) -> members.Trust:
+        with self.database.read() as session:
+            self._trust = members.load_trust(session, self.name, self.key.public)
+        return self._trust
+
+    def api(self, url: str) -> HubApi:
+        """A client for another hub's API, signing as this hub."""
+        return HubApi(url, self.key, self.clock, self._transport)
+
+    def close(self) -> None:
+        self.database.close()
+
+
+def _scheme(settings: HubSettings) -> Any:
+    if settings.area_scheme not in ("LAU", "NUTS", "ISO3166"):
+        raise VerbError("bad-settings", "expected area_scheme to be LAU, NUTS or ISO3166")
+    return settings.area_scheme
+
+
+def write_key(data_dir: Path, key: SigningKey) -> None:
+    """Store the private key so that only its owner can read it. Raises VerbError when there is one."""
+    try:
+        handle = os.open(data_dir / KEY_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise VerbError("exists", "expected a data directory without a key; a key is never overwritten") from None
+    with os.fdopen(handle, "wb") as file:
+        file.write(base64.b64encode(key.seed) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def load_key(data_dir: Path) -> SigningKey:
+    """Read the private key. Raises VerbError when it is missing or not one."""
+    try:
+        return SigningKey.from_seed(base64.b64decode((data_dir / KEY_FILE).read_bytes(), validate=False))
+    except FileNotFoundError:
+        raise VerbError("no-key", f"expected {data_dir / KEY_FILE}; make it with: regional-hub init") from None
+    except ValueError:
+        raise VerbError("bad-key", f"expected a key of 32 bytes in base64 in {data_dir / KEY_FILE}") from None
+
+
+def open_hub(data_dir: Path, clock: Callable[[], datetime] = utc_now) -> Hub:
+    """The hub of a data directory. Raises VerbError with what is missing."""
+    return Hub(data_dir, load_settings(data_dir), load_key(data_dir), clock)
+
+
+def create_app(hub: Hub, handle_verb: Callable[[str, dict[str, Any]], dict[str, Any]]) -> FastAPI:
+    """The web application. Its lifespan runs the sequencer, the control socket and the background work."""
+
+    async def handle(verb: str, params: dict[str, Any]) -> dict[str, Any]:
+        return await asyncio.to_thread(handle_verb, verb, params)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        hub.sequencer.start()
+        worker = asyncio.create_task(_work_forever(hub, handle))
+        try:
+            async with control_server(hub.data_dir, handle):
+                yield
+        finally:
+            worker.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await worker
+            await asyncio.to_thread(hub.sequencer.stop)
+
+    app = FastAPI(title="Prevention Exchange hub", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    install_problem_handlers(app)
+    app.include_router(node_api.make_router(hub))
+    app.add_middleware(KnownHosts, hosts=hosts_of(hub.settings.public_url, hub.settings.port))
+    app.add_middleware(SecurityHeaders)
+    return app
+
+
+async def _work_forever(hub: Hub, handle: Callable[[str, dict[str, Any]], Any]) -> None:
+    """Follow and add up at the interval of the settings. A failure is logged and tried again next time."""
+    interval = hub.settings.work_interval_seconds
+    while interval:
+        await asyncio.sleep(interval)
+        for verb in ("follow", "aggregate"):
+            try:
+                await handle(verb, {})
+            except VerbError as error:
+                get_logger().warning("background-work-failed", verb=verb, code=error.code)
+            except Exception as error:
+                get_logger().error("background-work-failed", verb=verb, error_type=type(error).__name__)

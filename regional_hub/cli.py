@@ -1,0 +1,255 @@
+"""The command line of the hub. Every command has `--json`; what is wrong is one line on standard error and exit 2."""
+
+import json
+import secrets
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import uvicorn
+from rich.console import Console
+from rich.table import Table
+
+from regional_hub import verbs
+from regional_hub.app import Hub, create_app, load_key, open_hub, write_key
+from regional_hub.settings import FILE_NAME, load_settings, write_settings
+from shared_schema.errors import ContractError
+from shared_schema.governance import PolicyBody
+from shared_schema.keys import SigningKey
+from shared_schema.service.control import VerbError, own_directory, run_verb
+from shared_schema.service.logging import configure_logging
+
+cli = typer.Typer(
+    help="A hub of Prevention Exchange: checks, logs, adds up and hands on.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+enrol = typer.Typer(help="Admit new members.", no_args_is_help=True)
+member = typer.Typer(help="See and change members.", no_args_is_help=True)
+parent = typer.Typer(help="The hub above this one.", no_args_is_help=True)
+policy = typer.Typer(help="The rules of this hub.", no_args_is_help=True)
+cli.add_typer(enrol, name="enrol")
+cli.add_typer(member, name="members")
+cli.add_typer(parent, name="parent")
+cli.add_typer(policy, name="policy")
+
+DataDir = Annotated[
+    Path, typer.Option("--data", envvar="REGIONAL_HUB_DATA", help="The hub's data directory.", show_default=True)
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Name = Annotated[str, typer.Argument(help="The member's name, for example leipzig.sn.de.")]
+HERE = Path("hub-data")
+
+
+def main() -> None:
+    """The entry point: turns VerbError into one line and exit code 2."""
+    try:
+        cli(standalone_mode=True)
+    except VerbError as error:
+        Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(f"regional-hub: {error.message}")
+        raise SystemExit(2) from None
+
+
+def _run(data: Path, verb: str, params: dict[str, Any], as_json: bool) -> dict[str, Any]:
+    def here() -> dict[str, Any]:
+        hub = open_hub(data)
+        try:
+            return verbs.run(hub, verb, params)
+        finally:
+            hub.close()
+
+    if not (data / FILE_NAME).exists():
+        raise VerbError("no-settings", f"expected {data / FILE_NAME}; make it with: regional-hub init")
+    result = run_verb(data, verb, params, here)
+    _print(result, as_json)
+    return result
+
+
+def _print(result: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(result, sort_keys=True))
+        return
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    for name, value in result.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            table = Table(*value[0], title=name.replace("_", " "))
+            for row in value:
+                table.add_row(*(str(row.get(column, "")) for column in value[0]))
+            console.print(table)
+        else:
+            console.print(f"{name.replace('_', ' ')}: {value}")
+
+
+@cli.command()
+def init(
+    name: Annotated[str, typer.Option(help="The hub's name, for example sachsen.de.")],
+    level: Annotated[str, typer.Option(help="region, nation or europe.")],
+    area: Annotated[str, typer.Option(help="scheme:version:code, for example NUTS:2024:DED.")],
+    public_url: Annotated[str, typer.Option(help="The address that members use.")],
+    port: Annotated[int, typer.Option(help="The port to listen on.")] = 8700,
+    work_interval: Annotated[int, typer.Option(help="Seconds between following and adding up; 0: when told.")] = 300,
+    database_url: Annotated[str | None, typer.Option(help="postgresql+psycopg://…; else SQLite.")] = None,
+    data: DataDir = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Make a hub: its key, its settings, an empty log and the starter policy."""
+    parts = area.split(":")
+    if len(parts) != 3:
+        raise VerbError("bad-parameter", "expected an area such as NUTS:2024:DED")
+    with own_directory(data):
+        if (data / FILE_NAME).exists():
+            raise VerbError("exists", f"expected a data directory without {FILE_NAME}")
+        values: dict[str, str | int] = {
+            "name": name,
+            "level": level,
+            "area_scheme": parts[0],
+            "area_version": parts[1],
+            "area_code": parts[2],
+            "public_url": public_url,
+            "port": port,
+            "work_interval_seconds": work_interval,
+        }
+        if database_url is not None:
+            values["database_url"] = database_url
+        write_settings(data, values)
+        try:
+            settings = load_settings(data)
+            write_key(data, SigningKey.from_seed(secrets.token_bytes(32)))
+            hub = Hub(data, settings, load_key(data))
+        except (VerbError, ContractError, ValueError) as error:
+            (data / FILE_NAME).unlink()
+            raise VerbError("bad-settings", str(error)) from None
+        starter = files("regional_hub").joinpath("starter_policy.json").read_bytes()
+        verbs.publish_policy(hub, PolicyBody.from_object(json.loads(starter)))
+        result = {"name": name, "level": level, "fingerprint": hub.key.public.fingerprint, "url": public_url}
+        hub.close()
+    _print(result, as_json)
+
+
+@cli.command()
+def serve(data: DataDir = HERE, verbose: Annotated[bool, typer.Option(help="Log more.")] = False) -> None:
+    """Serve the hub until Ctrl-C."""
+    configure_logging(verbose=verbose)
+    with own_directory(data):
+        hub = open_hub(data)
+        app = create_app(hub, lambda verb, params: verbs.run(hub, verb, params))
+        uvicorn.run(
+            app,
+            host=hub.settings.host,
+            port=hub.settings.port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            h11_max_incomplete_event_size=16 * 1024,
+            timeout_keep_alive=20,
+            lifespan="on",
+        )
+        hub.close()
+
+
+@cli.command()
+def status(data: DataDir = HERE, as_json: AsJson = False) -> None:
+    """How the hub is."""
+    _run(data, "status", {}, as_json)
+
+
+@enrol.command("code")
+def enrol_code(name: Name, data: DataDir = HERE, as_json: AsJson = False) -> None:
+    """Make a one-time code for a new member."""
+    _run(data, "enrol.code", {"name": name}, as_json)
+
+
+@enrol.command("list")
+def enrol_list(data: DataDir = HERE, as_json: AsJson = False) -> None:
+    """Who waits to be admitted."""
+    _run(data, "enrol.list", {}, as_json)
+
+
+@enrol.command("approve")
+def enrol_approve(
+    name: Name,
+    fingerprint: Annotated[str, typer.Option(help="What the member reads out, typed in.")],
+    data: DataDir = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Admit a member after comparing the fingerprint by telephone."""
+    _run(data, "enrol.approve", {"name": name, "fingerprint": fingerprint}, as_json)
+
+
+@member.command("list")
+def members_list(data: DataDir = HERE, as_json: AsJson = False) -> None:
+    """Members, their keys, and how far each one is."""
+    _run(data, "members.list", {}, as_json)
+
+
+@member.command("set")
+def members_set(
+    name: Name,
+    state: Annotated[str, typer.Option("--status", help="active, suspended, revoked or left.")],
+    data: DataDir = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Suspend, revoke or reactivate a member."""
+    _run(data, "members.set", {"name": name, "status": state}, as_json)
+
+
+@parent.command("add")
+def parent_add(
+    url: Annotated[str, typer.Option(help="Address of the hub above.")],
+    fingerprint: Annotated[str, typer.Option(help="Its fingerprint, as its operator reads it out.")],
+    code: Annotated[str, typer.Option(help="The one-time code from its operator.")],
+    data: DataDir = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Ask the hub above to be a member, and follow it."""
+    _run(data, "parent.add", {"url": url, "fingerprint": fingerprint, "code": code}, as_json)
+
+
+@cli.command()
+def follow(data: DataDir = HERE, as_json: AsJson = False) -> None:
+    """Read the feeds of the hub above and the hubs below, once. Exit code 1 when one of them raised an alarm."""
+    result = _run(data, "follow", {}, as_json)
+    if any("alarm" in source for source in result["sources"]):
+        raise SystemExit(1)
+
+
+@cli.command()
+def aggregate(data: DataDir = HERE, as_json: AsJson = False) -> None:
+    """Publish every sum whose inputs have changed."""
+    _run(data, "aggregate", {}, as_json)
+
+
+@cli.command()
+def sums(data: DataDir = HERE) -> None:
+    """Print every complete sum as JSON."""
+    _run(data, "sums", {}, as_json=True)
+
+
+@cli.command()
+def verify(data: DataDir = HERE, as_json: AsJson = False) -> None:
+    """Hash everything again. Exit code 1 when something does not hold."""
+    result = _run(data, "verify", {}, as_json)
+    if not result["ok"]:
+        raise SystemExit(1)
+
+
+@policy.command("show")
+def policy_show(data: DataDir = HERE) -> None:
+    """Print the policy in force as JSON."""
+    _run(data, "policy.show", {}, as_json=True)
+
+
+@policy.command("set")
+def policy_set(
+    file: Annotated[Path, typer.Argument(help="A JSON file in the form that `policy show` prints.")],
+    data: DataDir = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Put another policy in force; its version must rise."""
+    try:
+        body = json.loads(file.read_bytes())
+    except (OSError, ValueError):
+        raise VerbError("bad-parameter", f"expected a JSON file at {file}") from None
+    _run(data, "policy.set", {"policy": body}, as_json)

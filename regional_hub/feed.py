@@ -1,0 +1,111 @@
+"""The feed: entries of the log from one index on, with the contents that this reader may see, and the proofs.
+
+Every reader gets every leaf, so that it can check the log; a content that is not for it is `absent: audience`.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from regional_hub import log
+from regional_hub.errors import HubError
+from regional_hub.orm import ContentRow, EntryRow, MemberRow
+from shared_schema.feed import MAX_PAGE_BYTES, MAX_PAGE_ENTRIES
+from shared_schema.governance import Level
+from shared_schema.keys import Member, MemberRole
+from shared_schema.problem import ProblemCode
+from shared_schema.statement import Audience, Kind
+
+REACH_OF_LEVEL: dict[Level, int] = {
+    "region": Audience.REGION.reach,
+    "nation": Audience.NATION.reach,
+    "europe": Audience.EUROPE.reach,
+}
+_ENTRY_OVERHEAD_BYTES = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """The hub as its feed shows it."""
+
+    name: str
+    level: Level
+
+
+def can_read(entry: EntryRow, reader: Member, hub: Publisher) -> bool:
+    """Whether a reader may see the content of an entry.
+
+    Its own statements always; a member what is meant for more than the hub; the hub above what travels beyond this
+    level, and this hub's own sums for it.
+    """
+    if entry.origin == reader.name:
+        return True
+    reach = Audience(entry.audience).reach
+    if reader.role is MemberRole.PARENT:
+        own_sum = entry.origin == hub.name and entry.kind == Kind.AGGREGATE.value
+        return reach > REACH_OF_LEVEL[hub.level] or (own_sum and reach == Audience.HUB.reach)
+    return reach >= Audience.REGION.reach
+
+
+def make_page(session: Session, *, first: int, seen: int, reader: Member, hub: Publisher) -> bytes:
+    """The bytes of a page for `reader`: entries from `first` on, and proofs that it continues what was `seen`.
+
+    Raises HubError (`bad-cursor`) when first or seen lie beyond the log.
+    """
+    head = log.get_head(session)
+    if not 0 <= first <= head.size or not 0 <= seen <= head.size:
+        raise HubError(f"expected from and seen between 0 and {head.size}", code=ProblemCode.BAD_CURSOR)
+    entries = _entries(session, first, reader, hub)
+    after = first + len(entries)
+    start, end = (
+        json.dumps(part)
+        for part in (
+            {"v": 1, "hub": hub.name, "first": first},
+            {
+                "checkpoint": log.latest_checkpoint(session),
+                "proof": log.prove_consistency(session, after, head.size),
+                "seen_proof": log.prove_consistency(session, seen, head.size),
+            },
+        )
+    )
+    return f'{start[:-1]},"entries":['.encode() + b",".join(entries) + f"],{end[1:]}".encode()
+
+
+def _entries(session: Session, first: int, reader: Member, hub: Publisher) -> list[bytes]:
+    rows = session.execute(
+        select(EntryRow, ContentRow.envelope)
+        .outerjoin(ContentRow, ContentRow.digest == EntryRow.digest)
+        .where(EntryRow.index >= first)
+        .order_by(EntryRow.index)
+        .limit(MAX_PAGE_ENTRIES)
+    )
+    entries: list[bytes] = []
+    size = 0
+    for entry, envelope in rows:
+        shown: bytes | None = envelope if can_read(entry, reader, hub) else None
+        size += len(shown or b"") + _ENTRY_OVERHEAD_BYTES
+        if entries and size > MAX_PAGE_BYTES:
+            break
+        entries.append(_entry_bytes(entry, shown))
+    return entries
+
+
+def _entry_bytes(entry: EntryRow, shown: bytes | None) -> bytes:
+    leaf = log.to_log_entry(entry).to_bytes()
+    if shown is not None:
+        return b'{"entry":' + leaf + b',"envelope":' + shown + b"}"
+    absent = "audience" if entry.withdrawn_by is None else "withdrawn"
+    return b'{"absent":' + json.dumps(absent).encode() + b',"entry":' + leaf + b"}"
+
+
+def note_reading(session: Session, reader: str, first: int, now: datetime) -> None:
+    """Remember how far a member is: whoever asks from `first` on has everything before it."""
+    session.execute(
+        update(MemberRow)
+        .where(MemberRow.name == reader)
+        .values(read_up_to=first, last_read_at=now)
+        .execution_options(synchronize_session=False)
+    )

@@ -1,0 +1,267 @@
+"""Following another hub: upwards and downwards the same way.
+
+A hub follows the hub above it and the hubs below it. It reads their feeds as a member does, checks the log's proofs,
+verifies the *origin's* signature of every item itself, and appends what travels further to its own log. Envelope bytes
+never change, and a digest is taken once, so an item that comes back ends here. What cannot be verified is kept aside
+with its reason and tried again when the directory has grown; it never stops the stream.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from regional_hub import log
+from regional_hub.errors import HubError
+from regional_hub.feed import REACH_OF_LEVEL
+from regional_hub.members import Trust, apply_membership
+from regional_hub.orm import AlarmRow, EntryRow, EvidenceRow, QuarantineRow, SourceRow
+from shared_schema.canonical import parse_strict
+from shared_schema.checkpoint import NoteVerifier
+from shared_schema.envelope import Envelope, envelope_from_object, verify_envelope
+from shared_schema.errors import ContractError, FeedError, VerificationError
+from shared_schema.feed import FeedItem, FeedState, parse_page, verify_page
+from shared_schema.governance import Level, MembershipBody, WithdrawalBody
+from shared_schema.keys import MemberRole, SigningKey
+from shared_schema.merkle import EMPTY_ROOT, Frontier
+from shared_schema.problem import ProblemCode
+from shared_schema.service.hub_api import HubApi
+from shared_schema.statement import HUB_KINDS, Audience, VerifiedStatement, parse_time, read_statement
+from shared_schema.trend import AggregateBody
+
+
+@dataclass(frozen=True, slots=True)
+class Follower:
+    """The hub that follows."""
+
+    name: str
+    key: SigningKey
+    level: Level
+
+
+@dataclass(slots=True)
+class FollowReport:
+    """What one run brought: pages and entries read, statements appended, statements set aside."""
+
+    pages: int = 0
+    entries: int = 0
+    appended: int = 0
+    quarantined: int = 0
+
+
+def read_state(row: SourceRow) -> FeedState:
+    """How far this hub has read a source."""
+    return FeedState(
+        verifier=NoteVerifier.from_vkey(row.vkey),
+        seen_size=row.seen_size,
+        seen_root=row.seen_root,
+        frontier=Frontier.from_bytes(row.frontier_size, row.frontier),
+    )
+
+
+def add_source(session: Session, name: str, url: str, vkey: str, direction: str) -> None:
+    """Follow a hub from its first entry on; a new address of a known hub keeps the place."""
+    row = session.get(SourceRow, name)
+    if row is None:
+        session.add(SourceRow(name=name, url=url, vkey=vkey, direction=direction, seen_root=EMPTY_ROOT, frontier=b""))
+    elif row.vkey == vkey:
+        row.url, row.direction = url, direction
+    else:
+        raise HubError("expected the key that is known for this hub", code=ProblemCode.NAME_TAKEN)
+
+
+def fetch_page(api: HubApi, state: FeedState) -> tuple[FeedState, list[FeedItem]]:
+    """Read and verify the next page. Raises FeedError, HubUnreachable or HubRefused."""
+    page = parse_page(api.feed(state.next_index, state.seen_size))
+    return verify_page(state, page)
+
+
+def store_page(
+    session: Session, source: str, before: FeedState, after: FeedState, items: Sequence[FeedItem], *,
+    trust: Trust, follower: Follower, now: datetime,
+) -> FollowReport:  # fmt: skip
+    """Append what travels further and move on, in the caller's one transaction.
+
+    `trust.directory` grows by the memberships among the items. Raises HubError when another process has moved on.
+    """
+    report = FollowReport(pages=1, entries=len(items))
+    head = log.get_head(session, for_append=True)
+    moved = session.execute(
+        update(SourceRow)
+        .where(SourceRow.name == source, SourceRow.frontier_size == before.next_index)
+        .values(
+            seen_size=after.seen_size,
+            seen_root=after.seen_root,
+            frontier_size=after.frontier.size,
+            frontier=after.frontier.to_bytes(),
+            last_success_at=now,
+        )
+        .execution_options(synchronize_session=False)
+    )
+    if moved.rowcount != 1:  # type: ignore[attr-defined]
+        raise HubError("expected nobody else to follow the same hub at the same time", code=ProblemCode.BUSY)
+    grown = False
+    taken: list[log.Arrival] = []
+    known = _known_digests(session, [item.entry.digest for item in items])
+    for item in items:
+        if item.envelope is None or item.entry.digest in known:
+            continue
+        try:
+            verified = _verify_item(session, item, source, trust, follower)
+        except ContractError as error:
+            _set_aside(session, source, item, error, now)
+            report.quarantined += 1
+            continue
+        body = verified.statement.body
+        if isinstance(body, MembershipBody):
+            grown = apply_membership(trust.directory, body, verified.statement.origin) or grown
+        if _travels(verified, source, follower):
+            taken.append(log.Arrival(verified, via=source))
+    if grown:
+        taken += _released(session, trust, follower)
+    _append(session, taken, follower, head, now)
+    report.appended = len(taken)
+    return report
+
+
+def _known_digests(session: Session, digests: Sequence[str]) -> set[str]:
+    return set(session.scalars(select(EntryRow.digest).where(EntryRow.digest.in_(digests))))
+
+
+def _verify_item(session: Session, item: FeedItem, source: str, trust: Trust, follower: Follower) -> VerifiedStatement:
+    """The statement of an item, its origin's signature verified through the directory.
+
+    Raises ContractError with the reason why it cannot be taken.
+    """
+    if item.envelope is None:
+        raise VerificationError("expected an envelope")
+    return _verify_relayed(session, item.envelope, item.entry.audience, parse_time(item.entry.time), trust, follower)
+
+
+def _verify_relayed(
+    session: Session, envelope: Envelope, audience: Audience, logged_at: datetime, trust: Trust, follower: Follower
+) -> VerifiedStatement:
+    member = trust.directory.find_by_keyid(envelope.keyid)
+    if member is None:
+        raise VerificationError("expected a key of the directory", code=ProblemCode.UNKNOWN_KEY)
+    verified = read_statement(verify_envelope(envelope, member.key))
+    statement = verified.statement
+    member.check_may_sign(logged_at)
+    if statement.origin != member.name:
+        raise VerificationError("expected a statement of the member that signed it", code=ProblemCode.WRONG_ORIGIN)
+    if (statement.kind in HUB_KINDS) != (member.role is not MemberRole.NODE):
+        raise VerificationError("expected a kind that the signer's role may sign", code=ProblemCode.KIND_NOT_ALLOWED)
+    if statement.audience is not audience:
+        raise VerificationError("expected the audience that the entry names", code=ProblemCode.SCHEMA)
+    _check_seq(session, verified)
+    if isinstance(statement.body, WithdrawalBody):
+        target = log.find_entry(session, statement.body.digest)
+        if target is None or target.origin != statement.origin:
+            raise VerificationError("expected an item of the same origin", code=ProblemCode.NOT_FOUND)
+    return verified
+
+
+def _check_seq(session: Session, verified: VerifiedStatement) -> None:
+    statement = verified.statement
+    known = session.scalar(
+        select(EntryRow.digest).where(EntryRow.origin == statement.origin, EntryRow.seq == statement.seq)
+    )
+    if known is not None and known != verified.digest:
+        raise VerificationError(
+            f"expected one content for seq {statement.seq}; both are kept as evidence", code=ProblemCode.SEQ_CONFLICT
+        )
+
+
+def _travels(verified: VerifiedStatement, source: str, follower: Follower) -> bool:
+    """Beyond the level it was logged at, or the complete sum that a hub below hands up."""
+    statement = verified.statement
+    if isinstance(statement.body, AggregateBody) and statement.audience is Audience.HUB:
+        return statement.origin == source and statement.body.complete
+    return statement.audience.reach >= max(REACH_OF_LEVEL[follower.level], Audience.NATION.reach)
+
+
+def _set_aside(session: Session, source: str, item: FeedItem, error: ContractError, now: datetime) -> None:
+    if item.envelope is None:
+        return
+    stored = item.envelope.stored_bytes
+    session.merge(
+        QuarantineRow(
+            digest=item.entry.digest,
+            source=source,
+            source_index=item.index,
+            code=error.code.value,
+            envelope=stored,
+            since=now,
+        )
+    )
+    if error.code is ProblemCode.SEQ_CONFLICT:
+        statement = parse_strict(item.envelope.payload)
+        known = session.scalar(
+            select(EntryRow.digest).where(EntryRow.origin == statement["origin"], EntryRow.seq == statement["seq"])
+        )
+        session.merge(
+            EvidenceRow(
+                digest=item.entry.digest,
+                origin=statement["origin"],
+                seq=statement["seq"],
+                known_digest=known or "",
+                envelope=stored,
+                since=now,
+            )
+        )
+        raise_alarm(session, source, error.code, "two contents for one seq of an origin; see evidence", now)
+
+
+def _released(session: Session, trust: Trust, follower: Follower) -> list[log.Arrival]:
+    """What was set aside and can be verified now that the directory has grown."""
+    released = []
+    rows = session.scalars(
+        select(QuarantineRow)
+        .where(QuarantineRow.code == ProblemCode.UNKNOWN_KEY.value)
+        .order_by(QuarantineRow.source_index)
+    ).all()
+    for row in rows:
+        envelope = envelope_from_object(parse_strict(row.envelope))
+        audience = Audience(parse_strict(envelope.payload)["audience"])
+        try:
+            verified = _verify_relayed(session, envelope, audience, row.since, trust, follower)
+        except ContractError:
+            continue
+        session.execute(delete(QuarantineRow).where(QuarantineRow.digest == row.digest))
+        if _travels(verified, row.source, follower):
+            released.append(log.Arrival(verified, via=row.source))
+    return released
+
+
+def _append(
+    session: Session, arrivals: Iterable[log.Arrival], follower: Follower, head: log.Head, now: datetime
+) -> None:
+    unique = {arrival.verified.digest: arrival for arrival in arrivals}
+    if unique:
+        log.append(session, list(unique.values()), name=follower.name, key=follower.key, head=head, now=now)
+
+
+def raise_alarm(session: Session, about: str, code: ProblemCode, message: str, now: datetime) -> None:
+    """Raise an alarm once; the same one that is still open is not repeated."""
+    open_alarm = session.scalars(
+        select(AlarmRow).where(AlarmRow.about == about, AlarmRow.code == code.value, AlarmRow.resolved_at.is_(None))
+    ).first()
+    if open_alarm is None:
+        session.add(AlarmRow(about=about, code=code.value, message=message, raised_at=now))
+
+
+def resolve_alarms(session: Session, about: str, now: datetime) -> None:
+    """A feed that continues honestly ends the alarms about itself; evidence stays."""
+    session.execute(
+        update(AlarmRow)
+        .where(AlarmRow.about == about, AlarmRow.resolved_at.is_(None), AlarmRow.code != ProblemCode.SEQ_CONFLICT.value)
+        .values(resolved_at=now)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def alarm_of(error: FeedError) -> tuple[ProblemCode, str]:
+    """Code and sentence of an alarm about a feed that lies."""
+    return error.code, error.message[:600]

@@ -1,0 +1,223 @@
+"""Intake: bytes in, a log entry and its receipt out, or a clear no and nothing changed.
+
+Read `accept` first: it tells the whole story. Steps 1 to 5 need no database and run for many requests at once;
+steps 6 to 9 run inside one transaction for all submissions that wait at that moment (`sequencer.py`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, or_, select, tuple_, update
+from sqlalchemy.orm import Session
+
+from regional_hub import log
+from regional_hub.errors import IntakeError
+from regional_hub.members import Trust
+from regional_hub.orm import EntryRow, EvidenceRow, MemberRow
+from shared_schema.entry import Receipt
+from shared_schema.envelope import Envelope, VerifiedEnvelope, parse_envelope, verify_envelope
+from shared_schema.errors import ContractError, VerificationError
+from shared_schema.governance import WithdrawalBody
+from shared_schema.keys import Member, MemberRole, MemberStatus, SigningKey
+from shared_schema.problem import ProblemCode
+from shared_schema.release_rules import check_releasable
+from shared_schema.statement import (
+    HUB_KINDS,
+    Kind,
+    VerifiedStatement,
+    claimed_origin,
+    read_statement,
+)
+from shared_schema.trend import AggregateBody
+
+KINDS_BY_SUBMISSION = frozenset(Kind) - HUB_KINDS
+"""What a city hands in. A hub's own statements are followed, except the sums for the hub above."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A statement that has passed every check that needs no database. Only `check_submission` makes one."""
+
+    verified: VerifiedStatement
+    keyid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The receipt, and whether the entry is new (201) or was there before (200)."""
+
+    receipt: Receipt
+    new: bool
+
+
+def check_submission(body: bytes, trust: Trust, now: datetime) -> Submission:
+    """Steps 1 to 5. Raises ContractError; nothing has changed."""
+    envelope = parse_envelope(body)  # 1. well-formed and not too large
+    verified, member = verify_sender(envelope, trust)  # 2. signed by a key of a member
+    statement = read_statement(verified)  # 3. canonical, and of the kind it was signed as
+    check_sender(statement, member, now)  # 4. the member speaks for itself, and may
+    check_releasable(statement.statement, trust.policy)  # 5. nothing below the floor
+    return Submission(statement, member.key.keyid)
+
+
+def commit_submissions(
+    session: Session, submissions: Sequence[Submission], *, name: str, key: SigningKey, now: datetime
+) -> list[Accepted | ContractError]:
+    """Steps 6 to 9, for many submissions in the caller's one transaction; a result for each, in order."""
+    head = log.get_head(session, for_append=True)  # 6. nobody else appends until the commit
+    known = _Known.load(session, submissions)
+    results: list[Accepted | ContractError | None] = [None] * len(submissions)
+    fresh: list[Submission] = []
+    found: list[tuple[int, EntryRow | int, bool]] = []
+    for place, submission in enumerate(submissions):
+        try:
+            entry = known.check_order(session, submission, now)  # 7. a retry gets its old receipt; no seq twice
+        except ContractError as error:
+            results[place] = error
+            continue
+        if entry is None:
+            found.append((place, len(fresh), True))
+            fresh.append(submission)
+        else:
+            found.append((place, entry, False))
+    rows: list[EntryRow] = []
+    if fresh:  # 8. entries, contents, tiles, head and checkpoint
+        arrivals = [log.Arrival(item.verified) for item in fresh]
+        rows = log.append(session, arrivals, name=name, key=key, head=head, now=now)
+        known.store_highest(session)
+    entries = [rows[entry] if isinstance(entry, int) else entry for _, entry, _ in found]
+    receipts = log.make_receipts(session, entries)  # 9. proof for each
+    for (place, _, new), receipt in zip(found, receipts, strict=True):
+        results[place] = Accepted(receipt, new)
+    return [result for result in results if result is not None]
+
+
+def verify_sender(envelope: Envelope, trust: Trust) -> tuple[VerifiedEnvelope, Member]:
+    """Find the sender's key by the hints and verify with it.
+
+    Raises VerificationError: `unknown-key`, `bad-signature`. The hints (key id, claimed origin) only choose which key
+    is tried; what counts is that the signature holds.
+    """
+    member = trust.find_direct_by_keyid(envelope.keyid)
+    if member is None:
+        origin = claimed_origin(envelope)
+        member = None if origin is None else trust.find_direct(origin)
+    if member is None:
+        raise VerificationError("expected a signature with the key of a member", code=ProblemCode.UNKNOWN_KEY)
+    return verify_envelope(envelope, member.key), member
+
+
+def check_sender(verified: VerifiedStatement, member: Member, now: datetime) -> None:
+    """The member may sign now, speaks for itself, and says what its role may say.
+
+    Raises VerificationError (`key-not-valid`, `member-not-active`) or IntakeError (`wrong-origin`,
+    `kind-not-allowed`).
+    """
+    member.check_may_sign(now)
+    statement = verified.statement
+    if statement.origin != member.name:
+        raise IntakeError("expected a statement of the member that signed it", code=ProblemCode.WRONG_ORIGIN)
+    if member.role is not MemberRole.NODE or statement.kind not in KINDS_BY_SUBMISSION:
+        raise IntakeError("expected a kind of statement that a city hands in", code=ProblemCode.KIND_NOT_ALLOWED)
+    if isinstance(statement.body, AggregateBody):
+        raise IntakeError("expected figures of a city, not a sum", code=ProblemCode.KIND_NOT_ALLOWED)
+
+
+class _Known:
+    """What the log already has that concerns a group of submissions; grows as the group is gone through."""
+
+    def __init__(self) -> None:
+        self.by_seq: dict[tuple[str, int], EntryRow] = {}
+        self.trends: set[tuple[str, str]] = set()
+        self.highest: dict[str, int] = {}
+        self.members: dict[str, MemberRow] = {}
+        self.targets: dict[str, str] = {}
+        self._in_group: dict[tuple[str, int], tuple[str, int]] = {}
+
+    @classmethod
+    def load(cls, session: Session, submissions: Sequence[Submission]) -> "_Known":
+        known = cls()
+        statements = [item.verified.statement for item in submissions]
+        keys = {(statement.origin, statement.seq) for statement in statements}
+        subjects = {subject for item in submissions if (subject := log.subject_of(item.verified)) is not None}
+        condition: ColumnElement[bool] = tuple_(EntryRow.origin, EntryRow.seq).in_(keys)
+        if subjects:
+            condition = or_(condition, (EntryRow.subject.in_(subjects)) & (EntryRow.kind == Kind.TREND.value))
+        for row in session.scalars(select(EntryRow).where(condition)):
+            known.by_seq[row.origin, row.seq] = row
+            if row.subject is not None:
+                known.trends.add((row.origin, row.subject))
+        origins = {statement.origin for statement in statements}
+        for member in session.scalars(select(MemberRow).where(MemberRow.name.in_(origins))):
+            known.members[member.name] = member
+            known.highest[member.name] = member.highest_seq
+        withdrawn = {item.body.digest for item in statements if isinstance(item.body, WithdrawalBody)}
+        if withdrawn:
+            pairs = session.execute(select(EntryRow.digest, EntryRow.origin).where(EntryRow.digest.in_(withdrawn)))
+            known.targets = dict(pairs.tuples().all())
+        return known
+
+    def check_order(self, session: Session, submission: Submission, now: datetime) -> EntryRow | int | None:
+        """None for a new statement; for a retry its entry, or the place of its twin among the group's new ones.
+
+        Raises IntakeError (`seq-conflict`, `seq-too-low`, `release-rule`, `not-found`) or VerificationError when the
+        member is no longer what it was when the request began.
+        """
+        statement, subject = submission.verified.statement, log.subject_of(submission.verified)
+        self._check_member(submission)
+        place = (statement.origin, statement.seq)
+        entry = self.by_seq.get(place)
+        if entry is not None:
+            self._check_same(session, submission, entry.digest, now)
+            return entry
+        if place in self._in_group:
+            digest, twin = self._in_group[place]
+            self._check_same(session, submission, digest, now)
+            return twin
+        highest = self.highest[statement.origin]
+        if statement.seq <= highest:
+            raise IntakeError(f"expected a seq above {highest}", code=ProblemCode.SEQ_TOO_LOW)
+        if subject is not None and (statement.origin, subject) in self.trends:
+            raise IntakeError("expected one release for a table and period", code=ProblemCode.RELEASE_RULE)
+        if isinstance(statement.body, WithdrawalBody) and self.targets.get(statement.body.digest) != statement.origin:
+            raise IntakeError("expected the digest of an item of the same origin", code=ProblemCode.NOT_FOUND)
+        self.highest[statement.origin] = statement.seq
+        self._in_group[place] = (submission.verified.digest, len(self._in_group))
+        if subject is not None:
+            self.trends.add((statement.origin, subject))
+        return None
+
+    def _check_member(self, submission: Submission) -> None:
+        # Between the check of the request and this transaction another process may have revoked the member.
+        member = self.members.get(submission.verified.statement.origin)
+        if member is None or member.keyid != submission.keyid or member.status != MemberStatus.ACTIVE.value:
+            raise VerificationError("expected a key that is in force", code=ProblemCode.KEY_NOT_VALID)
+
+    def _check_same(self, session: Session, submission: Submission, digest: str, now: datetime) -> None:
+        if submission.verified.digest == digest:
+            return
+        statement = submission.verified.statement
+        session.merge(
+            EvidenceRow(
+                digest=submission.verified.digest,
+                origin=statement.origin,
+                seq=statement.seq,
+                known_digest=digest,
+                envelope=submission.verified.envelope.stored_bytes,
+                since=now,
+            )
+        )
+        raise IntakeError(
+            f"expected one content for seq {statement.seq}; both are kept as evidence", code=ProblemCode.SEQ_CONFLICT
+        )
+
+    def store_highest(self, session: Session) -> None:
+        for name, member in self.members.items():
+            if self.highest[name] != member.highest_seq:
+                session.execute(
+                    update(MemberRow)
+                    .where(MemberRow.name == name)
+                    .values(highest_seq=self.highest[name])
+                    .execution_options(synchronize_session=False)
+                )

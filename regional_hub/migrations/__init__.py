@@ -1,0 +1,1 @@
+"""The schema of the hub, revision by revision: expand first, contract later."""

@@ -1,0 +1,232 @@
+"""The hub's tables, the same on SQLite and PostgreSQL.
+
+`entries` and `tiles` are the log and only grow; `contents` holds what was signed and can be erased without touching
+the log; everything else says how far somebody is.
+"""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import BigInteger, Boolean, DateTime, Dialect, Index, Integer, LargeBinary, String, Text, TypeDecorator
+from sqlalchemy import text as sql
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """A moment in UTC: SQLite has no time zones, so it is stored without and read back with."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """Base of the hub's tables."""
+
+
+BigId = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite counts up by itself only in a column that is called INTEGER."""
+
+
+class EntryRow(Base):
+    """One leaf of the log. kind, digest, audience and time are the leaf; the rest helps to find it."""
+
+    __tablename__ = "entries"
+
+    index: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    audience: Mapped[str] = mapped_column(String(10))
+    time: Mapped[str] = mapped_column(String(20))
+    origin: Mapped[str] = mapped_column(String(100))
+    seq: Mapped[int] = mapped_column(BigInteger)
+    via: Mapped[str | None] = mapped_column(String(100))
+    """The hub it was followed from; None when the origin handed it in here."""
+    subject: Mapped[str | None] = mapped_column(String(200))
+    """For figures: table, version and period, so that what belongs together is added up."""
+    receipt_size: Mapped[int] = mapped_column(BigInteger)
+    """The tree size of the receipt that was given: a retry gets the same one."""
+    withdrawn_by: Mapped[int | None] = mapped_column(BigInteger)
+
+    __table_args__ = (
+        Index("entries_origin_seq", "origin", "seq", unique=True),
+        Index("entries_subject", "subject", "kind"),
+        Index("entries_kind", "kind", "index"),
+        Index(
+            "entries_one_trend",
+            "origin",
+            "subject",
+            unique=True,
+            sqlite_where=sql("kind = 'trend'"),
+            postgresql_where=sql("kind = 'trend'"),
+        ),
+    )
+
+
+class ContentRow(Base):
+    """The canonical bytes of an envelope, until it is withdrawn."""
+
+    __tablename__ = "contents"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    envelope: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class TileRow(Base):
+    """A hash tile of C2SP tlog-tiles, as wide as it is now; narrower ones are its beginning."""
+
+    __tablename__ = "tiles"
+
+    level: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    hashes: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class CheckpointRow(Base):
+    """Every checkpoint that was signed, one a commit."""
+
+    __tablename__ = "checkpoints"
+
+    size: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    note: Mapped[str] = mapped_column(Text)
+
+
+class HeadRow(Base):
+    """The one row that says how long the log is. Whoever appends holds it for the length of a transaction."""
+
+    __tablename__ = "log_head"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    size: Mapped[int] = mapped_column(BigInteger)
+    frontier: Mapped[bytes] = mapped_column(LargeBinary)
+    time: Mapped[str] = mapped_column(String(20))
+
+
+class MemberRow(Base):
+    """A direct member, or the parent: what the directory says of it, and how far it is."""
+
+    __tablename__ = "members"
+
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    role: Mapped[str] = mapped_column(String(10))
+    public_key: Mapped[bytes] = mapped_column(LargeBinary)
+    keyid: Mapped[str] = mapped_column(String(64), unique=True)
+    status: Mapped[str] = mapped_column(String(10))
+    area: Mapped[str] = mapped_column(Text)
+    level: Mapped[str | None] = mapped_column(String(10))
+    url: Mapped[str | None] = mapped_column(String(300))
+    not_before: Mapped[datetime | None] = mapped_column(UtcTime)
+    not_after: Mapped[datetime | None] = mapped_column(UtcTime)
+    highest_seq: Mapped[int] = mapped_column(BigInteger, default=0)
+    read_up_to: Mapped[int] = mapped_column(BigInteger, default=0)
+    last_read_at: Mapped[datetime | None] = mapped_column(UtcTime)
+
+
+class EnrolmentCodeRow(Base):
+    """A one-time code, as its hash."""
+
+    __tablename__ = "enrolment_codes"
+
+    code_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(String(100))
+    expires_at: Mapped[datetime] = mapped_column(UtcTime)
+    used_at: Mapped[datetime | None] = mapped_column(UtcTime)
+
+
+class EnrolmentRow(Base):
+    """Somebody who used a code and waits for the operator."""
+
+    __tablename__ = "enrolments"
+
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    request: Mapped[bytes] = mapped_column(LargeBinary)
+    received_at: Mapped[datetime] = mapped_column(UtcTime)
+    state: Mapped[str] = mapped_column(String(10))
+
+
+class SourceRow(Base):
+    """A hub that this hub follows, and how far."""
+
+    __tablename__ = "sources"
+
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    url: Mapped[str] = mapped_column(String(300))
+    vkey: Mapped[str] = mapped_column(String(300))
+    direction: Mapped[str] = mapped_column(String(10))
+    """`parent` or `member`."""
+    seen_size: Mapped[int] = mapped_column(BigInteger, default=0)
+    seen_root: Mapped[bytes] = mapped_column(LargeBinary)
+    frontier_size: Mapped[int] = mapped_column(BigInteger, default=0)
+    frontier: Mapped[bytes] = mapped_column(LargeBinary, default=b"")
+    last_success_at: Mapped[datetime | None] = mapped_column(UtcTime)
+
+
+class QuarantineRow(Base):
+    """An item from another hub that could not be taken, with the reason; it never stops the stream."""
+
+    __tablename__ = "quarantine"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    source: Mapped[str] = mapped_column(String(100))
+    source_index: Mapped[int] = mapped_column(BigInteger)
+    code: Mapped[str] = mapped_column(String(40))
+    envelope: Mapped[bytes] = mapped_column(LargeBinary)
+    since: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class EvidenceRow(Base):
+    """Two contents for one (origin, seq): what was signed beside what is in the log."""
+
+    __tablename__ = "evidence"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    origin: Mapped[str] = mapped_column(String(100))
+    seq: Mapped[int] = mapped_column(BigInteger)
+    known_digest: Mapped[str] = mapped_column(String(64))
+    envelope: Mapped[bytes] = mapped_column(LargeBinary)
+    since: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class AggregateRow(Base):
+    """What this hub has published for a table and period: the newest revision and from which statements."""
+
+    __tablename__ = "aggregates"
+
+    subject: Mapped[str] = mapped_column(String(200), primary_key=True)
+    complete: Mapped[bool] = mapped_column(Boolean, primary_key=True)
+    revision: Mapped[int] = mapped_column(Integer)
+    inputs: Mapped[str] = mapped_column(String(64))
+    digest: Mapped[str] = mapped_column(String(64))
+
+
+class AlarmRow(Base):
+    """Something a person must look at."""
+
+    __tablename__ = "alarms"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    about: Mapped[str] = mapped_column(String(100))
+    code: Mapped[str] = mapped_column(String(40))
+    message: Mapped[str] = mapped_column(String(600))
+    raised_at: Mapped[datetime] = mapped_column(UtcTime)
+    resolved_at: Mapped[datetime | None] = mapped_column(UtcTime)
+
+
+class AuditRow(Base):
+    """What operators and the program did: hash-chained, append-only, without contents."""
+
+    __tablename__ = "audit"
+
+    seq: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    at: Mapped[str] = mapped_column(String(20))
+    actor: Mapped[str] = mapped_column(String(100))
+    action: Mapped[str] = mapped_column(String(60))
+    subject: Mapped[str] = mapped_column(String(200))
+    previous_hash: Mapped[str] = mapped_column(String(64))
+    entry_hash: Mapped[str] = mapped_column(String(64))

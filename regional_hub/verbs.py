@@ -1,0 +1,283 @@
+"""Everything an operator can do, as verbs: the command line and the control socket run the same functions.
+
+A verb takes the hub and its parameters as JSON and gives JSON back; it opens the transactions. What is wrong is a
+VerbError with one sentence.
+"""
+
+import re
+from base64 import b64encode
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import func, select
+
+from regional_hub import audit, follow, log, members, trends
+from regional_hub.app import Hub
+from regional_hub.orm import AlarmRow, EntryRow, EvidenceRow, MemberRow, QuarantineRow, SourceRow
+from regional_hub.publication import publish
+from regional_hub.verify_log import verify_everything
+from shared_schema.checkpoint import NoteVerifier
+from shared_schema.envelope import sign_payload
+from shared_schema.errors import ContractError, FeedError
+from shared_schema.governance import ENROLMENT_KIND, EnrolmentRequest, PolicyBody
+from shared_schema.keys import MemberRole, MemberStatus, same_fingerprint
+from shared_schema.names import ORIGIN_PATTERN
+from shared_schema.service.control import VerbError
+from shared_schema.service.hub_api import HubRefused, HubUnreachable, check_hub_url
+from shared_schema.service.logging import get_logger
+from shared_schema.statement import Audience, Kind, format_time
+
+Params = dict[str, Any]
+Result = dict[str, Any]
+OPERATOR = "operator"
+
+
+def run(hub: Hub, verb: str, params: Params) -> Result:
+    """Run one verb. Raises VerbError."""
+    function = VERBS.get(verb)
+    if function is None:
+        raise VerbError("unknown-verb", f"expected one of {', '.join(VERBS)}")
+    try:
+        return function(hub, params)
+    except ContractError as error:
+        raise VerbError(error.code.value, error.message) from None
+    except (HubUnreachable, HubRefused) as error:
+        code = error.code if isinstance(error, HubRefused) else "unreachable"
+        raise VerbError(code, error.message) from None
+    except KeyError as error:
+        raise VerbError("bad-parameter", f"expected the parameter {error.args[0]}") from None
+
+
+def publish_policy(hub: Hub, policy: PolicyBody) -> None:
+    """Put a policy in force: sign it and append it to the log."""
+    with hub.database.write() as session:
+        publish(session, Kind.POLICY, policy, Audience.REGION, name=hub.name, key=hub.key, now=hub.clock())
+        audit.record(session, OPERATOR, "policy-published", str(policy.version), hub.clock())
+    hub.reload_trust()
+
+
+def show_status(hub: Hub, _params: Params) -> Result:
+    """How the hub is: size of the log, members, sources, alarms."""
+    with hub.database.read() as session:
+        alarms = session.scalars(select(AlarmRow).where(AlarmRow.resolved_at.is_(None))).all()
+        return {
+            "name": hub.name,
+            "level": hub.settings.level,
+            "fingerprint": hub.key.public.fingerprint,
+            "log_size": log.get_head(session).size,
+            "kinds": dict(session.execute(select(EntryRow.kind, func.count()).group_by(EntryRow.kind)).tuples().all()),
+            "members": session.scalar(select(func.count()).select_from(MemberRow)),
+            "waiting_enrolments": len(members.waiting_requests(session)),
+            "quarantined": session.scalar(select(func.count()).select_from(QuarantineRow)),
+            "evidence": session.scalar(select(func.count()).select_from(EvidenceRow)),
+            "sources": [
+                {"name": row.name, "direction": row.direction, "read": row.frontier_size, "of": row.seen_size}
+                for row in session.scalars(select(SourceRow).order_by(SourceRow.name))
+            ],
+            "alarms": [{"about": row.about, "code": row.code, "message": row.message} for row in alarms],
+        }
+
+
+def make_code(hub: Hub, params: Params) -> Result:
+    """Make a one-time code for a new member."""
+    name = str(params["name"])
+    _check_name(name)
+    with hub.database.write() as session:
+        code = members.make_code(session, name, actor=OPERATOR, now=hub.clock())
+    return {"name": name, "code": code, "valid_days": members.CODE_LIFETIME.days}
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(ORIGIN_PATTERN, name):
+        raise VerbError("bad-parameter", "expected a name such as leipzig.sn.de")
+
+
+def list_requests(hub: Hub, _params: Params) -> Result:
+    """Who waits to be admitted. The fingerprint is not shown: the member reads it out and the operator types it."""
+    with hub.database.read() as session:
+        waiting = members.waiting_requests(session)
+    return {"waiting": [{"name": item.name, "role": item.role.value, "area": item.area.code} for item in waiting]}
+
+
+def approve(hub: Hub, params: Params) -> Result:
+    """Admit a member whose fingerprint the operator has typed."""
+    name, now = str(params["name"]), hub.clock()
+    try:
+        with hub.database.read() as session:
+            request = members.check_fingerprint(session, name, str(params["fingerprint"]))
+    except ContractError as error:
+        with hub.database.write() as session:
+            audit.record(session, OPERATOR, f"enrolment-refused-{error.code.value}", name[:100], now)
+        raise
+    with hub.database.write() as session:
+        body = members.admit(session, request, actor=OPERATOR, now=now)
+        publish(session, Kind.MEMBERSHIP, body, Audience.EUROPE, name=hub.name, key=hub.key, now=now)
+        if request.role is MemberRole.HUB and request.url is not None:
+            vkey = NoteVerifier(request.name, request.public_key).vkey
+            follow.add_source(session, request.name, request.url, vkey, "member")
+    hub.reload_trust()
+    return {"name": name, "role": request.role.value, "status": "active"}
+
+
+def list_members(hub: Hub, _params: Params) -> Result:
+    """Members, their keys, and how far each one is."""
+    with hub.database.read() as session:
+        rows = session.scalars(select(MemberRow).order_by(MemberRow.name)).all()
+        return {
+            "members": [
+                {
+                    "name": row.name,
+                    "role": row.role,
+                    "status": row.status,
+                    "keyid": row.keyid,
+                    "highest_seq": row.highest_seq,
+                    "read_up_to": row.read_up_to,
+                    "last_read_at": None if row.last_read_at is None else format_time(row.last_read_at),
+                }
+                for row in rows
+            ]
+        }
+
+
+def set_status(hub: Hub, params: Params) -> Result:
+    """Suspend, revoke or reactivate a member."""
+    name, now = str(params["name"]), hub.clock()
+    try:
+        status = MemberStatus(params["status"])
+    except ValueError:
+        raise VerbError("bad-parameter", f"expected one of {', '.join(MemberStatus)}") from None
+    with hub.database.write() as session:
+        body = members.set_status(session, name, status, actor=OPERATOR, now=now)
+        publish(session, Kind.MEMBERSHIP, body, Audience.EUROPE, name=hub.name, key=hub.key, now=now)
+    hub.reload_trust()
+    return {"name": name, "status": status.value}
+
+
+def add_parent(hub: Hub, params: Params) -> Result:
+    """Compare the fingerprint of the hub above, vouch for it, follow it, and ask it to be a member."""
+    url, now = check_hub_url(str(params["url"])), hub.clock()
+    with hub.api(url) as api:
+        identity = api.identity()
+        verifier = NoteVerifier.from_vkey(identity.vkey)
+        if verifier.name != identity.name or not same_fingerprint(str(params["fingerprint"]), verifier.key):
+            raise VerbError("fingerprint-mismatch", "expected the fingerprint that the hub above reads out")
+        request = EnrolmentRequest(
+            name=hub.name,
+            role=MemberRole.HUB,
+            key=b64encode(hub.key.public.raw).decode(),
+            area=hub.area,
+            code=str(params["code"]),
+            level=hub.settings.level,
+            url=hub.settings.public_url,
+        )
+        api.request_enrolment(sign_payload(ENROLMENT_KIND, request.to_bytes(), hub.key).to_bytes())
+    with hub.database.write() as session:
+        body = members.add_parent(session, identity.name, verifier.key, identity.level, hub.area, url)
+        publish(session, Kind.MEMBERSHIP, body, Audience.REGION, name=hub.name, key=hub.key, now=now)
+        follow.add_source(session, identity.name, url, identity.vkey, "parent")
+        audit.record(session, OPERATOR, "parent-added", identity.name, now)
+    hub.reload_trust()
+    return {"name": identity.name, "level": identity.level, "fingerprint": hub.key.public.fingerprint}
+
+
+def follow_all(hub: Hub, _params: Params) -> Result:
+    """Read the feeds of the hub above and the hubs below, once, to their ends."""
+    with hub.database.read() as session:
+        names = session.scalars(select(SourceRow.name).order_by(SourceRow.name)).all()
+    return {"sources": [_follow_one(hub, name) for name in names]}
+
+
+def _follow_one(hub: Hub, name: str) -> Result:
+    report = {"name": name, "pages": 0, "entries": 0, "appended": 0, "quarantined": 0}
+    with hub.database.read() as session:
+        row = session.get_one(SourceRow, name)
+        state, url = follow.read_state(row), row.url
+    try:
+        with hub.api(url) as api:
+            while True:
+                after, items = follow.fetch_page(api, state)
+                trust = hub.reload_trust()
+                with hub.database.write() as session:
+                    page = follow.store_page(
+                        session, name, state, after, items, trust=trust, follower=hub.follower, now=hub.clock()
+                    )
+                for field in ("pages", "entries", "appended", "quarantined"):
+                    report[field] += getattr(page, field)
+                state = after
+                if after.next_index >= after.seen_size:
+                    break
+    except FeedError as error:
+        get_logger().error("feed-refused", hub=name, code=error.code.value)
+        with hub.database.write() as session:
+            follow.raise_alarm(session, name, *follow.alarm_of(error), hub.clock())
+        return report | {"alarm": error.code.value, "message": error.message}
+    except HubUnreachable as error:
+        return report | {"unreachable": error.message}
+    except HubRefused as error:
+        return report | {"refused": error.code}
+    finally:
+        hub.reload_trust()
+    with hub.database.write() as session:
+        follow.resolve_alarms(session, name, hub.clock())
+    return report
+
+
+def aggregate(hub: Hub, _params: Params) -> Result:
+    """Publish every sum whose inputs have changed."""
+    trust = hub.reload_trust()
+    with hub.database.write() as session:
+        published = trends.publish_aggregates(session, trust, hub.publishing, hub.clock())
+    return {"published": published}
+
+
+def list_sums(hub: Hub, _params: Params) -> Result:
+    """Every complete sum as it is now."""
+    with hub.database.read() as session:
+        sums = trends.complete_sums(session, hub.trust, hub.area)
+    return {"sums": [body.to_object() for body in sums]}
+
+
+def verify(hub: Hub, _params: Params) -> Result:
+    """Hash everything again."""
+    with hub.database.read() as session:
+        trust = members.load_trust(session, hub.name, hub.key.public)
+        report = verify_everything(session, hub.verifier, trust.directory)
+    return {
+        "ok": not report.findings,
+        "entries": report.entries,
+        "contents": report.contents,
+        "checkpoints": report.checkpoints,
+        "tiles": report.tiles,
+        "findings": list(report.findings),
+    }
+
+
+def show_policy(hub: Hub, _params: Params) -> Result:
+    """The policy in force."""
+    return hub.trust.policy.to_object()
+
+
+def set_policy(hub: Hub, params: Params) -> Result:
+    """Put another policy in force; its version must rise."""
+    policy = PolicyBody.from_object(params["policy"])
+    if policy.version <= hub.trust.policy.version:
+        raise VerbError("bad-parameter", f"expected a policy version above {hub.trust.policy.version}")
+    publish_policy(hub, policy)
+    return {"version": policy.version}
+
+
+VERBS: dict[str, Callable[[Hub, Params], Result]] = {
+    "status": show_status,
+    "enrol.code": make_code,
+    "enrol.list": list_requests,
+    "enrol.approve": approve,
+    "members.list": list_members,
+    "members.set": set_status,
+    "parent.add": add_parent,
+    "follow": follow_all,
+    "aggregate": aggregate,
+    "sums": list_sums,
+    "verify": verify,
+    "policy.show": show_policy,
+    "policy.set": set_policy,
+}

@@ -1,0 +1,243 @@
+"""The API that nodes and other hubs use: submissions, feed, log, enrolment. Handlers only translate to HTTP."""
+
+import asyncio
+import json
+from typing import Any, Protocol
+
+from fastapi import APIRouter, Request
+from fastapi.responses import PlainTextResponse, Response
+from sqlalchemy import select
+from starlette.exceptions import HTTPException
+
+from regional_hub import feed, log, members
+from regional_hub.errors import HubError
+from regional_hub.intake import Accepted, Submission, check_submission
+from regional_hub.members import Trust
+from regional_hub.orm import EntryRow, MemberRow, TileRow
+from regional_hub.sequencer import Sequencer, SequencerFull
+from shared_schema.canonical import parse_strict
+from shared_schema.checkpoint import NoteVerifier
+from shared_schema.envelope import MAX_ENVELOPE_BYTES
+from shared_schema.errors import ContractError, SchemaError, VerificationError
+from shared_schema.keys import Member, PublicKey
+from shared_schema.merkle import HASH_BYTES, TILE_WIDTH, encode_bundle, parse_tile_index
+from shared_schema.problem import ProblemCode
+from shared_schema.service.database import Database
+from shared_schema.service.limits import read_json_body
+from shared_schema.service.problems import STATUS, problem_object, problem_response
+from shared_schema.service.signed_reads import verify_request
+
+MAX_BATCH_BYTES = 4 * 1024 * 1024
+MAX_BATCH_ITEMS = 500
+JSON = "application/json"
+IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
+SHORT = {"Cache-Control": "public, max-age=5"}
+
+
+class ServedHub(Protocol):
+    """What the handlers need of a hub."""
+
+    database: Database
+    sequencer: Sequencer
+    settings: Any
+    clock: Any
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def trust(self) -> Trust: ...
+    @property
+    def verifier(self) -> NoteVerifier: ...
+    @property
+    def publisher(self) -> feed.Publisher: ...
+    def reload_trust(self) -> Trust: ...
+
+
+def make_router(hub: ServedHub) -> APIRouter:
+    """All routes for nodes and other hubs."""
+    router = APIRouter()
+    _add_submissions(router, hub)
+    _add_reading(router, hub)
+    _add_log(router, hub)
+    _add_enrolment(router, hub)
+    return router
+
+
+def _add_submissions(router: APIRouter, hub: ServedHub) -> None:
+    @router.post("/v1/submissions")
+    async def submit(request: Request) -> Response:
+        body = await read_json_body(request, MAX_ENVELOPE_BYTES)
+        submission = _check(hub, body)
+        try:
+            result = (await hub.sequencer.submit([submission]))[0]
+        except SequencerFull:
+            return _busy()
+        if isinstance(result, ContractError):
+            raise result
+        return Response(result.receipt.to_bytes(), status_code=201 if result.new else 200, media_type=JSON)
+
+    @router.post("/v1/submissions/batch")
+    async def submit_batch(request: Request) -> Response:
+        body = await read_json_body(request, MAX_BATCH_BYTES)
+        results = await asyncio.to_thread(_check_batch, hub, body)
+        good = [item for item in results if isinstance(item, Submission)]
+        try:
+            committed = iter(await hub.sequencer.submit(good) if good else [])
+        except SequencerFull:
+            return _busy()
+        answers = [_item(next(committed) if isinstance(item, Submission) else item) for item in results]
+        return Response(b'{"results":[' + b",".join(answers) + b"]}", media_type=JSON)
+
+
+def _check(hub: ServedHub, body: bytes) -> Submission:
+    try:
+        return check_submission(body, hub.trust, hub.clock())
+    except VerificationError as error:
+        if error.code is not ProblemCode.UNKNOWN_KEY:
+            raise
+    # Another process of this hub may have admitted the member a moment ago.
+    return check_submission(body, hub.reload_trust(), hub.clock())
+
+
+def _check_batch(hub: ServedHub, body: bytes) -> list[Submission | ContractError]:
+    value = parse_strict(body)
+    items = value.get("submissions")
+    if set(value) != {"submissions"} or not isinstance(items, list) or not 1 <= len(items) <= MAX_BATCH_ITEMS:
+        raise SchemaError(f"expected submissions, a list of 1 to {MAX_BATCH_ITEMS} envelopes")
+    results: list[Submission | ContractError] = []
+    for item in items:
+        try:
+            results.append(_check(hub, json.dumps(item).encode()))
+        except ContractError as error:
+            results.append(error)
+    return results
+
+
+def _item(result: Accepted | ContractError) -> bytes:
+    if isinstance(result, ContractError):
+        return json.dumps(
+            {"status": STATUS[result.code], "problem": problem_object(result.code, result.message)}
+        ).encode()
+    return b'{"receipt":%b,"status":%d}' % (result.receipt.to_bytes(), 201 if result.new else 200)
+
+
+def _busy() -> Response:
+    return problem_response(ProblemCode.BUSY, "expected to be asked again in a moment", {"Retry-After": "1"})
+
+
+def _add_reading(router: APIRouter, hub: ServedHub) -> None:
+    @router.get("/v1/feed")
+    def read_feed(request: Request) -> Response:
+        reader = _verify_reader(hub, request)
+        first, seen = (_cursor(request, name) for name in ("from", "seen"))
+        with hub.database.read() as session:
+            page = feed.make_page(session, first=first, seen=seen, reader=reader, hub=hub.publisher)
+        with hub.database.write() as session:
+            feed.note_reading(session, reader.name, first, hub.clock())
+        return Response(page, media_type=JSON)
+
+    @router.get("/v1/members/me")
+    def read_own_state(request: Request) -> Response:
+        reader = _verify_reader(hub, request)
+        with hub.database.read() as session:
+            row = session.get(MemberRow, reader.name)
+            highest = 0 if row is None else row.highest_seq
+        answer = {"name": reader.name, "status": reader.status.value, "highest_seq": highest}
+        return Response(json.dumps(answer), media_type=JSON)
+
+
+def _verify_reader(hub: ServedHub, request: Request) -> Member:
+    """The member that signed this read. Raises VerificationError or HubError (`not-a-member`)."""
+    found: list[Member] = []
+
+    def find_key(keyid: str) -> PublicKey | None:
+        member = hub.trust.find_direct_by_keyid(keyid) or hub.reload_trust().find_direct_by_keyid(keyid)
+        if member is None:
+            return None
+        found.append(member)
+        return member.key
+
+    query = f"?{request.url.query}" if request.url.query else ""
+    url = hub.settings.public_url.rstrip("/") + request.url.path + query
+    verify_request(request.method, url, request.headers, find_key, hub.clock())
+    found[0].check_may_sign(hub.clock())
+    return found[0]
+
+
+def _cursor(request: Request, name: str) -> int:
+    text = request.query_params.get(name, "0")
+    if not (text.isascii() and text.isdigit() and len(text) <= 15):
+        raise HubError(f"expected {name} to be a whole number in digits 0 to 9", code=ProblemCode.BAD_CURSOR)
+    return int(text)
+
+
+def _add_log(router: APIRouter, hub: ServedHub) -> None:
+    @router.get("/health")
+    def health() -> Response:
+        hub.database.check_reachable()
+        return Response(json.dumps({"status": "ok", "name": hub.name}), media_type=JSON)
+
+    @router.get("/checkpoint")
+    def checkpoint() -> Response:
+        with hub.database.read() as session:
+            note = log.latest_checkpoint(session)
+        return PlainTextResponse(note, headers=SHORT)
+
+    @router.get("/tile/entries/{path:path}")
+    def entry_bundle(path: str) -> Response:
+        number, width = _tile_place(path)
+        first = number * TILE_WIDTH
+        with hub.database.read() as session:
+            rows = session.scalars(
+                select(EntryRow).where(EntryRow.index >= first, EntryRow.index < first + width).order_by(EntryRow.index)
+            ).all()
+            bundle = encode_bundle(log.to_log_entry(row).to_bytes() for row in rows)
+        if len(rows) != width:
+            raise HTTPException(404)
+        return Response(bundle, media_type="application/octet-stream", headers=IMMUTABLE)
+
+    @router.get("/tile/{level}/{path:path}")
+    def hash_tile(level: str, path: str) -> Response:
+        number, width = _tile_place(path)
+        if not (level.isascii() and level.isdigit() and len(level) <= 2):
+            raise HTTPException(404)
+        with hub.database.read() as session:
+            hashes = session.scalar(select(TileRow.hashes).where(TileRow.level == int(level), TileRow.number == number))
+        if hashes is None or len(hashes) < width * HASH_BYTES:
+            raise HTTPException(404)
+        return Response(hashes[: width * HASH_BYTES], media_type="application/octet-stream", headers=IMMUTABLE)
+
+
+def _tile_place(path: str) -> tuple[int, int]:
+    """(number, width) of `x001/234` or `x001/234.p/17`."""
+    number, partial, width = path.partition(".p/")
+    if partial and not (width.isascii() and width.isdigit() and len(width) <= 3 and 1 <= int(width) < TILE_WIDTH):
+        raise HTTPException(404)
+    try:
+        return parse_tile_index(number), int(width) if partial else TILE_WIDTH
+    except SchemaError:
+        raise HTTPException(404) from None
+
+
+def _add_enrolment(router: APIRouter, hub: ServedHub) -> None:
+    @router.get("/v1/hub")
+    def identity() -> Response:
+        answer = {
+            "api": 1,
+            "name": hub.name,
+            "level": hub.settings.level,
+            "vkey": hub.verifier.vkey,
+            "fingerprint": hub.verifier.key.fingerprint,
+        }
+        return Response(json.dumps(answer), media_type=JSON)
+
+    @router.post("/v1/enrolments")
+    async def enrol(request: Request) -> Response:
+        body = await read_json_body(request, MAX_ENVELOPE_BYTES)
+        await asyncio.to_thread(_request_enrolment, hub, body)
+        return Response(json.dumps({"state": "waiting"}), status_code=202, media_type=JSON)
+
+
+def _request_enrolment(hub: ServedHub, body: bytes) -> None:
+    with hub.database.write() as session:
+        members.request_enrolment(session, body, now=hub.clock())
