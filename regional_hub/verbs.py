@@ -65,6 +65,9 @@ def show_status(hub: Hub, _params: Params) -> Result:
             "level": hub.settings.level,
             "fingerprint": hub.key.public.fingerprint,
             "log_size": log.get_head(session).size,
+            "direct": session.scalar(
+                select(func.count()).select_from(EntryRow).where(EntryRow.via.is_(None), EntryRow.origin != hub.name)
+            ),
             "kinds": dict(session.execute(select(EntryRow.kind, func.count()).group_by(EntryRow.kind)).tuples().all()),
             "members": session.scalar(select(func.count()).select_from(MemberRow)),
             "waiting_enrolments": len(members.waiting_requests(session)),

@@ -1,0 +1,1 @@
+"""How to run it: the demo federation, and samples for real installations."""

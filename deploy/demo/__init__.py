@@ -1,0 +1,1 @@
+"""The demo: nine real processes on this machine, with real figures of six German cities."""

@@ -1,0 +1,107 @@
+"""The demo checks itself against the true counts it knows, and says what it found, also when it is bad."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from deploy.demo.federation import NATION, Federation, together
+from deploy.demo.story import TABLES, demo_months, read_figures
+
+COVERAGE_BOUNDS = (0.92, 0.98)
+LEAST_CELLS = 400
+PRACTICES = 12
+
+
+@dataclass
+class Findings:
+    """What the demo found; `problems` is empty when all is well."""
+
+    processes: int
+    statements: int
+    log_sizes: dict[str, int]
+    practices_read_in_every_city: bool
+    origin_signatures_verified: int
+    aggregate_cells: int
+    coverage_95: float
+    aggregates_in_every_city: bool
+    logs_verified: bool
+    seconds: float = 0.0
+    problems: list[str] = field(default_factory=list)
+
+    def to_object(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "problems"}
+
+
+def check_federation(federation: Federation) -> Findings:
+    """Ask every process for what it holds and compare it with what must be there."""
+    statuses = {name: hub.ask("status") for name, hub in federation.hubs.items()}
+    inboxes = together(lambda node: node.ask("inbox.list")["items"], federation.nodes.values())
+    verified = [[item for item in inbox if item["state"] == "accepted"] for inbox in inboxes]
+    practices = [{item["digest"] for item in items if item["kind"] == "practice"} for items in verified]
+    cells, covered = _coverage(federation)
+    reports = [hub.ask("verify") for hub in federation.hubs.values()]
+    findings = Findings(
+        processes=len(federation.programs),
+        statements=sum(_from_cities(status) for status in statuses.values() if status["name"] != NATION),
+        log_sizes={name: status["log_size"] for name, status in statuses.items()},
+        practices_read_in_every_city=all(len(found) == PRACTICES for found in practices),
+        origin_signatures_verified=sum(len(items) for items in verified),
+        aggregate_cells=cells,
+        coverage_95=round(covered / cells, 4) if cells else 0.0,
+        aggregates_in_every_city=all(_has_both_levels(items, federation) for items in verified),
+        logs_verified=all(report["ok"] for report in reports),
+    )
+    findings.problems = _problems(findings, statuses, inboxes)
+    return findings
+
+
+def _from_cities(status: dict[str, Any]) -> int:
+    """Statements that cities handed in at a hub (a region also holds practices that came from elsewhere)."""
+    return int(status["direct"])
+
+
+def _has_both_levels(items: list[dict[str, Any]], federation: Federation) -> bool:
+    """Whether a city holds a sum of the nation and of one region for every month and table."""
+    wanted = len(demo_months(federation.cities[0])) * len(TABLES)
+    sums = [item for item in items if item["kind"] == "aggregate"]
+    by_origin: dict[str, set[str]] = {}
+    for item in sums:
+        by_origin.setdefault(item["origin"], set()).add(item["subject"])
+    return len(by_origin.get(NATION, ())) == wanted and sum(len(found) == wanted for found in by_origin.values()) >= 2
+
+
+def _coverage(federation: Federation) -> tuple[int, int]:
+    """(cells, cells whose 95 % interval holds the true count) over everything that the three hubs added up."""
+    cells = covered = 0
+    for name, hub in federation.hubs.items():
+        cities = [city for city in federation.cities if name in (NATION, city.hub)]
+        truth = {table: [read_figures(city, suffix) for city in cities] for table, suffix in TABLES.items()}
+        for body in hub.ask("sums")["sums"]:
+            month = body["period"]["start"][:7]
+            for cell in body["cells"]:
+                (code,) = cell["dims"].values()
+                true = sum(figures[month][code] for figures in truth[body["table"]["id"]])
+                cells += 1
+                covered += cell["status"] == "A" and cell["low"] <= true <= cell["high"]
+    return cells, covered
+
+
+def _problems(
+    findings: Findings, statuses: dict[str, dict[str, Any]], inboxes: list[list[dict[str, Any]]]
+) -> list[str]:
+    problems = []
+    if not findings.practices_read_in_every_city:
+        problems.append(f"not every city reads all {PRACTICES} practices")
+    if not findings.aggregates_in_every_city:
+        problems.append("not every city holds the sums of its region and of the nation")
+    if findings.aggregate_cells < LEAST_CELLS:
+        problems.append(f"expected at least {LEAST_CELLS} cells, got {findings.aggregate_cells}")
+    low, high = COVERAGE_BOUNDS
+    if not low <= findings.coverage_95 <= high:
+        problems.append(f"expected {low} to {high} of the intervals to hold the truth, got {findings.coverage_95}")
+    if not findings.logs_verified:
+        problems.append("a hub's log does not verify")
+    problems += [f"{name}: alarm" for name, status in statuses.items() if status["alarms"]]
+    quarantined = sum(item["state"] == "quarantined" for inbox in inboxes for item in inbox)
+    if quarantined:
+        problems.append(f"{quarantined} items are in quarantine")
+    return problems

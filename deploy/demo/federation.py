@@ -1,0 +1,223 @@
+"""Nine processes: one national hub, two regional hubs, six city nodes, each with its own data directory and port.
+
+Everything is done with the programs' own verbs over their control sockets, exactly as their command lines do it.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from shared_schema.service.control import SOCKET_NAME, VerbError, ask
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+NATION = "bund.de"
+REGIONS = {"sachsen.de": "NUTS:2024:DED", "nrw.de": "NUTS:2024:DEA"}
+COORDINATOR, REVIEWER = "anna", "ben"
+START_SECONDS = 60
+STOP_SECONDS = 15
+POLL_SECONDS = 0.05
+WORKERS = 6
+Item = TypeVar("Item")
+Outcome = TypeVar("Outcome")
+
+
+class DemoError(Exception):
+    """The demo cannot go on; the message says where to look."""
+
+
+@dataclass(frozen=True)
+class City:
+    """One city of `cities.json`."""
+
+    city: str
+    name: str
+    display_name: str
+    lau: str
+    nuts1: str
+    hub: str
+
+
+def load_cities() -> list[City]:
+    return [City(**item) for item in json.loads((HERE / "cities.json").read_text(encoding="utf-8"))]
+
+
+@dataclass
+class Program:
+    """One process: a node or a hub."""
+
+    package: str
+    name: str
+    data: Path
+    port: int
+    process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def command(self, *arguments: str) -> None:
+        """Run one command of the program's command line, for what needs no server yet."""
+        line = [sys.executable, "-m", self.package, *arguments, "--data", str(self.data)]
+        done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise DemoError(f"{self.package} {arguments[0]} for {self.name}: {done.stderr.strip()[-500:]}")
+
+    def start(self) -> None:
+        with (self.data / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", self.package, "serve", "--data", str(self.data)],
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C reaches the demo, which then ends its processes in order
+            )
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if self.process is not None and self.process.poll() is not None:
+                raise DemoError(f"{self.name} ended at its start; see {self.data / 'server.log'}")
+            if (self.data / SOCKET_NAME).exists():
+                try:
+                    ask(self.data, "status", {})
+                    return
+                except (VerbError, OSError):
+                    pass
+            time.sleep(POLL_SECONDS)
+        raise DemoError(f"{self.name} did not answer within {START_SECONDS} s; see {self.data / 'server.log'}")
+
+    def ask(self, verb: str, **params: Any) -> dict[str, Any]:
+        try:
+            return ask(self.data, verb, params)
+        except VerbError as error:
+            raise DemoError(f"{self.name}: {verb}: {error.message}") from None
+
+    def stop(self) -> None:
+        process, self.process = self.process, None
+        if process is None or process.poll() is not None:
+            return
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@dataclass
+class Federation:
+    """All programs of the demo under one directory."""
+
+    directory: Path
+    hubs: dict[str, Program] = field(default_factory=dict)
+    nodes: dict[str, Program] = field(default_factory=dict)
+    cities: list[City] = field(default_factory=load_cities)
+
+    @property
+    def programs(self) -> list[Program]:
+        return [*self.hubs.values(), *self.nodes.values()]
+
+    def prepare(self) -> None:
+        """Choose ports and make the nine data directories."""
+        names = [NATION, *REGIONS, *(city.name for city in self.cities)]
+        ports = dict(zip(names, _free_ports(len(names)), strict=True))
+        for name in (NATION, *REGIONS):
+            self.hubs[name] = Program("regional_hub", name, self.directory / name, ports[name])
+        for city in self.cities:
+            self.nodes[city.name] = Program("local_node", city.name, self.directory / city.name, ports[city.name])
+        jobs: list[Callable[[], None]] = [lambda hub=hub: _init_hub(hub) for hub in self.hubs.values()]  # type: ignore[misc]
+        jobs += [lambda city=city: _init_node(self.nodes[city.name], city) for city in self.cities]  # type: ignore[misc]
+        together(lambda job: job(), jobs)
+
+    def start(self) -> None:
+        for program in self.programs:
+            program.start()
+        together(Program.wait_until_ready, self.programs)
+
+    def stop(self) -> None:
+        with ExitStack() as stack:  # every one is stopped, whatever happens to another
+            for program in self.programs:
+                stack.callback(program.stop)
+
+    def connect(self) -> None:
+        """Enrol the regional hubs at the nation and the cities at their hubs, with codes and typed fingerprints."""
+        nation = self.hubs[NATION]
+        for name in REGIONS:
+            _enrol_hub(self.hubs[name], nation)
+        nation.ask("follow")
+        for name in REGIONS:
+            self.hubs[name].ask("follow")
+        together(lambda city: _enrol_node(self.nodes[city.name], self.hubs[city.hub]), self.cities)
+
+    def exchange(self) -> None:
+        """One round: cities to their hubs, hubs to the nation, and everything back to the cities."""
+        regions = [self.hubs[name] for name in REGIONS]
+        together(lambda node: node.ask("sync"), self.nodes.values())
+        together(lambda hub: hub.ask("aggregate"), regions)
+        self.hubs[NATION].ask("follow")
+        self.hubs[NATION].ask("aggregate")
+        together(lambda hub: hub.ask("follow"), regions)
+
+
+def together(action: Callable[[Item], Outcome], items: Iterable[Item]) -> list[Outcome]:
+    """Do the same for all items side by side; the first failure ends it."""
+    with ThreadPoolExecutor(WORKERS) as pool:
+        return list(pool.map(action, items))
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports that are free now; all are held open until all are known, so that they differ."""
+    with ExitStack() as stack:
+        sockets: Sequence[socket.socket] = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def _init_hub(hub: Program) -> None:
+    level, area = ("nation", "ISO3166:2020:DE") if hub.name == NATION else ("region", REGIONS[hub.name])
+    hub.data.mkdir(parents=True, exist_ok=True)
+    hub.command(
+        "init", "--name", hub.name, "--level", level, "--area", area, "--public-url", hub.url,
+        "--port", str(hub.port), "--work-interval", "0",
+    )  # fmt: skip
+
+
+def _init_node(node: Program, city: City) -> None:
+    node.data.mkdir(parents=True, exist_ok=True)
+    node.command(
+        "init", "--name", city.name, "--display-name", city.display_name, "--lau", city.lau, "--port", str(node.port),
+        "--coordinator", COORDINATOR, "--reviewer", REVIEWER, "--agencies", "1",
+    )  # fmt: skip
+
+
+def _enrol_hub(hub: Program, nation: Program) -> None:
+    code = nation.ask("enrol.code", name=hub.name)["code"]
+    fingerprint = nation.ask("status")["fingerprint"]
+    own = hub.ask("parent.add", url=nation.url, fingerprint=fingerprint, code=code)["fingerprint"]
+    nation.ask("enrol.approve", name=hub.name, fingerprint=own)
+
+
+def _enrol_node(node: Program, hub: Program) -> None:
+    code = hub.ask("enrol.code", name=node.name)["code"]
+    fingerprint = hub.ask("status")["fingerprint"]
+    node.ask("hub.add", url=hub.url, fingerprint=fingerprint)
+    node.ask("hub.enrol", hub=hub.name, code=code)
+    own = node.ask("status")["fingerprint"]
+    hub.ask("enrol.approve", name=node.name, fingerprint=own)
+
+
+def is_interactive() -> bool:
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
