@@ -9,7 +9,8 @@ stored draw. The database refuses to change or remove an entry (migration 0001).
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from datetime import datetime
 from fractions import Fraction
 from typing import Any, Final
@@ -26,6 +27,7 @@ from local_node.tabulation import FrequencyTable
 from shared_schema import canonical
 from shared_schema.governance import PolicyBody
 from shared_schema.period import Period, parse_period
+from shared_schema.release_rules import get_table
 from shared_schema.statement import format_time
 from shared_schema.trend import Coverage, ReleasedCell, TableDefinition, TableReference
 from shared_schema.vocabulary import SourceKind
@@ -51,8 +53,8 @@ def charge_and_draw(
     """
     if stored := find_draw(session, table.table, table.period):  # 1. never drawn twice
         return stored
+    check_budget(session, table, epsilon_milli, policy)  # 2. nothing is drawn that may not be spent
     scale = noise.scale_for(epsilon_milli)
-    check_budget(session, table, epsilon_milli, scale, policy)  # 2. nothing is drawn that may not be spent
     cells = add_noise(table, draw(scale, noisy_cells(table)))  # 3. the one draw
     return _append(session, table, epsilon_milli, scale, cells, now)  # 4. charge and draw in one row
 
@@ -76,30 +78,29 @@ def find_draw(session: Session, table: TableDefinition, period: Period) -> Store
     return _stored(row)
 
 
-def check_budget(
-    session: Session, table: FrequencyTable, epsilon_milli: int, scale: Fraction, policy: PolicyBody
-) -> None:
-    """Raise LedgerError unless the policy allows this charge: for the table, for the measure, for all measures."""
-    definition = table.table
-    if epsilon_milli > definition.epsilon_milli:
+def check_budget(session: Session, table: FrequencyTable, epsilon_milli: int, policy: PolicyBody) -> None:
+    """Raise LedgerError unless the policy allows this charge: for the table, for the measure, for all measures.
+
+    Raises ReleaseRuleError when the policy does not know the table in this wording.
+    """
+    definition = get_table(table.table.reference, policy)
+    if not 1 <= epsilon_milli <= definition.epsilon_milli:
         raise LedgerError(
-            f"expected an epsilon of at most {definition.epsilon_milli} thousandths, got {epsilon_milli}",
-            code="epsilon",
+            f"expected an epsilon from 1 to {definition.epsilon_milli} thousandths, got {epsilon_milli}", code="epsilon"
         )
-    if noise.epsilon_spent(scale) > Fraction(epsilon_milli, 1000) + ROUNDING:
+    if noise.epsilon_spent(noise.scale_for(epsilon_milli)) > Fraction(epsilon_milli, 1000) + ROUNDING:
         raise LedgerError("expected a scale that costs no more than what is charged", code="scale")
-    rows = session.scalars(select(LedgerRow)).all()
-    for_measure = epsilon_milli + spent_on_measure(rows, definition.measure, table.period)
+    spent = spent_by_month(session)
+    for month in _months(table.period):
+        spent.setdefault(definition.measure, Counter())[month] += epsilon_milli
+    for_measure = max(spent[definition.measure][month] for month in _months(table.period))
     if for_measure > policy.epsilon_milli_per_measure:
         raise LedgerError(
             f"expected at most {policy.epsilon_milli_per_measure} thousandths of epsilon for {definition.measure} in "
             f"{table.period.label}; this release would make it {for_measure}",
             code="budget-measure",
         )
-    others = {row.measure for row in rows} - {definition.measure}
-    total = max(for_measure, _peak(rows, definition.measure, table.period)) + sum(
-        _peak(rows, measure, table.period) for measure in others
-    )
+    total = sum(max(of_measure[month] for month in _year_around(table.period)) for of_measure in spent.values())
     if total > policy.epsilon_milli_total:
         raise LedgerError(
             f"expected at most {policy.epsilon_milli_total} thousandths of epsilon over all measures in twelve months; "
@@ -108,10 +109,29 @@ def check_budget(
         )
 
 
-def spent_on_measure(rows: Iterable[LedgerRow], measure: str, period: Period) -> int:
-    """What a record of `period` has been charged for one measure: the most that entries over one month add up to."""
-    own = [row for row in rows if row.measure == measure]
-    return max(_spent_in(own, month) for month in range(*_months(period)))
+def spent_by_month(session: Session) -> dict[str, Counter[int]]:
+    """Measure → month (year * 12 + month - 1) → the thousandths of epsilon that entries over this month add up to.
+
+    A record lies in one month, so this is what it has been charged, also where a quarter follows its months.
+    """
+    spent: dict[str, Counter[int]] = {}
+    for measure, label, epsilon_milli in session.execute(
+        select(LedgerRow.measure, LedgerRow.period, LedgerRow.epsilon_milli)
+    ):
+        for month in _months(parse_period(label)):
+            spent.setdefault(measure, Counter())[month] += epsilon_milli
+    return spent
+
+
+def _months(period: Period) -> range:
+    first, last = period.first_day, period.last_day
+    return range(first.year * 12 + first.month - 1, last.year * 12 + last.month)
+
+
+def _year_around(period: Period) -> range:
+    """Every month that lies within twelve months together with some month of `period`."""
+    months = _months(period)
+    return range(months.start - WINDOW_MONTHS + 1, months.stop + WINDOW_MONTHS - 1)
 
 
 def verify_chain(session: Session) -> int:
@@ -131,26 +151,6 @@ def list_draws(session: Session) -> Iterator[StoredDraw]:
     """All entries, oldest first."""
     for row in session.scalars(select(LedgerRow).order_by(LedgerRow.seq)):
         yield _stored(row)
-
-
-# --- the arithmetic of months: year * 12 + month - 1 --------------------------------------------------------------
-
-
-def _months(period: Period) -> tuple[int, int]:
-    """The first month of a period and the one after its last."""
-    first, last = period.first_day, period.last_day
-    return first.year * 12 + first.month - 1, last.year * 12 + last.month
-
-
-def _spent_in(rows: Iterable[LedgerRow], month: int) -> int:
-    return sum(row.epsilon_milli for row in rows if month in range(*_months(parse_period(row.period))))
-
-
-def _peak(rows: Iterable[LedgerRow], measure: str, period: Period) -> int:
-    """The most that a record of a measure was charged, in any month within a year of `period`."""
-    own = [row for row in rows if row.measure == measure]
-    first, end = _months(period)
-    return max(_spent_in(own, month) for month in range(first - WINDOW_MONTHS + 1, end + WINDOW_MONTHS - 1))
 
 
 # --- rows ----------------------------------------------------------------------------------------------------------

@@ -61,7 +61,6 @@ class EventRecord:
     agency: str
     recorded_on: date
     dims: tuple[tuple[str, str], ...]
-    source_kind: SourceKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +217,7 @@ def _parse_events(rows: "_Rows", mapping: EventsMapping, agency: str, today: dat
             else:
                 dims.append((dimension, code))
         if len(errors) == wrong and isinstance(day, date):
-            records.append(EventRecord(mapping.measure, agency, day, tuple(dims), mapping.source_kind))
+            records.append(EventRecord(mapping.measure, agency, day, tuple(dims)))
     covered = tuple(period.label for period in periods)
     return ParsedFile(tuple(records), tuple(errors), covered, tuple(mapping.dimensions))
 

@@ -8,9 +8,8 @@ step (`ledger`, `disclosure`) turns it into what may leave.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Final, Literal
 
 from local_node.errors import TabulationError
@@ -44,21 +43,22 @@ class FrequencyTable:
 
 
 def count_events(
-    events: Iterable[EventRecord], collected: Collection[tuple[str, str]], table: TableDefinition, source: SourceKind
+    events: Iterable[EventRecord], collected: Mapping[tuple[str, str], SourceKind], table: TableDefinition
 ) -> tuple[ReturnRecord, ...]:
     """Turn events into returns: for every (agency, period label) of `collected`, the whole grid with its zeros.
 
     Raises TabulationError when an event stands in no cell of the grid or in no collected period.
     """
+    periods = {(agency, label): parse_period(label) for agency, label in collected}
     counts: Counter[tuple[str, str, str]] = Counter()
     for event in events:
         code = dict(event.dims).get(table.dimension)
         if code not in table.cells:
             raise TabulationError(f"expected events in the cells of {table.id}, got another code", code="grid")
-        counts[event.agency, _period_of(event.recorded_on, event.agency, collected), code] += 1
+        counts[event.agency, _label_of(event, periods), code] += 1
     return tuple(
-        ReturnRecord(table.id, agency, label, cell, counts[agency, label, cell], source)
-        for agency, label in sorted(collected)
+        ReturnRecord(table.id, agency, label, cell, counts[agency, label, cell], source_kind)
+        for (agency, label), source_kind in sorted(collected.items())
         for cell in table.cells
     )
 
@@ -130,9 +130,8 @@ def _source_kind_of(within: Iterable[ReturnRecord], table: TableDefinition) -> S
     return kinds.pop()
 
 
-def _period_of(day: date, agency: str, collected: Collection[tuple[str, str]]) -> str:
-    for owner, label in collected:
-        period = parse_period(label)
-        if owner == agency and period.first_day <= day <= period.last_day:
+def _label_of(event: EventRecord, periods: Mapping[tuple[str, str], Period]) -> str:
+    for (agency, label), period in periods.items():
+        if agency == event.agency and period.first_day <= event.recorded_on <= period.last_day:
             return label
     raise TabulationError("expected every event in a period that its agency has collected", code="periods")

@@ -1,0 +1,127 @@
+"""Screening texts: everything listed is found, ordinary words are not."""
+
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from local_node.narrative import CODED_FIELDS, DETECTOR, PATTERNS, WHY, FindingKind, free_texts, screen
+from shared_schema.content import AnswerBody, BulletinBody, ExperienceBody, PracticeBody, QuestionBody
+
+PRACTICES = sorted((Path(__file__).resolve().parents[2] / "deploy/demo/practices").glob("*.json"))
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "passage"),
+    [
+        ("Write to anna.b@example.org today", FindingKind.EMAIL, "anna.b@example.org"),
+        ("Mail: anna (at) example.org", FindingKind.EMAIL, "anna (at) example.org"),
+        ("see https://example.org/x?y=1 there", FindingKind.URL, "https://example.org/x?y=1"),
+        ("siehe www.beispiel.de", FindingKind.URL, "www.beispiel.de"),
+        ("the channel t.me/something", FindingKind.URL, "t.me/something"),
+        ("he posts as @dark_rider", FindingKind.HANDLE, "@dark_rider"),
+        ("pay to DE89 3704 0044 0532 0130 00 please", FindingKind.ACCOUNT, "DE89 3704 0044 0532 0130 00"),
+        ("it began on 2014-03-01", FindingKind.DATE, "2014-03-01"),
+        ("am 3.5.2014 begann", FindingKind.DATE, "3.5.2014"),
+        ("am 03. Mai begann", FindingKind.DATE, "03. Mai"),
+        ("on 3 May in the park", FindingKind.DATE, "3 May"),
+        ("on March 21st it rained", FindingKind.DATE, "March 21st"),
+        ("on 12/24/2015", FindingKind.DATE, "12/24/2015"),
+        ("a 15-year-old came", FindingKind.AGE, "15-year-old"),
+        ("a fifteen year old came", FindingKind.AGE, "fifteen year old"),
+        ("a boy aged 15", FindingKind.AGE, "aged 15"),
+        ("at the age of sixteen", FindingKind.AGE, "at the age of sixteen"),
+        ("ein 15-jähriger Junge", FindingKind.AGE, "15-jähriger"),
+        ("ein fünfzehnjähriges Mädchen", FindingKind.AGE, "fünfzehnjähriges"),
+        ("er war erst 14", FindingKind.AGE, "er war erst 14"),
+        ("sie ist 16 Jahre alt", FindingKind.AGE, "sie ist 16"),
+        ("call +49 421 123 45 67", FindingKind.PHONE, "+49 421 123 45 67"),
+        ("Tel. 0421/1234567", FindingKind.PHONE, "0421/1234567"),
+        ("number 65 170839 123", FindingKind.PHONE, "65 170839 123"),
+        ("we met Mr Smith there", FindingKind.NAME, "Mr Smith"),
+        ("dann kam Herr Müller", FindingKind.NAME, "Herr Müller"),
+        ("mit Frau Dr. Özdemir", FindingKind.NAME, "Frau Dr. Özdemir"),
+        ("a man named Kevin", FindingKind.NAME, "named Kevin"),
+        ("the case of Kevin S. showed", FindingKind.NAME, "Kevin S."),
+        ("we reached two boys", FindingKind.SMALL_NUMBER, "two boys"),
+        ("three young Syrian men left", FindingKind.SMALL_NUMBER, "three young Syrian men"),
+        ("two of the girls", FindingKind.SMALL_NUMBER, "two of the girls"),
+        ("only one pupil stayed", FindingKind.SMALL_NUMBER, "one pupil"),
+        ("4 participants stayed", FindingKind.SMALL_NUMBER, "4 participants"),
+        ("zwei Jugendliche kamen", FindingKind.SMALL_NUMBER, "zwei Jugendliche"),
+        ("mit drei jungen Männern", FindingKind.SMALL_NUMBER, "drei jungen Männern"),
+        ("der einzige Schüler", FindingKind.SMALL_NUMBER, "einzige Schüler"),
+    ],
+)
+def test_what_could_point_to_a_person_is_found(text: str, kind: FindingKind, passage: str) -> None:
+    found = screen({"summary": text}).findings
+    assert [(finding.kind, text[finding.start : finding.end]) for finding in found] == [(kind, passage)]
+    assert found[0].field == "summary"
+    assert found[0].why == WHY[kind]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The programme ran from 2014-2017 in 12 schools and reached 240 pupils.",
+        "In March 2015 the funding ended; the next year brought 1,500 euros.",
+        "Two youth workers and a family counsellor took part for three years.",
+        "A person may leave at any time. One of the best ideas was the waiting list.",
+        "Open 24/7, on 3 evenings a week, version 2.0 of the plan.",
+        "Im März 2015 endete die Förderung, danach kamen 120 Jugendliche.",
+        "Eine Familie braucht Zeit, und ein Kind braucht Ruhe.",
+        "Zwei Schulen und drei Vereine haben mitgemacht.",
+        "Der Verein und die Stadt haben zwei Jahre lang mit Schülern gearbeitet.",
+        "Young people may march in May; in August the youth centre is closed.",
+        "Two meetings later students asked for more.",
+        "The plan, e.g. the second part, was good; i.e. it worked.",
+    ],
+)
+def test_ordinary_words_are_left_alone(text: str) -> None:
+    assert screen({"summary": text}).findings == ()
+
+
+@pytest.mark.parametrize("path", PRACTICES, ids=[path.stem for path in PRACTICES])
+def test_nothing_is_found_in_a_practice_of_the_demo(path: Path) -> None:
+    screened = screen(free_texts(json.loads(path.read_text(encoding="utf-8"))))
+    assert set(screened.fields) == {"title", "summary", "lessons"}
+    assert screened.findings == ()
+
+
+def test_there_are_twelve_practices_to_look_at() -> None:
+    assert len(PRACTICES) == 12
+
+
+def test_every_text_that_somebody_can_type_is_screened() -> None:
+    body = {"title": "a", "emmie": {"effect": "b"}, "outcome": "worked", "new_field": ["c", {"inner": "d"}]}
+    assert free_texts(body) == {"title": "a", "emmie.effect": "b", "new_field.0": "c", "new_field.1.inner": "d"}
+
+
+@pytest.mark.parametrize("body", [PracticeBody, ExperienceBody, BulletinBody, QuestionBody, AnswerBody])
+def test_a_field_that_is_not_screened_has_no_room_for_words(body: type) -> None:
+    fields = body.model_fields  # type: ignore[attr-defined]
+    for name in CODED_FIELDS & set(fields):
+        assert "Passage" not in str(fields[name]), name
+        lengths = [getattr(rule, "max_length", 0) or 0 for rule in fields[name].metadata]
+        assert max(lengths, default=0) <= 64, name
+
+
+def test_findings_of_a_text_do_not_overlap_and_stand_in_order() -> None:
+    text = "Mr Smith, aged 15, wrote from a@b.de on 2014-03-01 with two boys"
+    places = [(finding.start, finding.end) for finding in screen({"x": text}).findings]
+    assert len(places) == 5
+    assert all(before[1] <= after[0] for before, after in pairwise(places))
+
+
+def test_every_kind_has_a_pattern_and_a_reason() -> None:
+    assert set(PATTERNS) == set(WHY) == set(FindingKind)
+    assert len(DETECTOR) <= 40
+
+
+@given(st.text(alphabet=st.sampled_from("a1 .-@/+()0XÄß"), max_size=3000))
+def test_any_text_is_screened_in_time(text: str) -> None:
+    for finding in screen({"x": text}).findings:
+        assert 0 <= finding.start < finding.end <= len(text)
