@@ -1,0 +1,389 @@
+"""The inbox: what was read from a hub's feed, each item verified with its origin's own key or put in quarantine.
+
+A page is stored together with the new place in the feed, in one transaction, or not at all. An item that cannot be
+verified is quarantined with its reason and never shown as verified; it does not stop the stream, and it is tried again
+whenever the directory has grown. A withdrawal by the same origin erases the content here and keeps the digest.
+
+A content that the hub says was withdrawn, without a withdrawal in the log, is a *gap*: `sync` raises an alarm for it
+and fills it as soon as the hub shows the content.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from local_node.errors import NodeError
+from local_node.orm import HubRow, InboxRow
+from local_node.trust import Trust
+from shared_schema.canonical import parse_strict
+from shared_schema.checkpoint import NoteVerifier
+from shared_schema.envelope import Envelope, parse_envelope
+from shared_schema.errors import ContractError, FeedError, VerificationError
+from shared_schema.feed import FeedItem, FeedState
+from shared_schema.governance import PolicyBody, WithdrawalBody
+from shared_schema.merkle import EMPTY_ROOT, Frontier
+from shared_schema.names import parse_time
+from shared_schema.problem import ProblemCode
+from shared_schema.statement import (
+    STATEMENT_BODIES,
+    Audience,
+    Kind,
+    StatementBody,
+    VerifiedStatement,
+    claimed_origin,
+)
+
+NOT_YET_EXPLAINED = "withdrawal-not-seen"
+"""The reason of a gap: said to be withdrawn, but no withdrawal was read."""
+HEALED_BY_MEMBERSHIPS = (ProblemCode.UNKNOWN_KEY.value, ProblemCode.BAD_SIGNATURE.value)
+"""What a later membership may heal. A key that was revoked or suspended at that place in the log stays so."""
+NEVER_WITHDRAWN = (Kind.MEMBERSHIP.value, Kind.POLICY.value, Kind.WITHDRAWAL.value)
+"""Erasing one of these would change whom and what this node believes."""
+
+
+class InboxState(StrEnum):
+    ACCEPTED = "accepted"
+    QUARANTINED = "quarantined"
+    WITHDRAWN = "withdrawn"
+
+
+class InboxError(NodeError):
+    """The inbox is not where this step starts from."""
+
+    code = "inbox"
+
+
+@dataclass(slots=True)
+class PageReport:
+    """What a page brought."""
+
+    accepted: int = 0
+    quarantined: int = 0
+    withdrawn: int = 0
+
+    def count(self, state: InboxState) -> None:
+        setattr(self, state.value, getattr(self, state.value) + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class InboxItem:
+    """One item, for people. `body` is there when the item is accepted and its content was not erased."""
+
+    digest: str
+    hub: str
+    log_index: int
+    kind: Kind
+    origin: str | None
+    audience: Audience
+    issued_at: str | None
+    received_at: datetime
+    state: InboxState
+    reason: str | None
+    body: StatementBody | None
+
+
+# --- the feed's place and the directory ----------------------------------------------------------------------------
+
+
+def load_state(session: Session, hub: NoteVerifier) -> FeedState:
+    """How far the feed of `hub` has been read."""
+    row = session.get_one(HubRow, hub.name)
+    return FeedState(
+        verifier=hub,
+        seen_size=row.seen_size,
+        seen_root=EMPTY_ROOT if row.seen_root is None else bytes.fromhex(row.seen_root),
+        frontier=Frontier.from_bytes(row.frontier_size, row.frontier),
+    )
+
+
+def load_trust(session: Session, hub: NoteVerifier) -> Trust:
+    """The directory: the fold of the accepted memberships, this hub's log first.
+
+    All are verified again from the pinned key on, because another hub's word counts here only where this hub's
+    directory carries it.
+    """
+    trust = Trust(hub)
+    rows = session.scalars(
+        select(InboxRow)
+        .where(InboxRow.kind == Kind.MEMBERSHIP.value, InboxRow.state == InboxState.ACCEPTED.value)
+        .order_by(InboxRow.hub != hub.name, InboxRow.log_index)
+    ).all()
+    waiting = [row for row in rows if row.envelope is not None]
+    while waiting:
+        left = [row for row in waiting if not _relearn(trust, row)]
+        if len(left) == len(waiting):
+            break
+        waiting = left
+    return trust
+
+
+def _relearn(trust: Trust, row: InboxRow) -> bool:
+    try:
+        trust.learn(_verify_row(row, trust).statement)
+    except ContractError:
+        return False
+    return True
+
+
+def current_policy(session: Session, hub: str) -> PolicyBody | None:
+    """The newest policy that `hub` itself has signed, or None when none was read yet."""
+    row = session.scalars(
+        select(InboxRow)
+        .where(InboxRow.kind == Kind.POLICY.value, InboxRow.state == InboxState.ACCEPTED.value, InboxRow.origin == hub)
+        .order_by(InboxRow.seq.desc())
+        .limit(1)
+    ).first()
+    body = None if row is None else _body(row)
+    return body if isinstance(body, PolicyBody) else None
+
+
+# --- storing -------------------------------------------------------------------------------------------------------
+
+
+def check_nothing_hidden(items: Sequence[FeedItem]) -> None:
+    """Raise FeedError when the hub keeps a content from us that is meant for every member."""
+    for item in items:
+        if item.absent == "audience" and item.entry.audience is not Audience.HUB:
+            raise FeedError(
+                f"expected the content of entry {item.index}, which is for the {item.entry.audience.value}",
+                code=ProblemCode.FEED_ENTRY,
+            )
+
+
+def store_page(
+    session: Session,
+    before: FeedState,
+    after: FeedState,
+    items: Sequence[FeedItem],
+    *,
+    trust: Trust,
+    now: datetime,
+) -> PageReport:
+    """Store the items of a verified page and move on, in the caller's one transaction.
+
+    `trust` learns the memberships among them; throw it away when the transaction fails. Raises InboxError when another
+    process has moved on from `before`.
+    """
+    hub = before.verifier.name
+    _move_on(session, before, after)
+    report = PageReport()
+    grown = False
+    known = _known(session, [item.entry.digest for item in items])
+    for item in items:
+        row = known.get(item.entry.digest)
+        if row is None:
+            row = _new_row(item, hub, now)
+            if row is None:
+                continue  # a content for the hub alone, such as another city's figures
+            session.add(row)
+            known[row.digest] = row
+        elif row.state == InboxState.WITHDRAWN.value or item.envelope is None:
+            continue
+        grown = _try(session, row, trust, item.envelope) or grown
+        report.count(InboxState(row.state))
+    while grown:
+        grown = _try_quarantined_again(session, hub, trust, report)
+    session.flush()
+    return report
+
+
+def _move_on(session: Session, before: FeedState, after: FeedState) -> None:
+    moved = session.execute(
+        update(HubRow)
+        .where(
+            HubRow.name == before.verifier.name,
+            HubRow.frontier_size == before.next_index,
+            HubRow.seen_size == before.seen_size,
+        )
+        .values(
+            seen_size=after.seen_size,
+            seen_root=after.seen_root.hex(),
+            frontier_size=after.frontier.size,
+            frontier=after.frontier.to_bytes(),
+        )
+        .execution_options(synchronize_session=False)
+    )
+    if moved.rowcount != 1:  # type: ignore[attr-defined]
+        raise InboxError(f"expected nobody else to read the feed of {before.verifier.name}", code="busy")
+
+
+def _known(session: Session, digests: Sequence[str]) -> dict[str, InboxRow]:
+    rows = session.scalars(select(InboxRow).where(InboxRow.digest.in_(digests)))
+    return {row.digest: row for row in rows}
+
+
+def _new_row(item: FeedItem, hub: str, now: datetime) -> InboxRow | None:
+    """A row that is not verified yet; until then `issued_at` is the time at which the hub logged the item."""
+    if item.envelope is None and item.entry.audience is Audience.HUB:
+        return None
+    return InboxRow(
+        digest=item.entry.digest,
+        hub=hub,
+        log_index=item.index,
+        kind=item.entry.kind.value,
+        origin=None,
+        seq=None,
+        audience=item.entry.audience.value,
+        issued_at=item.entry.time,
+        received_at=now,
+        envelope=None if item.envelope is None else item.envelope.stored_bytes,
+        state=(InboxState.WITHDRAWN if item.envelope is None else InboxState.QUARANTINED).value,
+        reason=NOT_YET_EXPLAINED if item.envelope is None else ProblemCode.UNKNOWN_KEY.value,
+    )
+
+
+def _try(session: Session, row: InboxRow, trust: Trust, envelope: Envelope | None = None) -> bool:
+    """Verify a row and set its state; True when the directory has grown by it."""
+    if row.envelope is None:
+        return False
+    was_accepted = row.state == InboxState.ACCEPTED.value
+    try:
+        verified = _verify_row(row, trust, envelope)
+        grown = trust.learn(verified.statement)
+        if isinstance(verified.statement.body, WithdrawalBody) and not was_accepted:
+            _erase(session, verified.statement.body.digest, verified.statement.origin)
+    except ContractError as error:
+        if not was_accepted:  # another hub's directory may know more than this one's
+            row.state, row.reason = InboxState.QUARANTINED.value, error.code.value
+            row.origin = claimed_origin(envelope or parse_envelope(row.envelope))
+        return False
+    row.state, row.reason = InboxState.ACCEPTED.value, None
+    row.origin, row.seq = verified.statement.origin, verified.statement.seq
+    row.issued_at = verified.statement.issued_at
+    return grown
+
+
+def _verify_row(row: InboxRow, trust: Trust, envelope: Envelope | None = None) -> VerifiedStatement:
+    logged_at = parse_time(row.issued_at) if row.issued_at else row.received_at
+    if envelope is None:
+        envelope = parse_envelope(row.envelope or b"")
+    return trust.verify(envelope, audience=Audience(row.audience), logged_at=logged_at)
+
+
+def _erase(session: Session, digest: str, origin: str) -> None:
+    """Erase what `origin` takes back. Raises VerificationError when it is somebody else's or may not go."""
+    session.flush()
+    row = session.get(InboxRow, digest)
+    if row is None:
+        return
+    explained = row.state == InboxState.WITHDRAWN.value
+    if row.kind in NEVER_WITHDRAWN or (not explained and row.origin != origin):
+        raise VerificationError("expected an item of the same origin", code=ProblemCode.WRONG_ORIGIN)
+    row.state, row.reason, row.envelope = InboxState.WITHDRAWN.value, None, None
+    row.origin = row.origin or origin
+
+
+def _try_quarantined_again(session: Session, hub: str, trust: Trust, report: PageReport) -> bool:
+    session.flush()
+    rows = session.scalars(
+        select(InboxRow)
+        .where(
+            InboxRow.hub == hub,
+            InboxRow.state == InboxState.QUARANTINED.value,
+            InboxRow.reason.in_(HEALED_BY_MEMBERSHIPS),
+        )
+        .order_by(InboxRow.log_index)
+    ).all()
+    grown = False
+    for row in rows:
+        grown = _try(session, row, trust) or grown
+        if row.state == InboxState.ACCEPTED.value:
+            report.count(InboxState.ACCEPTED)
+    return grown
+
+
+# --- gaps ----------------------------------------------------------------------------------------------------------
+
+
+def find_gaps(session: Session, hub: str, limit: int) -> tuple[tuple[int, str], ...]:
+    """(log index, digest) of contents that are said to be withdrawn, though nobody's withdrawal was read."""
+    rows = session.execute(
+        select(InboxRow.log_index, InboxRow.digest)
+        .where(InboxRow.hub == hub, InboxRow.reason == NOT_YET_EXPLAINED)
+        .order_by(InboxRow.log_index)
+        .limit(limit)
+    )
+    return tuple((index, digest) for index, digest in rows)
+
+
+def fill_gap(session: Session, envelope: Envelope, trust: Trust) -> None:
+    """Store a content that the hub kept back at first; its digest says that it is the one."""
+    row = session.get(InboxRow, envelope.digest)
+    if row is not None and row.reason == NOT_YET_EXPLAINED:
+        row.envelope = envelope.stored_bytes
+        row.state, row.reason = InboxState.QUARANTINED.value, ProblemCode.UNKNOWN_KEY.value
+        _try(session, row, trust, envelope)
+
+
+# --- reading -------------------------------------------------------------------------------------------------------
+
+
+def list_items(
+    session: Session,
+    *,
+    kinds: Sequence[Kind] = (),
+    state: InboxState | None = None,
+    limit: int = 500,
+    offset: int = 0,
+) -> tuple[InboxItem, ...]:
+    """Items, the newest of the log first."""
+    query = select(InboxRow).order_by(InboxRow.received_at.desc(), InboxRow.log_index.desc()).limit(limit)
+    if kinds:
+        query = query.where(InboxRow.kind.in_([kind.value for kind in kinds]))
+    if state is not None:
+        query = query.where(InboxRow.state == state.value)
+    return tuple(_item(row) for row in session.scalars(query.offset(offset)))
+
+
+def find_item(session: Session, digest: str) -> InboxItem | None:
+    """One item by its digest."""
+    row = session.get(InboxRow, digest)
+    return None if row is None else _item(row)
+
+
+def count_items(session: Session) -> dict[tuple[Kind, InboxState], int]:
+    """How many items there are of every kind and state."""
+    rows = session.execute(select(InboxRow.kind, InboxRow.state, func.count()).group_by(InboxRow.kind, InboxRow.state))
+    return {(Kind(kind), InboxState(state)): count for kind, state, count in rows}
+
+
+def iterate_bodies(session: Session, kind: Kind) -> Iterator[tuple[str, StatementBody]]:
+    """(origin, body) of every accepted item of a kind, in the order of the log."""
+    rows = session.scalars(
+        select(InboxRow)
+        .where(InboxRow.kind == kind.value, InboxRow.state == InboxState.ACCEPTED.value)
+        .order_by(InboxRow.hub, InboxRow.log_index)
+    )
+    for row in rows:
+        body = _body(row)
+        if body is not None and row.origin is not None:
+            yield row.origin, body
+
+
+def _item(row: InboxRow) -> InboxItem:
+    return InboxItem(
+        digest=row.digest,
+        hub=row.hub,
+        log_index=row.log_index,
+        kind=Kind(row.kind),
+        origin=row.origin,
+        audience=Audience(row.audience),
+        issued_at=row.issued_at,
+        received_at=row.received_at,
+        state=InboxState(row.state),
+        reason=row.reason,
+        body=_body(row),
+    )
+
+
+def _body(row: InboxRow) -> StatementBody | None:
+    """The body of an accepted item. It was verified before it was stored as accepted."""
+    if row.state != InboxState.ACCEPTED.value or row.envelope is None:
+        return None
+    payload = parse_strict(parse_envelope(row.envelope).payload)
+    body: StatementBody = STATEMENT_BODIES[Kind(row.kind)].from_object(payload["body"])  # type: ignore[assignment]
+    return body

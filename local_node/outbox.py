@@ -1,0 +1,181 @@
+"""The outbox: signed envelopes on their way to the hubs, one row per envelope and hub.
+
+Rows leave in order of `seq`, because a hub takes no lower seq after a higher one; a row that waits for its next try
+holds back those behind it, a refused one does not. States change by compare-and-swap:
+
+    waiting -> sending -> delivered | refused | waiting (later, with the reason)
+
+A row that a crash left in `sending` is taken up again at the next start (`take_up_again`); sending it twice is
+harmless, because a hub answers the same envelope with the same receipt for ever.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from local_node.errors import NodeError
+from local_node.orm import OutboxRow
+from shared_schema.entry import Receipt
+from shared_schema.envelope import Envelope
+
+FIRST_WAIT = timedelta(seconds=30)
+LONGEST_WAIT = timedelta(hours=1)
+"""A hub that has been away for a while is asked once an hour, so that its return is not a stampede."""
+
+
+class OutboxState(StrEnum):
+    WAITING = "waiting"
+    SENDING = "sending"
+    DELIVERED = "delivered"
+    REFUSED = "refused"
+
+
+UNSETTLED = (OutboxState.WAITING.value, OutboxState.SENDING.value)
+
+
+class OutboxError(NodeError):
+    """A row is not in the state that this step starts from."""
+
+    code = "outbox"
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedItem:
+    """An envelope that is ours to send, and nobody else's. Only `claim_next` makes one."""
+
+    row_id: int
+    hub: str
+    digest: str
+    seq: int
+    envelope: bytes
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxItem:
+    """One row, for people."""
+
+    hub: str
+    digest: str
+    seq: int
+    state: OutboxState
+    attempts: int
+    reason: str | None
+    next_try_at: datetime | None
+    created_at: datetime
+
+
+def enqueue(session: Session, envelope: Envelope, seq: int, hubs: Sequence[str], now: datetime) -> None:
+    """Put a signed envelope in the way of every hub in `hubs`; the same one twice has the effect of once."""
+    known = set(session.scalars(select(OutboxRow.hub).where(OutboxRow.digest == envelope.digest)))
+    for hub in hubs:
+        if hub in known:
+            continue
+        session.add(
+            OutboxRow(
+                digest=envelope.digest,
+                seq=seq,
+                envelope=envelope.stored_bytes,
+                hub=hub,
+                state=OutboxState.WAITING.value,
+                attempts=0,
+                created_at=now,
+            )
+        )
+    session.flush()
+
+
+def claim_next(session: Session, hub: str, now: datetime, *, patient: bool = True) -> ClaimedItem | None:
+    """Take the next row of `hub`, or None when nothing is due.
+
+    A patient caller keeps to the time of the next try; a person who asks for a sync does not have to.
+    """
+    row = session.scalars(
+        select(OutboxRow)
+        .where(OutboxRow.hub == hub, OutboxRow.state.in_(UNSETTLED))
+        .order_by(OutboxRow.seq, OutboxRow.id)
+        .limit(1)
+    ).first()
+    if row is None or (patient and row.next_try_at is not None and row.next_try_at > now):
+        return None
+    claimed = session.execute(
+        update(OutboxRow)
+        .where(OutboxRow.id == row.id, OutboxRow.state == OutboxState.WAITING.value)
+        .values(state=OutboxState.SENDING.value)
+        .execution_options(synchronize_session=False)
+    )
+    if claimed.rowcount != 1:  # type: ignore[attr-defined]
+        return None  # another worker got there first
+    return ClaimedItem(row.id, row.hub, row.digest, row.seq, row.envelope, row.attempts)
+
+
+def mark_delivered(session: Session, item: ClaimedItem, receipt: Receipt) -> None:
+    """The hub has proved that it logged the item. The receipt must have been verified before."""
+    _settle(session, item, state=OutboxState.DELIVERED.value, receipt=receipt.to_bytes(), reason=None, next_try_at=None)
+
+
+def mark_refused(session: Session, item: ClaimedItem, code: str) -> None:
+    """The hub will never take this item; those behind it go on."""
+    _settle(session, item, state=OutboxState.REFUSED.value, reason=code, next_try_at=None)
+
+
+def put_back(
+    session: Session, item: ClaimedItem, reason: str, now: datetime, *, retry_after: int | None = None
+) -> datetime:
+    """Leave the item for later with its reason, and return when the next try is due."""
+    wait = max(wait_after(item.attempts), timedelta(seconds=retry_after or 0))
+    next_try_at = now + min(wait, LONGEST_WAIT)
+    _settle(session, item, state=OutboxState.WAITING.value, reason=reason, next_try_at=next_try_at)
+    return next_try_at
+
+
+def wait_after(failed_attempts: int) -> timedelta:
+    """How long to wait after so many failures before this one: doubling from half a minute to an hour."""
+    doublings: int = 2 ** min(failed_attempts, 20)
+    return min(FIRST_WAIT * doublings, LONGEST_WAIT)
+
+
+def take_up_again(session: Session) -> int:
+    """Put back what a crash left in `sending`; called once at the start, when nobody can be sending."""
+    taken = session.execute(
+        update(OutboxRow)
+        .where(OutboxRow.state == OutboxState.SENDING.value)
+        .values(state=OutboxState.WAITING.value, next_try_at=None)
+        .execution_options(synchronize_session=False)
+    )
+    return int(taken.rowcount)  # type: ignore[attr-defined]
+
+
+def list_rows(session: Session, *, state: OutboxState | None = None, limit: int = 500) -> tuple[OutboxItem, ...]:
+    """The rows, newest first."""
+    query = select(OutboxRow).order_by(OutboxRow.seq.desc(), OutboxRow.hub).limit(limit)
+    if state is not None:
+        query = query.where(OutboxRow.state == state.value)
+    return tuple(
+        OutboxItem(
+            hub=row.hub,
+            digest=row.digest,
+            seq=row.seq,
+            state=OutboxState(row.state),
+            attempts=row.attempts,
+            reason=row.reason,
+            next_try_at=row.next_try_at,
+            created_at=row.created_at,
+        )
+        for row in session.scalars(query)
+    )
+
+
+def _settle(session: Session, item: ClaimedItem, **values: object) -> None:
+    changed = session.execute(
+        update(OutboxRow)
+        .where(OutboxRow.id == item.row_id, OutboxRow.state == OutboxState.SENDING.value)
+        .values(attempts=item.attempts + 1, **values)
+        .execution_options(synchronize_session=False)
+    )
+    if changed.rowcount != 1:  # type: ignore[attr-defined]
+        raise OutboxError(f"expected row {item.row_id} of the outbox to be in sending")

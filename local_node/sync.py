@@ -1,0 +1,274 @@
+"""Push and pull: what is waiting goes to the hub, what is new comes from it.
+
+The hub may be hostile and the network may fail at any moment. Nothing counts as delivered before its receipt has been
+verified, nothing is stored before its page has been verified, and no transaction stays open while the network is
+waited for. A hub that contradicts itself raises an alarm: the pull stops, keeps everything it has and its place, and
+the first honest page after that resolves the alarm.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from local_node import hub_client, inbox, outbox
+from local_node.hub_client import PinnedHub
+from local_node.orm import AlarmRow
+from local_node.outbox import ClaimedItem
+from local_node.trust import Trust
+from shared_schema.envelope import envelope_from_object
+from shared_schema.errors import ContractError, FeedError, VerificationError
+from shared_schema.feed import FeedState, parse_page, verify_page, verify_receipt
+from shared_schema.problem import ProblemCode
+from shared_schema.service.database import Database
+from shared_schema.service.hub_api import HubApi, HubRefused, HubUnreachable
+from shared_schema.service.logging import get_logger
+
+Clock = Callable[[], datetime]
+
+FINAL_REFUSALS = frozenset(
+    {
+        ProblemCode.MALFORMED_JSON,
+        ProblemCode.NOT_CANONICAL,
+        ProblemCode.TOO_LARGE,
+        ProblemCode.SCHEMA,
+        ProblemCode.TEXT,
+        ProblemCode.NO_SIGNATURE,
+        ProblemCode.BAD_SIGNATURE,
+        ProblemCode.KIND_MISMATCH,
+        ProblemCode.WRONG_ORIGIN,
+        ProblemCode.KIND_NOT_ALLOWED,
+        ProblemCode.SEQ_CONFLICT,
+        ProblemCode.SEQ_TOO_LOW,
+        ProblemCode.RELEASE_RULE,
+        ProblemCode.UNKNOWN_TABLE,
+        ProblemCode.GRID_MISMATCH,
+        ProblemCode.PRIVACY_FLOOR,
+    }
+)
+"""What a hub says about the statement itself. Every other 4xx is about the member or the way there (suspended, clock,
+wrong host, a page of a proxy): it would hit the next statement just as well, so everything waits and nothing is lost.
+"""
+GAPS_A_ROUND = 20
+MAX_PAGES_A_ROUND = 10_000
+UNREACHABLE = "unreachable"
+FALSE_RECEIPT = ProblemCode.RECEIPT.value
+NOT_ACCEPTED = "not-accepted"
+NOT_SERVED = "not-served"
+PUSH_ALARMS = (FALSE_RECEIPT, NOT_ACCEPTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Something about a hub that a person has to know."""
+
+    hub: str
+    code: str
+    message: str
+    raised_at: datetime
+    resolved_at: datetime | None
+
+
+@dataclass(slots=True)
+class SyncReport:
+    """What one round with one hub did. `problem` says why it ended early."""
+
+    hub: str
+    pushed: int = 0
+    refused: int = 0
+    pulled: int = 0
+    quarantined: int = 0
+    problem: str | None = None
+
+
+# --- push ----------------------------------------------------------------------------------------------------------
+
+
+def push(database: Database, hub: PinnedHub, api: HubApi, clock: Clock, *, patient: bool = True) -> SyncReport:
+    """Send what is waiting for `hub`, in order, until nothing is due or the hub cannot be reached.
+
+    A statement that the hub refuses does not hold up those behind it.
+    """
+    report = SyncReport(hub.name)
+    while report.problem is None:
+        with database.write() as session:
+            item = outbox.claim_next(session, hub.name, clock(), patient=patient)
+        if item is None:
+            break
+        _send(database, hub, api, clock, item, report)
+    return report
+
+
+def _send(database: Database, hub: PinnedHub, api: HubApi, clock: Clock, item: ClaimedItem, report: SyncReport) -> None:
+    """Send one item and settle its row, whatever happens."""
+    try:
+        receipt = api.submit(item.envelope)
+        verify_receipt(receipt, item.digest, hub.verifier)
+    except HubUnreachable as error:
+        report.problem = UNREACHABLE
+        _put_back(database, item, UNREACHABLE, clock(), retry_after=error.retry_after)
+    except HubRefused as error:
+        if error.code in FINAL_REFUSALS:
+            report.refused += 1
+            with database.write() as session:
+                outbox.mark_refused(session, item, error.code)
+            get_logger().warning("statement-refused", hub=hub.name, digest=item.digest, code=error.code)
+        else:
+            report.problem = NOT_ACCEPTED
+            _put_back(database, item, _code_of(error), clock(), alarm=NOT_ACCEPTED)
+    except VerificationError:
+        report.problem = FALSE_RECEIPT
+        _put_back(database, item, FALSE_RECEIPT, clock(), alarm=FALSE_RECEIPT)
+    else:
+        report.pushed += 1
+        with database.write() as session:
+            outbox.mark_delivered(session, item, receipt)
+            resolve_alarms(session, hub.name, clock(), codes=PUSH_ALARMS)
+
+
+def _put_back(
+    database: Database,
+    item: ClaimedItem,
+    reason: str,
+    now: datetime,
+    *,
+    retry_after: int | None = None,
+    alarm: str | None = None,
+) -> None:
+    with database.write() as session:
+        outbox.put_back(session, item, reason, now, retry_after=retry_after)
+        if alarm is not None:
+            raise_alarm(session, item.hub, alarm, _SENTENCES[alarm], now)
+
+
+def _code_of(error: HubRefused) -> str:
+    """The code of a problem document, if it is one that we know; a hub's own words are not stored."""
+    return error.code if error.code in list(ProblemCode) else f"status-{error.status}"
+
+
+# --- pull ----------------------------------------------------------------------------------------------------------
+
+
+def pull(database: Database, hub: PinnedHub, api: HubApi, clock: Clock) -> SyncReport:
+    """Read the feed of `hub` to its end.
+
+    Stops with an alarm, and keeps everything, when the feed is not what it was or hides what is meant for this node.
+    """
+    report = SyncReport(hub.name)
+    try:
+        with database.read() as session:
+            state = inbox.load_state(session, hub.verifier)
+            trust = inbox.load_trust(session, hub.verifier)
+        state = _read_pages(database, api, clock, state, trust, report)
+        _close_gaps(database, api, clock, state, trust, report)
+    except FeedError as error:
+        _stop(database, report, error.code, error.message, clock())
+    except HubRefused as error:
+        if error.code == ProblemCode.BAD_CURSOR:  # it says that its log is shorter than what it once signed
+            _stop(database, report, ProblemCode.FEED_ROLLBACK, _SENTENCES[ProblemCode.FEED_ROLLBACK], clock())
+        else:
+            report.problem = _code_of(error)
+            if hub.enrolled:
+                with database.write() as session:
+                    raise_alarm(session, hub.name, NOT_SERVED, _SENTENCES[NOT_SERVED], clock())
+    except HubUnreachable:
+        report.problem = UNREACHABLE
+    else:
+        with database.write() as session:
+            hub_client.mark_success(session, hub.name, clock())
+            resolve_alarms(session, hub.name, clock(), codes=None)
+    return report
+
+
+def _read_pages(
+    database: Database, api: HubApi, clock: Clock, state: FeedState, trust: Trust, report: SyncReport
+) -> FeedState:
+    for _ in range(MAX_PAGES_A_ROUND):
+        page = parse_page(api.feed(state.next_index, state.seen_size))
+        after, items = verify_page(state, page)
+        inbox.check_nothing_hidden(items)
+        if after != state:
+            with database.write() as session:
+                stored = inbox.store_page(session, state, after, items, trust=trust, now=clock())
+            report.pulled += len(items)
+            report.quarantined += stored.quarantined
+        state = after
+        if state.next_index == state.seen_size:
+            break
+    return state
+
+
+def _close_gaps(
+    database: Database, api: HubApi, clock: Clock, state: FeedState, trust: Trust, report: SyncReport
+) -> None:
+    """Ask again for what is said to be withdrawn without a withdrawal in the log.
+
+    Raises FeedError when the hub still keeps it back.
+    """
+    with database.read() as session:
+        gaps = inbox.find_gaps(session, state.verifier.name, GAPS_A_ROUND)
+    for index, digest in gaps:
+        page = parse_page(api.feed(index, state.seen_size))
+        shown = page.entries[0].envelope if page.entries else None
+        if shown is None:
+            raise FeedError(
+                f"expected a withdrawal for entry {index}, whose content the hub does not show",
+                code=ProblemCode.FEED_ENTRY,
+            )
+        try:
+            envelope = envelope_from_object(shown)
+        except ContractError as error:
+            raise FeedError(error.message, code=ProblemCode.FEED_ENTRY) from None
+        if envelope.digest != digest:
+            raise FeedError(f"expected the envelope of entry {index}", code=ProblemCode.FEED_ENTRY)
+        with database.write() as session:
+            inbox.fill_gap(session, envelope, trust)
+
+
+def _stop(database: Database, report: SyncReport, code: ProblemCode, message: str, now: datetime) -> None:
+    report.problem = code.value
+    with database.write() as session:
+        raise_alarm(session, report.hub, code.value, message[:600], now)
+    get_logger().error("feed-contradicts-itself", hub=report.hub, code=code.value)
+
+
+# --- alarms --------------------------------------------------------------------------------------------------------
+
+_SENTENCES: dict[str, str] = {
+    FALSE_RECEIPT: "expected a receipt that proves that the hub logged a statement; what came does not prove it",
+    NOT_ACCEPTED: "the hub does not take statements from this node at present; everything waits. Ask its operator",
+    NOT_SERVED: "the hub does not show its feed to this node at present. Ask its operator",
+    ProblemCode.FEED_ROLLBACK: "expected a log at least as long as the one this hub signed before",
+}
+
+
+def raise_alarm(session: Session, hub: str, code: str, message: str, now: datetime) -> None:
+    """Raise an alarm; one that is open already is not repeated."""
+    known = session.scalars(
+        select(AlarmRow.id).where(AlarmRow.hub == hub, AlarmRow.code == code, AlarmRow.resolved_at.is_(None))
+    ).first()
+    if known is None:
+        session.add(AlarmRow(hub=hub, code=code, message=message, raised_at=now))
+
+
+def resolve_alarms(session: Session, hub: str, now: datetime, *, codes: tuple[str, ...] | None) -> None:
+    """Mark open alarms as resolved: those of `codes`, or, for None, all but those of a push."""
+    about = AlarmRow.code.not_in(PUSH_ALARMS) if codes is None else AlarmRow.code.in_(codes)
+    session.execute(
+        update(AlarmRow)
+        .where(AlarmRow.hub == hub, AlarmRow.resolved_at.is_(None), about)
+        .values(resolved_at=now)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def list_alarms(session: Session, *, only_open: bool = True, limit: int = 100) -> tuple[Alarm, ...]:
+    """Alarms, newest first."""
+    query = select(AlarmRow).order_by(AlarmRow.id.desc()).limit(limit)
+    if only_open:
+        query = query.where(AlarmRow.resolved_at.is_(None))
+    return tuple(
+        Alarm(row.hub, row.code, row.message, row.raised_at, row.resolved_at) for row in session.scalars(query)
+    )
