@@ -282,6 +282,24 @@ def test_an_empty_tree_with_another_root_is_refused() -> None:
         verify_consistency(0, LEAVES[0], 7, naive_root(0, 7), [])
 
 
+@pytest.mark.parametrize("size", [2, 3, 4, 7, 8, 300])
+def test_a_node_of_the_tree_is_not_taken_for_a_leaf(size: int) -> None:
+    """A proof that ends too early may lead to the root all the same, from a node instead of a leaf."""
+    with pytest.raises(VerificationError):
+        verify_inclusion(naive_root(0, size), 0, size, [], naive_root(0, size))
+    proof = inclusion_proof(0, size, read)
+    with pytest.raises(VerificationError):
+        verify_inclusion(node_hash(LEAVES[0], proof[0]), 0, size, proof[1:], naive_root(0, size))
+
+
+@pytest.mark.parametrize("old", [1, 2, 4, 8, 256])
+def test_a_tree_does_not_grow_without_another_root(old: int) -> None:
+    for new in (old + 1, 2 * old, 300):
+        for proof in ([], [naive_root(0, old)]):
+            with pytest.raises(VerificationError):
+                verify_consistency(old, naive_root(0, old), new, naive_root(0, old), proof)
+
+
 def test_proofs_are_made_only_for_what_exists() -> None:
     for index, size in ((0, 0), (-1, 3), (3, 3)):
         with pytest.raises(SchemaError):
