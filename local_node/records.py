@@ -55,7 +55,7 @@ class ReturnRecord:
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
-    """One event, with its cell code in every dimension of the mapping."""
+    """One event, with its cell code in every dimension of the mapping, the dimensions in alphabetical order."""
 
     measure: str
     agency: str
@@ -217,7 +217,7 @@ def _parse_events(rows: "_Rows", mapping: EventsMapping, agency: str, today: dat
             else:
                 dims.append((dimension, code))
         if len(errors) == wrong and isinstance(day, date):
-            records.append(EventRecord(mapping.measure, agency, day, tuple(dims)))
+            records.append(EventRecord(mapping.measure, agency, day, tuple(sorted(dims))))
     covered = tuple(period.label for period in periods)
     return ParsedFile(tuple(records), tuple(errors), covered, tuple(mapping.dimensions))
 

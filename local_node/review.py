@@ -39,7 +39,6 @@ class RequestState(StrEnum):
     REFUSED = "refused"
     HELD = "held"
     SIGNED = "signed"
-    WITHDRAWN = "withdrawn"
 
 
 TRANSITIONS: Final[Mapping[tuple[RequestState, RequestState], str]] = MappingProxyType(
@@ -50,7 +49,6 @@ TRANSITIONS: Final[Mapping[tuple[RequestState, RequestState], str]] = MappingPro
         (RequestState.APPROVED, RequestState.HELD): "a rule of the hub forbids it, the reason is kept",
         (RequestState.HELD, RequestState.REQUESTED): "a person asks again",
         (RequestState.HELD, RequestState.REFUSED): "a person gives it up",
-        (RequestState.SIGNED, RequestState.WITHDRAWN): "the city takes it back",
     }
 )
 """(from, to) → what happens. Every other change of state is refused."""
@@ -137,6 +135,12 @@ def check_reason(reason: str, purpose: str) -> None:
     """Raise ReviewError unless a reason was given."""
     if not reason.strip() or len(reason) > MAX_REASON_CHARACTERS:
         raise ReviewError(f"expected a reason of 1 to {MAX_REASON_CHARACTERS} characters {purpose}", code="reason")
+
+
+def check_may_refuse(request: ReleaseRequest, person: Person) -> None:
+    """Raise ReviewError unless this person may end this request: who may review, or whoever asked for it."""
+    if person.id != request.requested_by and person.role not in MAY_REVIEW:
+        raise ReviewError(f"expected a reviewer or a coordinator, got a {person.role.value}", code="role")
 
 
 def reviewer_role_for(requester: str, people: Mapping[str, Role]) -> Role:

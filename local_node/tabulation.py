@@ -77,7 +77,7 @@ def tabulate(
     """
     if table.unit != "record":
         raise TabulationError(f"expected a table that counts records, and {table.id} counts persons", code="unit")
-    within = [record for record in returns if record.table == table.id and _lies_within(record.period, period)]
+    within = [record for record in returns if record.table == table.id and lies_within(record.period, period)]
     values = _values_of(within, table, period)
     sums: Counter[str] = Counter()
     for (_, cell), value in values.items():
@@ -100,6 +100,12 @@ def months_of(period: Period) -> frozenset[str]:
     return frozenset(f"{period.start[:4]}-{month:02d}" for month in range(first, last + 1))
 
 
+def lies_within(label: str, period: Period) -> bool:
+    """Whether the period with this label is part of `period`, or all of it."""
+    part = parse_period(label)
+    return period.first_day <= part.first_day and part.last_day <= period.last_day
+
+
 def _values_of(within: Iterable[ReturnRecord], table: TableDefinition, period: Period) -> dict[tuple[str, str], int]:
     """(agency, cell) → its count in the whole period; absent unless every month of the period was collected."""
     collected: dict[tuple[str, str], int] = {}
@@ -115,11 +121,6 @@ def _values_of(within: Iterable[ReturnRecord], table: TableDefinition, period: P
         months[place] |= own
         collected[place] = collected.get(place, 0) + record.value
     return {place: value for place, value in collected.items() if months[place] == months_of(period)}
-
-
-def _lies_within(label: str, period: Period) -> bool:
-    part = parse_period(label)
-    return period.first_day <= part.first_day and part.last_day <= period.last_day
 
 
 def _source_kind_of(within: Iterable[ReturnRecord], table: TableDefinition) -> SourceKind:

@@ -1,0 +1,297 @@
+"""The way out: ask for a release, let a second person decide, sign. Nothing leaves a node on another way.
+
+A request holds exactly the body that will be signed, byte for byte, from the moment it is shown. Signing proves the
+approval again from what is stored, so a row whose state or body was changed by hand is held back and not signed.
+
+    request = request_numbers(session, "bias_incidents.by_offence", period, "anna", ...)
+    approve(session, request.id, "bert", {}, now)
+    sign_approved(session, key=key, origin="leipzig.sn.de", hubs=["sachsen.de"], ...)
+"""
+
+import unicodedata
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy.orm import Session
+
+from local_node import audit, ledger, outbox, record_store, request_store, review
+from local_node.disclosure import protect, to_trend_body
+from local_node.errors import NodeError, ReleaseError, ReviewError
+from local_node.narrative import DETECTOR, ScreenedText, free_texts, screen
+from local_node.noise import Draw
+from local_node.orm import SINGLE_ROW, StatementSeqRow
+from local_node.people import get_person, list_people
+from local_node.request_store import StoredRequest
+from local_node.review import ApprovedRelease, ReleaseRequest, RequestState
+from local_node.tabulation import tabulate
+from shared_schema.envelope import Envelope
+from shared_schema.errors import ContractError
+from shared_schema.governance import PolicyBody
+from shared_schema.keys import SigningKey
+from shared_schema.period import Area, Period
+from shared_schema.release_rules import check_releasable, check_trend
+from shared_schema.statement import STATEMENT_BODIES, Audience, Kind, make_statement, sign_statement
+from shared_schema.trend import ReviewNote, TableDefinition
+
+WORDS: Final = frozenset({Kind.PRACTICE, Kind.EXPERIENCE, Kind.BULLETIN, Kind.QUESTION, Kind.ANSWER})
+"""The kinds that people write."""
+PROGRAM: Final = "local-node"
+"""Who acts in the audit log when the program does it by itself."""
+
+
+@dataclass(frozen=True)
+class SignReport:
+    """What `sign_approved` did: request ids that were signed, and those held back with the reason."""
+
+    signed: tuple[str, ...]
+    held: tuple[tuple[str, str], ...]
+
+
+# --- asking --------------------------------------------------------------------------------------------------------
+
+
+def request_numbers(
+    session: Session,
+    table_id: str,
+    period: Period,
+    person: str,
+    *,
+    policy: PolicyBody,
+    area: Area,
+    expected_agencies: Collection[str],
+    draw: Draw,
+    now: datetime,
+    epsilon_milli: int | None = None,
+) -> ReleaseRequest:
+    """Ask for the release of one table and period; without `epsilon_milli` at the table's own epsilon.
+
+    The budget is charged and the noise drawn here, because the second person has to see what would leave. A refused
+    request leaves the draw in the ledger: whoever asks again gets the same figures at no further cost.
+
+    Raises NodeError or ContractError and changes nothing: a table that the policy does not know, a period that has not
+    ended or is of another length, figures that are on their way or out already, nothing collected, budget exceeded.
+    """
+    note = _review_note(session, person)
+    table = _get_table(table_id, period, policy, now)  # 1. a table and period that can be released
+    subject = f"{table.id}/{table.version}/{period.label}"
+    _check_not_asked(session, subject)  # 2. not yet on their way
+    reports = record_store.reports_for(session, table, period)
+    counted = tabulate(reports, table, period, expected_agencies)  # 3. the true counts; they end in this function
+    is_known = ledger.find_draw(session, table, period) is not None
+    stored = ledger.charge_and_draw(  # 4. one charge, one draw
+        session, counted, epsilon_milli=epsilon_milli or table.epsilon_milli, policy=policy, draw=draw, now=now
+    )
+    if not is_known:
+        audit.append(session, person, "ledger.charged", f"{stored.seq}/{subject}", now)
+    body = to_trend_body(protect(counted, stored), area=area, review=note)  # 5. exactly what will be signed
+    check_trend(body, policy)
+    return request_store.add_request(
+        session,
+        kind=Kind.TREND,
+        audience=Audience.HUB,
+        body=body.to_bytes(),
+        findings=(),
+        subject=subject,
+        person=person,
+        now=now,
+    )
+
+
+def request_practice(
+    session: Session, draft: Mapping[str, Any], person: str, area: Area, audience: Audience, now: datetime
+) -> ReleaseRequest:
+    """Ask for the release of a practice: `draft` is its body without area and review. Raises as `request_words`."""
+    return request_words(session, Kind.PRACTICE, draft, person, area, audience, now)
+
+
+def request_words(
+    session: Session,
+    kind: Kind,
+    draft: Mapping[str, Any],
+    person: str,
+    area: Area,
+    audience: Audience,
+    now: datetime,
+) -> ReleaseRequest:
+    """Ask for the release of something that somebody wrote; `draft` is plain JSON values.
+
+    Raises ReleaseError (not words; area or review given; an attribution that cannot be kept yet), SchemaError (not a
+    body of this kind), ReviewError (no second person).
+    """
+    if kind not in WORDS:
+        raise ReleaseError("expected a practice, an experience, a bulletin, a question or an answer", code="kind")
+    if {"area", "review"} & set(draft):
+        raise ReleaseError("expected a text without area and review: the node fills them in", code="draft")
+    if draft.get("attribution", "city") != "city":
+        # The hub's word in place of the city's (kind `relayed`) is not built; naming the city would break the promise.
+        raise ReleaseError("expected attribution city: other ones cannot be kept yet", code="attribution")
+    fields = {name: _tidy(value) for name, value in draft.items()}
+    screened = screen(free_texts(fields))
+    note = _review_note(session, person, screened)
+    model = STATEMENT_BODIES[kind]
+    place = {"area": area.to_object()} if "area" in model.model_fields else {}
+    body = model.from_object({**fields, **place, "review": note.to_object()})
+    return request_store.add_request(
+        session,
+        kind=kind,
+        audience=audience,
+        body=body.to_bytes(),
+        findings=screened.findings,
+        subject=None,
+        person=person,
+        now=now,
+    )
+
+
+def _get_table(table_id: str, period: Period, policy: PolicyBody, now: datetime) -> TableDefinition:
+    table = policy.find_table(table_id)
+    if table is None:
+        known = ", ".join(sorted({table.id for table in policy.tables}))
+        raise ReleaseError(f"expected a table of the hub's policy: {known}", code="unknown-table")
+    if period.granularity not in table.granularities:
+        raise ReleaseError(f"expected a period of the length {' or '.join(table.granularities)}", code="period")
+    if period.last_day >= now.date():
+        raise ReleaseError("expected a period that has ended", code="period")
+    return table
+
+
+def _check_not_asked(session: Session, subject: str) -> None:
+    if other := request_store.find_open(session, subject):
+        raise ReleaseError(
+            f"expected figures that nobody has asked to release; {other.id} is {other.state.value}", code="asked-before"
+        )
+
+
+def _review_note(session: Session, person: str, screened: ScreenedText | None = None) -> ReviewNote:
+    """The note that the statement will carry: it is part of what the second person sees, so it is made first."""
+    requester = get_person(session, person)
+    role = review.reviewer_role_for(requester.id, {other.id: other.role for other in list_people(session)})
+    findings = 0 if screened is None else len(screened.findings)
+    return ReviewNote.from_object({"role": role.value, "detector": DETECTOR, "findings": findings})
+
+
+def _tidy(value: Any) -> Any:
+    """Texts in the one form that can be signed: NFC, line ends as on Unix. What else may not be is refused later."""
+    if isinstance(value, str):
+        return unicodedata.normalize("NFC", value.replace("\r\n", "\n"))
+    if isinstance(value, Mapping):
+        return {name: _tidy(item) for name, item in value.items()}
+    return [_tidy(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+# --- deciding ------------------------------------------------------------------------------------------------------
+
+
+def approve(
+    session: Session, request_id: str, person: str, accepted: Mapping[int, str], now: datetime
+) -> ApprovedRelease:
+    """Approve as the second person; `accepted` has a reason for the number of every finding.
+
+    Raises ReviewError, ReleaseError or PersonError and changes nothing.
+    """
+    stored = request_store.get_request(session, request_id)
+    release = review.approve(stored.request, get_person(session, person), accepted)
+    request_store.mark_approved(session, release, now)
+    return release
+
+
+def refuse(session: Session, request_id: str, person: str, reason: str, now: datetime) -> None:
+    """Refuse a request that waits or is held, with a reason. Whoever asked may take it back in the same way."""
+    request = request_store.get_request(session, request_id).request
+    review.check_may_refuse(request, get_person(session, person))
+    review.check_reason(reason, "to refuse a release")
+    request_store.mark_refused(session, request, person, reason, now)
+
+
+def ask_again(session: Session, request_id: str, person: str, now: datetime) -> None:
+    """Let a request that was held be decided anew, for example after the hub's policy has changed."""
+    request_store.mark_requested_again(session, request_id, get_person(session, person).id, now)
+
+
+# --- signing -------------------------------------------------------------------------------------------------------
+
+
+def sign_approved(
+    session: Session,
+    *,
+    key: SigningKey,
+    origin: str,
+    hubs: Sequence[str],
+    highest_seq: int,
+    policy: PolicyBody,
+    nonces: Iterator[str],
+    now: datetime,
+) -> SignReport:
+    """Sign every approved request, oldest first, and put it into the outbox of every hub; in the caller's transaction.
+
+    `highest_seq` is the highest one that the hubs have seen from this node: after a restore it is higher than the
+    node's own, and no number is ever used for two statements. `nonces` gives at least 16 random bytes in base64url
+    each. A request that a rule forbids is held with the reason, and the next one goes on.
+    """
+    signed: list[str] = []
+    held: list[tuple[str, str]] = []
+    for stored in request_store.list_requests(session, RequestState.APPROVED) if hubs else ():
+        request_id = stored.request.id
+        seq = _next_seq(session, highest_seq)
+        try:
+            release = _approval_of(session, stored)  # 1. approved by a second person, and unchanged since
+            envelope = sign_release(  # 2. within the rules of the hub, and signed
+                release, origin=origin, seq=seq, nonce=next(nonces), key=key, policy=policy, now=now
+            )
+        except (NodeError, ContractError) as error:
+            held.append((request_id, error.message))
+            request_store.mark_held(session, request_id, f"{error.code}: {error.message}", PROGRAM, now)
+            continue
+        _use_seq(session, seq)
+        outbox.enqueue(session, envelope, seq, hubs, now)  # 3. on its way, all in one transaction
+        request_store.mark_signed(session, request_id, envelope.digest, PROGRAM, now)
+        signed.append(request_id)
+    return SignReport(tuple(signed), tuple(held))
+
+
+def sign_release(
+    release: ApprovedRelease,
+    *,
+    origin: str,
+    seq: int,
+    nonce: str,
+    key: SigningKey,
+    policy: PolicyBody,
+    now: datetime,
+) -> Envelope:
+    """Put the frame around the approved body and sign it. The only place in the node where a statement is signed.
+
+    Raises ReleaseRuleError (the policy forbids it), SchemaError (the frame has a wrong form); then nothing is signed.
+    """
+    request = release.request
+    statement = make_statement(
+        STATEMENT_BODIES[request.kind].from_bytes(request.body),  # type: ignore[arg-type]
+        kind=request.kind,
+        origin=origin,
+        seq=seq,
+        issued_at=now,
+        nonce=nonce,
+        audience=request.audience,
+    )
+    check_releasable(statement, policy)
+    return sign_statement(statement, key)
+
+
+def _approval_of(session: Session, stored: StoredRequest) -> ApprovedRelease:
+    """The approval, proved again: same rules, same person, same reasons, same bytes."""
+    if stored.decided_by is None or stored.approved_digest != stored.request.body_digest:
+        raise ReviewError("expected the very text that was approved", code="changed")
+    asked = replace(stored.request, state=RequestState.REQUESTED)
+    return review.approve(asked, get_person(session, stored.decided_by), stored.accepted)
+
+
+def _next_seq(session: Session, highest_seq: int) -> int:
+    row = session.get(StatementSeqRow, SINGLE_ROW)
+    return max(highest_seq, 0 if row is None else row.last_seq) + 1
+
+
+def _use_seq(session: Session, seq: int) -> None:
+    session.merge(StatementSeqRow(id=SINGLE_ROW, last_seq=seq))
+    session.flush()

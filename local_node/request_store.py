@@ -1,0 +1,206 @@
+"""Release requests in the node's database. A state changes by compare-and-swap, with its audit event beside it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import func, select, update
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.orm import Session
+
+from local_node import audit
+from local_node.errors import ReleaseError
+from local_node.narrative import WHY, Finding, FindingKind
+from local_node.orm import ReleaseRequestRow
+from local_node.review import ApprovedRelease, ReleaseRequest, RequestState, Role, check_transition
+from shared_schema import canonical
+from shared_schema.statement import Audience, Kind
+
+OPEN_OR_DONE: Final = (RequestState.REQUESTED, RequestState.APPROVED, RequestState.HELD, RequestState.SIGNED)
+"""While a request stands in one of these, nobody can ask for the same figures again."""
+
+
+@dataclass(frozen=True)
+class StoredRequest:
+    """A request with what was decided about it. `accepted` gives the reason for every finding that may stay."""
+
+    request: ReleaseRequest
+    subject: str | None
+    decided_by: str | None
+    decided_at: datetime | None
+    reason: str | None
+    accepted: Mapping[int, str]
+    approved_digest: str | None
+    statement_digest: str | None
+
+
+def add_request(
+    session: Session,
+    *,
+    kind: Kind,
+    audience: Audience,
+    body: bytes,
+    findings: Sequence[Finding],
+    subject: str | None,
+    person: str,
+    now: datetime,
+) -> ReleaseRequest:
+    """Store a new request and tell the audit log. `body` is canonical JSON."""
+    number = (session.scalar(select(func.max(ReleaseRequestRow.number))) or 0) + 1
+    row = ReleaseRequestRow(
+        id=f"r{number}",
+        number=number,
+        kind=kind.value,
+        state=RequestState.REQUESTED.value,
+        body=body.decode(),
+        audience=audience.value,
+        subject=subject,
+        requested_by=person,
+        requested_at=now,
+        findings=_findings_text(findings, {}),
+    )
+    session.add(row)
+    session.flush()
+    request = _stored(row).request
+    audit.append(session, person, "release.requested", f"{row.id}/{request.body_digest}", now)
+    return request
+
+
+def find_open(session: Session, subject: str) -> ReleaseRequest | None:
+    """The request about the same figures that stands in the way of a new one."""
+    row = session.scalars(
+        select(ReleaseRequestRow).where(
+            ReleaseRequestRow.subject == subject, ReleaseRequestRow.state.in_([state.value for state in OPEN_OR_DONE])
+        )
+    ).first()
+    return None if row is None else _stored(row).request
+
+
+def get_request(session: Session, request_id: str) -> StoredRequest:
+    """Raises ReleaseError when there is no such request."""
+    row = session.get(ReleaseRequestRow, request_id, populate_existing=True)
+    if row is None:
+        raise ReleaseError("expected the id of a release request, such as r1", code="request-unknown")
+    return _stored(row)
+
+
+def list_requests(session: Session, state: RequestState | None = None) -> tuple[StoredRequest, ...]:
+    """All requests, or those in one state, oldest first."""
+    query = select(ReleaseRequestRow).order_by(ReleaseRequestRow.number)
+    if state is not None:
+        query = query.where(ReleaseRequestRow.state == state.value)
+    return tuple(_stored(row) for row in session.scalars(query.execution_options(populate_existing=True)))
+
+
+def mark_approved(session: Session, release: ApprovedRelease, now: datetime) -> None:
+    """Store an approval: who, when, the reasons, and the digest of what was shown."""
+    request = release.request
+    _move(
+        session,
+        request.id,
+        RequestState.REQUESTED,
+        RequestState.APPROVED,
+        decided_by=release.reviewer.id,
+        decided_at=now,
+        findings=_findings_text(request.findings, release.accepted),
+        approved_digest=request.body_digest,
+    )
+    audit.append(session, release.reviewer.id, "release.approved", f"{request.id}/{request.body_digest}", now)
+
+
+def mark_refused(session: Session, request: ReleaseRequest, person: str, reason: str, now: datetime) -> None:
+    """Store a refusal with its reason."""
+    _move(
+        session,
+        request.id,
+        request.state,
+        RequestState.REFUSED,
+        decided_by=person,
+        decided_at=now,
+        reason=reason,
+    )
+    audit.append(session, person, "release.refused", request.id, now)
+
+
+def mark_signed(session: Session, request_id: str, digest: str, actor: str, now: datetime) -> None:
+    """Store that the statement with this digest has been signed."""
+    _move(session, request_id, RequestState.APPROVED, RequestState.SIGNED, digest=digest, reason=None)
+    audit.append(session, actor, "release.signed", f"{request_id}/{digest}", now)
+
+
+def mark_held(session: Session, request_id: str, reason: str, actor: str, now: datetime) -> None:
+    """Store why an approved request cannot be signed."""
+    _move(session, request_id, RequestState.APPROVED, RequestState.HELD, reason=reason)
+    audit.append(session, actor, "release.held", request_id, now)
+
+
+def mark_requested_again(session: Session, request_id: str, person: str, now: datetime) -> None:
+    """Put a held request back to the beginning: it needs a new approval."""
+    _move(
+        session,
+        request_id,
+        RequestState.HELD,
+        RequestState.REQUESTED,
+        decided_by=None,
+        decided_at=None,
+        reason=None,
+        approved_digest=None,
+    )
+    audit.append(session, person, "release.requested-again", request_id, now)
+
+
+def _move(session: Session, request_id: str, old: RequestState, new: RequestState, **values: Any) -> None:
+    """Compare and swap. Raises ReviewError (a change that the table does not know), ReleaseError (it came too late)."""
+    check_transition(old, new)
+    moved = session.execute(
+        update(ReleaseRequestRow)
+        .where(ReleaseRequestRow.id == request_id, ReleaseRequestRow.state == old.value)
+        .values(state=new.value, **values)
+        .execution_options(synchronize_session=False)
+    )
+    if not isinstance(moved, CursorResult) or moved.rowcount != 1:
+        raise ReleaseError(f"expected request {request_id} to be {old.value} still", code="state")
+
+
+# --- rows ----------------------------------------------------------------------------------------------------------
+
+
+def _stored(row: ReleaseRequestRow) -> StoredRequest:
+    body = row.body.encode()
+    findings = canonical.parse_strict(row.findings.encode())["items"]
+    request = ReleaseRequest(
+        id=row.id,
+        kind=Kind(row.kind),
+        audience=Audience(row.audience),
+        body=body,
+        state=RequestState(row.state),
+        requested_by=row.requested_by,
+        requested_at=row.requested_at,
+        reviewer_role=Role(canonical.parse_strict(body)["review"]["role"]),
+        findings=tuple(_finding(item) for item in findings),
+    )
+    return StoredRequest(
+        request=request,
+        subject=row.subject,
+        decided_by=row.decided_by,
+        decided_at=row.decided_at,
+        reason=row.reason,
+        accepted={number: item["accepted"] for number, item in enumerate(findings) if "accepted" in item},
+        approved_digest=row.approved_digest,
+        statement_digest=row.digest,
+    )
+
+
+def _finding(item: dict[str, Any]) -> Finding:
+    kind = FindingKind(item["kind"])
+    return Finding(item["field"], item["start"], item["end"], kind, WHY[kind])
+
+
+def _findings_text(findings: Sequence[Finding], accepted: Mapping[int, str]) -> str:
+    items = [
+        {"field": finding.field, "start": finding.start, "end": finding.end, "kind": finding.kind.value}
+        | ({"accepted": accepted[number]} if number in accepted else {})
+        for number, finding in enumerate(findings)
+    ]
+    return canonical.encode({"items": items}).decode()
