@@ -94,7 +94,7 @@ def _entries(session: Session, first: int, reader: Member, hub: Publisher) -> li
 
 
 def _entry_bytes(entry: EntryRow, shown: bytes | None) -> bytes:
-    leaf = log.to_log_entry(entry).to_bytes()
+    leaf = log.leaf_of(entry)
     if shown is not None:
         return b'{"entry":' + leaf + b',"envelope":' + shown + b"}"
     absent = "audience" if entry.withdrawn_by is None else "withdrawn"

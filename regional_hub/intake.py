@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, or_, select, tuple_, update
+from sqlalchemy import bindparam, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from regional_hub import log
 from regional_hub.errors import IntakeError
 from regional_hub.members import Trust
-from regional_hub.orm import EntryRow, EvidenceRow, MemberRow
-from shared_schema.entry import Receipt
+from regional_hub.orm import EntryRow, EvidenceRow, MemberRow, table_of
+from regional_hub.tiles import NodeCache, TileReader
 from shared_schema.envelope import Envelope, VerifiedEnvelope, parse_envelope, verify_envelope
 from shared_schema.errors import ContractError, VerificationError
 from shared_schema.governance import WithdrawalBody
@@ -35,6 +35,20 @@ KINDS_BY_SUBMISSION = frozenset(Kind) - HUB_KINDS
 """What a city hands in. A hub's own statements are followed, except the sums for the hub above."""
 
 
+_SELECT_BY_SEQ = select(*table_of(EntryRow).columns).where(
+    tuple_(EntryRow.origin, EntryRow.seq).in_(bindparam("keys", expanding=True))
+)
+_SELECT_TRENDS = select(EntryRow.origin, EntryRow.subject).where(
+    EntryRow.subject.in_(bindparam("subjects", expanding=True)), EntryRow.kind == Kind.TREND.value
+)
+_SELECT_MEMBERS = select(MemberRow.name, MemberRow.keyid, MemberRow.status, MemberRow.highest_seq).where(
+    MemberRow.name.in_(bindparam("names", expanding=True))
+)
+_RAISE_HIGHEST = (
+    update(table_of(MemberRow)).where(MemberRow.name == bindparam("member")).values(highest_seq=bindparam("highest"))
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Submission:
     """A statement that has passed every check that needs no database. Only `check_submission` makes one."""
@@ -45,9 +59,9 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The receipt, and whether the entry is new (201) or was there before (200)."""
+    """The receipt (canonical JSON), and whether the entry is new (201) or was there before (200)."""
 
-    receipt: Receipt
+    receipt: bytes
     new: bool
 
 
@@ -62,14 +76,21 @@ def check_submission(body: bytes, trust: Trust, now: datetime) -> Submission:
 
 
 def commit_submissions(
-    session: Session, submissions: Sequence[Submission], *, name: str, key: SigningKey, now: datetime
+    session: Session,
+    submissions: Sequence[Submission],
+    *,
+    name: str,
+    key: SigningKey,
+    now: datetime,
+    nodes: NodeCache | None = None,
 ) -> list[Accepted | ContractError]:
     """Steps 6 to 9, for many submissions in the caller's one transaction; a result for each, in order."""
     head = log.get_head(session, for_append=True)  # 6. nobody else appends until the commit
     known = _Known.load(session, submissions)
+    reader = TileReader(session, nodes, head.size)
     results: list[Accepted | ContractError | None] = [None] * len(submissions)
     fresh: list[Submission] = []
-    found: list[tuple[int, EntryRow | int, bool]] = []
+    found: list[tuple[int, log.Entry | int, bool]] = []
     for place, submission in enumerate(submissions):
         try:
             entry = known.check_order(session, submission, now)  # 7. a retry gets its old receipt; no seq twice
@@ -81,13 +102,13 @@ def commit_submissions(
             fresh.append(submission)
         else:
             found.append((place, entry, False))
-    rows: list[EntryRow] = []
+    rows: list[log.Entry] = []
     if fresh:  # 8. entries, contents, tiles, head and checkpoint
         arrivals = [log.Arrival(item.verified) for item in fresh]
-        rows = log.append(session, arrivals, name=name, key=key, head=head, now=now)
+        rows = log.append(session, arrivals, name=name, key=key, head=head, now=now, reader=reader)
         known.store_highest(session)
     entries = [rows[entry] if isinstance(entry, int) else entry for _, entry, _ in found]
-    receipts = log.make_receipts(session, entries)  # 9. proof for each
+    receipts = log.make_receipts(session, entries, reader)  # 9. proof for each
     for (place, _, new), receipt in zip(found, receipts, strict=True):
         results[place] = Accepted(receipt, new)
     return [result for result in results if result is not None]
@@ -128,10 +149,11 @@ class _Known:
     """What the log already has that concerns a group of submissions; grows as the group is gone through."""
 
     def __init__(self) -> None:
-        self.by_seq: dict[tuple[str, int], EntryRow] = {}
+        self.by_seq: dict[tuple[str, int], log.Entry] = {}
         self.trends: set[tuple[str, str]] = set()
         self.highest: dict[str, int] = {}
-        self.members: dict[str, MemberRow] = {}
+        self.members: dict[str, tuple[str, str]] = {}
+        self.stored: dict[str, int] = {}
         self.targets: dict[str, str] = {}
         self._in_group: dict[tuple[str, int], tuple[str, int]] = {}
 
@@ -139,26 +161,27 @@ class _Known:
     def load(cls, session: Session, submissions: Sequence[Submission]) -> "_Known":
         known = cls()
         statements = [item.verified.statement for item in submissions]
-        keys = {(statement.origin, statement.seq) for statement in statements}
+        connection = session.connection()
+        keys = list({(statement.origin, statement.seq) for statement in statements})
+        rows = connection.execute(_SELECT_BY_SEQ, {"keys": keys}).all()
         subjects = {subject for item in submissions if (subject := log.subject_of(item.verified)) is not None}
-        condition: ColumnElement[bool] = tuple_(EntryRow.origin, EntryRow.seq).in_(keys)
         if subjects:
-            condition = or_(condition, (EntryRow.subject.in_(subjects)) & (EntryRow.kind == Kind.TREND.value))
-        for row in session.scalars(select(EntryRow).where(condition)):
-            known.by_seq[row.origin, row.seq] = row
-            if row.subject is not None:
-                known.trends.add((row.origin, row.subject))
-        origins = {statement.origin for statement in statements}
-        for member in session.scalars(select(MemberRow).where(MemberRow.name.in_(origins))):
-            known.members[member.name] = member
-            known.highest[member.name] = member.highest_seq
+            trends = connection.execute(_SELECT_TRENDS, {"subjects": list(subjects)})
+            known.trends = {(row.origin, row.subject) for row in trends}
+        for row in rows:
+            known.by_seq[row.origin, row.seq] = log.Entry(*row)
+        origins = list({statement.origin for statement in statements})
+        for row in connection.execute(_SELECT_MEMBERS, {"names": origins}):
+            known.members[row.name] = (row.keyid, row.status)
+            known.highest[row.name] = row.highest_seq
+        known.stored = dict(known.highest)
         withdrawn = {item.body.digest for item in statements if isinstance(item.body, WithdrawalBody)}
         if withdrawn:
             pairs = session.execute(select(EntryRow.digest, EntryRow.origin).where(EntryRow.digest.in_(withdrawn)))
             known.targets = dict(pairs.tuples().all())
         return known
 
-    def check_order(self, session: Session, submission: Submission, now: datetime) -> EntryRow | int | None:
+    def check_order(self, session: Session, submission: Submission, now: datetime) -> log.Entry | int | None:
         """None for a new statement; for a retry its entry, or the place of its twin among the group's new ones.
 
         Raises IntakeError (`seq-conflict`, `seq-too-low`, `release-rule`, `not-found`) or VerificationError when the
@@ -191,7 +214,7 @@ class _Known:
     def _check_member(self, submission: Submission) -> None:
         # Between the check of the request and this transaction another process may have revoked the member.
         member = self.members.get(submission.verified.statement.origin)
-        if member is None or member.keyid != submission.keyid or member.status != MemberStatus.ACTIVE.value:
+        if member != (submission.keyid, MemberStatus.ACTIVE.value):
             raise VerificationError("expected a key that is in force", code=ProblemCode.KEY_NOT_VALID)
 
     def _check_same(self, session: Session, submission: Submission, digest: str, now: datetime) -> None:
@@ -213,11 +236,9 @@ class _Known:
         )
 
     def store_highest(self, session: Session) -> None:
-        for name, member in self.members.items():
-            if self.highest[name] != member.highest_seq:
-                session.execute(
-                    update(MemberRow)
-                    .where(MemberRow.name == name)
-                    .values(highest_seq=self.highest[name])
-                    .execution_options(synchronize_session=False)
-                )
+        raised = [
+            {"member": name, "highest": highest}
+            for name, highest in self.highest.items()
+            if highest != self.stored[name]
+        ]
+        session.connection().execute(_RAISE_HIGHEST, raised)

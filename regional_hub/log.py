@@ -5,21 +5,23 @@ other. Nobody gets a receipt before the commit. Time in the log never goes back,
 """
 
 import base64
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from regional_hub.errors import LogError
-from regional_hub.orm import CheckpointRow, ContentRow, EntryRow, HeadRow, TileRow
-from regional_hub.tiles import TileReader, grow
+from regional_hub.orm import CheckpointRow, ContentRow, EntryRow, HeadRow, table_of
+from regional_hub.tiles import TileReader
 from shared_schema.checkpoint import Checkpoint
-from shared_schema.entry import LogEntry, Receipt
+from shared_schema.entry import LogEntry, entry_bytes
 from shared_schema.governance import WithdrawalBody
 from shared_schema.keys import SigningKey
-from shared_schema.merkle import Frontier, consistency_proof, inclusion_proof
+from shared_schema.merkle import Frontier, consistency_proof, inclusion_proof, leaf_hash
 from shared_schema.statement import Audience, Kind, VerifiedStatement, format_time
 from shared_schema.trend import AggregateBody, TrendBody
 
@@ -34,6 +36,22 @@ class Arrival:
     via: str | None = None
 
 
+class Entry(NamedTuple):
+    """One leaf of the log with what helps to find it; the columns of `EntryRow` in their order."""
+
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
+    digest: str
+    kind: str
+    audience: str
+    time: str
+    origin: str
+    seq: int
+    via: str | None
+    subject: str | None
+    receipt_size: int
+    withdrawn_by: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """How long the log is, its frontier, and the time of its last entry."""
@@ -46,6 +64,20 @@ class Head:
         return self.frontier.size
 
 
+_ENTRIES, _CONTENTS, _CHECKPOINTS = table_of(EntryRow), table_of(ContentRow), table_of(CheckpointRow)
+_SELECT_HEAD = select(HeadRow.size, HeadRow.frontier, HeadRow.time).where(HeadRow.id == HEAD_ID)
+_LOCK_HEAD = _SELECT_HEAD.with_for_update()
+_MOVE_HEAD = (
+    update(HeadRow)
+    .where(HeadRow.id == HEAD_ID, HeadRow.size == bindparam("old_size"))
+    .values(size=bindparam("new_size"), frontier=bindparam("new_frontier"), time=bindparam("new_time"))
+    .execution_options(synchronize_session=False)
+)
+_SELECT_NOTES = select(CheckpointRow.size, CheckpointRow.note).where(
+    CheckpointRow.size.in_(bindparam("sizes", expanding=True))
+)
+
+
 def start_log(session: Session, name: str, key: SigningKey) -> None:
     """Write the head and the checkpoint of the empty log; does nothing when there is a head."""
     if session.get(HeadRow, HEAD_ID) is None:
@@ -56,47 +88,51 @@ def start_log(session: Session, name: str, key: SigningKey) -> None:
 
 def get_head(session: Session, *, for_append: bool = False) -> Head:
     """The head; with `for_append` nobody else can append until this transaction ends."""
-    statement = select(HeadRow.size, HeadRow.frontier, HeadRow.time).where(HeadRow.id == HEAD_ID)
-    row = session.execute(statement.with_for_update() if for_append else statement).one_or_none()
+    row = session.execute(_LOCK_HEAD if for_append else _SELECT_HEAD).one_or_none()
     if row is None:
         raise LogError("expected a log; run init first")
     return Head(Frontier.from_bytes(row.size, row.frontier), row.time)
 
 
 def append(
-    session: Session, arrivals: Sequence[Arrival], *, name: str, key: SigningKey, head: Head, now: datetime
-) -> list[EntryRow]:
+    session: Session,
+    arrivals: Sequence[Arrival],
+    *,
+    name: str,
+    key: SigningKey,
+    head: Head,
+    now: datetime,
+    reader: TileReader | None = None,
+) -> list[Entry]:
     """Append statements to the log in the caller's transaction; `head` was read with `for_append`.
 
     The caller has made sure that none of them is in the log. Returns their entries in order.
     """
     time = max(format_time(now), head.time)
     size = head.size + len(arrivals)
-    rows = [_entry_values(arrival, head.size + place, time, size) for place, arrival in enumerate(arrivals)]
-    leaves = [to_log_entry(row).leaf for row in rows]
+    entries = [_make_entry(arrival, head.size + place, time, size) for place, arrival in enumerate(arrivals)]
+    leaves = [leaf_hash(leaf_of(entry)) for entry in entries]
     frontier = head.frontier.extend(leaves)
     contents = [{"digest": item.verified.digest, "envelope": item.verified.envelope.stored_bytes} for item in arrivals]
     connection = session.connection()
-    connection.execute(insert(EntryRow.__table__), [_columns(row) for row in rows])  # type: ignore[arg-type]
-    connection.execute(insert(ContentRow.__table__), contents)  # type: ignore[arg-type]
-    _store_tiles(session, head.size, leaves)
-    moved = session.execute(
-        update(HeadRow)
-        .where(HeadRow.id == HEAD_ID, HeadRow.size == head.size)
-        .values(size=size, frontier=frontier.to_bytes(), time=time)
-        .execution_options(synchronize_session=False)
+    connection.execute(insert(_ENTRIES), [entry._asdict() for entry in entries])
+    connection.execute(insert(_CONTENTS), contents)
+    (reader or TileReader(session)).grow(head.size, leaves)
+    moved = connection.execute(
+        _MOVE_HEAD,
+        {"old_size": head.size, "new_size": size, "new_frontier": frontier.to_bytes(), "new_time": time},
     )
-    if moved.rowcount != 1:  # type: ignore[attr-defined]
+    if moved.rowcount != 1:
         raise LogError(f"expected a log of {head.size} entries; another process has appended")
     note = Checkpoint(name, size, frontier.root()).sign(key)
-    connection.execute(insert(CheckpointRow.__table__), [{"size": size, "note": note}])  # type: ignore[arg-type]
+    connection.execute(insert(_CHECKPOINTS), {"size": size, "note": note})
     _erase_withdrawn(session, arrivals, head.size)
-    return rows
+    return entries
 
 
-def _entry_values(arrival: Arrival, index: int, time: str, size: int) -> EntryRow:
+def _make_entry(arrival: Arrival, index: int, time: str, size: int) -> Entry:
     statement = arrival.verified.statement
-    return EntryRow(
+    return Entry(
         index=index,
         digest=arrival.verified.digest,
         kind=statement.kind.value,
@@ -107,15 +143,7 @@ def _entry_values(arrival: Arrival, index: int, time: str, size: int) -> EntryRo
         via=arrival.via,
         subject=subject_of(arrival.verified),
         receipt_size=size,
-        withdrawn_by=None,
     )
-
-
-_ENTRY_COLUMNS = tuple(column.name for column in EntryRow.__table__.columns)
-
-
-def _columns(row: EntryRow) -> dict[str, object]:
-    return {name: getattr(row, name) for name in _ENTRY_COLUMNS}
 
 
 def subject_of(verified: VerifiedStatement) -> str | None:
@@ -126,21 +154,14 @@ def subject_of(verified: VerifiedStatement) -> str | None:
     return None
 
 
-def to_log_entry(row: EntryRow) -> LogEntry:
-    """The leaf of a row."""
+def to_log_entry(row: Entry | EntryRow) -> LogEntry:
+    """The checked leaf of a row. Raises ValueError when the row holds what no entry may hold."""
     return LogEntry(kind=Kind(row.kind), digest=row.digest, audience=Audience(row.audience), time=row.time)
 
 
-def _store_tiles(session: Session, first: int, leaves: Sequence[bytes]) -> None:
-    for level, number, hashes in grow(TileReader(session), first, leaves):
-        changed = session.execute(
-            update(TileRow)
-            .where(TileRow.level == level, TileRow.number == number)
-            .values(hashes=hashes)
-            .execution_options(synchronize_session=False)
-        )
-        if changed.rowcount != 1:  # type: ignore[attr-defined]
-            session.execute(insert(TileRow).values(level=level, number=number, hashes=hashes))
+def leaf_of(row: Entry | EntryRow) -> bytes:
+    """The canonical bytes of the leaf of a row that was checked when it was written."""
+    return entry_bytes(row.kind, row.digest, row.audience, row.time)
 
 
 def _erase_withdrawn(session: Session, arrivals: Sequence[Arrival], first: int) -> None:
@@ -162,24 +183,26 @@ def _erase_withdrawn(session: Session, arrivals: Sequence[Arrival], first: int) 
             )
 
 
-def make_receipts(session: Session, rows: Sequence[EntryRow]) -> list[Receipt]:
-    """The receipts of entries: the same bytes whenever they are asked for."""
-    reader = TileReader(session)
-    sizes = {row.receipt_size for row in rows}
-    notes = dict(
-        session.execute(select(CheckpointRow.size, CheckpointRow.note).where(CheckpointRow.size.in_(sizes)))
-        .tuples()
-        .all()
+def make_receipts(
+    session: Session, entries: Sequence[Entry | EntryRow], reader: TileReader | None = None
+) -> list[bytes]:
+    """The receipts of entries (canonical JSON of `Receipt`): the same bytes whenever they are asked for."""
+    if not entries:
+        return []
+    reader = reader or TileReader(session)
+    sizes = {entry.receipt_size for entry in entries}
+    rows = session.connection().execute(_SELECT_NOTES, {"sizes": list(sizes)})
+    notes = {row.size: json.dumps(row.note, ensure_ascii=False) for row in rows}
+    return [_receipt_bytes(entry, notes[entry.receipt_size], reader) for entry in entries]
+
+
+def _receipt_bytes(entry: Entry | EntryRow, note: str, reader: TileReader) -> bytes:
+    """Written out, because every submission gets one: the keys in their order, nothing in it that needs an escape."""
+    proof = ",".join(
+        f'"{text}"' for text in encode_proof(inclusion_proof(entry.index, entry.receipt_size, reader.node))
     )
-    return [
-        Receipt(
-            index=row.index,
-            entry=to_log_entry(row),
-            proof=encode_proof(inclusion_proof(row.index, row.receipt_size, reader.node)),
-            checkpoint=notes[row.receipt_size],
-        )
-        for row in rows
-    ]
+    leaf = leaf_of(entry).decode()
+    return f'{{"checkpoint":{note},"entry":{leaf},"index":{entry.index},"proof":[{proof}],"v":1}}'.encode()
 
 
 def find_entry(session: Session, digest: str) -> EntryRow | None:

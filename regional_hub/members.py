@@ -12,7 +12,7 @@ import secrets
 from base64 import b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from sqlalchemy import select, update
@@ -28,7 +28,7 @@ from shared_schema.governance import ENROLMENT_KIND, EnrolmentRequest, Membershi
 from shared_schema.keys import Directory, Member, MemberRole, MemberStatus, PublicKey, same_fingerprint
 from shared_schema.period import Area
 from shared_schema.problem import ProblemCode
-from shared_schema.statement import Kind
+from shared_schema.statement import Kind, parse_time
 from shared_schema.wire import WireModel
 
 Model = TypeVar("Model", bound=WireModel)
@@ -196,7 +196,7 @@ def member_of(body: MembershipBody, vouched_by: str) -> Member:
 
 
 def _time(text: str | None) -> datetime | None:
-    return None if text is None else datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    return None if text is None else parse_time(text)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,19 @@ the log; everything else says how far somebody is.
 
 from datetime import UTC, datetime
 
-from sqlalchemy import BigInteger, Boolean, DateTime, Dialect, Index, Integer, LargeBinary, String, Text, TypeDecorator
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    DateTime,
+    Dialect,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
 from sqlalchemy import text as sql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -28,6 +40,14 @@ class UtcTime(TypeDecorator[datetime]):
 
 class Base(DeclarativeBase):
     """Base of the hub's tables."""
+
+
+def table_of(row: type[Base]) -> Table:
+    """The table of a class, for statements on many rows that should not go through objects."""
+    table = row.__table__
+    if not isinstance(table, Table):
+        raise TypeError("expected a class with a table")
+    return table
 
 
 BigId = BigInteger().with_variant(Integer, "sqlite")

@@ -23,7 +23,7 @@ NONCE_BYTES = 18
 
 def publish(
     session: Session, kind: Kind, body: StatementBody, audience: Audience, *, name: str, key: SigningKey, now: datetime
-) -> EntryRow:
+) -> log.Entry:
     """Sign a statement of the hub with its next seq and append it to the hub's log, in the caller's transaction."""
     head = log.get_head(session, for_append=True)
     last = session.scalar(select(func.max(EntryRow.seq)).where(EntryRow.origin == name)) or 0

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from regional_hub.intake import Accepted, Submission, commit_submissions
+from regional_hub.tiles import NodeCache
 from shared_schema.errors import ContractError
 from shared_schema.keys import SigningKey
 from shared_schema.service.database import Database
@@ -42,6 +43,7 @@ class Sequencer:
         self._name = name
         self._key = key
         self._clock = clock
+        self._nodes = NodeCache()
         self._queue: queue.Queue[_Waiting | None] = queue.Queue(MAX_WAITING)
         self._thread = threading.Thread(target=self._run, name="sequencer", daemon=True)
 
@@ -93,7 +95,9 @@ class Sequencer:
         try:
             flat = [submission for waiting in group for submission in waiting.submissions]
             with self._database.write() as session:
-                results = commit_submissions(session, flat, name=self._name, key=self._key, now=self._clock())
+                results = commit_submissions(
+                    session, flat, name=self._name, key=self._key, now=self._clock(), nodes=self._nodes
+                )
         except Exception as error:
             self._answer(group, [error] * len(group))
             return

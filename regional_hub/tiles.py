@@ -4,68 +4,101 @@ A node (level, index) of the tree is the root of a whole number of hashes of one
 tiles. A tile only ever grows at its end; an older, narrower tile is a prefix of it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from regional_hub.errors import LogError
-from regional_hub.orm import TileRow
+from regional_hub.orm import TileRow, table_of
 from shared_schema.merkle import HASH_BYTES, TILE_HEIGHT, TILE_WIDTH, completed_nodes, node_hash
 
-MAX_CACHED_TILES = 64
+MAX_CACHED_NODES = 20_000
+"""Two megabytes; a proof in a log of a million entries needs twenty."""
+Node = tuple[int, int]
+
+_SELECT = select(TileRow.hashes).where(TileRow.level == bindparam("l"), TileRow.number == bindparam("n"))
+_TABLE = table_of(TileRow)
+_UPDATE = (
+    update(TileRow)
+    .where(TileRow.level == bindparam("l"), TileRow.number == bindparam("n"))
+    .values(hashes=bindparam("h"))
+    .execution_options(synchronize_session=False)
+)
+
+
+class NodeCache:
+    """Nodes of the committed part of a log: they never change, so one process may keep them between transactions."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[Node, bytes] = {}
+
+    def find(self, level: int, index: int) -> bytes | None:
+        return self._nodes.get((level, index))
+
+    def keep(self, level: int, index: int, value: bytes) -> None:
+        if len(self._nodes) >= MAX_CACHED_NODES:
+            self._nodes.clear()
+        self._nodes[level, index] = value
 
 
 class TileReader:
-    """Reads tree nodes out of stored tiles; keeps the tiles it has read for as long as it lives."""
+    """Reads tree nodes out of stored tiles, and grows the tiles, within one transaction.
 
-    def __init__(self, session: Session) -> None:
+    `committed` is the size of the log that is committed for certain; only nodes within it go into `cache`, which
+    outlives the transaction.
+    """
+
+    def __init__(self, session: Session, cache: NodeCache | None = None, committed: int = 0) -> None:
         self._session = session
+        self._cache = cache or NodeCache()
+        self._committed = committed
+        self._fresh: dict[Node, bytes] = {}
         self._tiles: dict[tuple[int, int], bytes] = {}
 
     def node(self, level: int, index: int) -> bytes:
         """The hash of a complete node. Raises LogError when the tile that should hold it is missing or short."""
-        tile_level, inner = divmod(level, TILE_HEIGHT)
-        first = index << inner
-        number, offset = divmod(first, TILE_WIDTH)
-        hashes = self.tile(tile_level, number)[offset * HASH_BYTES : (offset + (1 << inner)) * HASH_BYTES]
-        if len(hashes) != HASH_BYTES << inner:
-            raise LogError(f"expected tile {tile_level}/{number} to be wider")
-        row = [hashes[start : start + HASH_BYTES] for start in range(0, len(hashes), HASH_BYTES)]
-        while len(row) > 1:
-            row = [node_hash(row[place], row[place + 1]) for place in range(0, len(row), 2)]
-        return row[0]
+        known = self._fresh.get((level, index)) or self._cache.find(level, index)
+        if known is not None:
+            return known
+        value = self._make_node(level, index)
+        if (index + 1) << level <= self._committed:
+            self._cache.keep(level, index, value)
+        else:
+            self._fresh[level, index] = value
+        return value
+
+    def _make_node(self, level: int, index: int) -> bytes:
+        if level % TILE_HEIGHT:
+            return node_hash(self.node(level - 1, 2 * index), self.node(level - 1, 2 * index + 1))
+        number, offset = divmod(index, TILE_WIDTH)
+        value = self.tile(level // TILE_HEIGHT, number)[offset * HASH_BYTES : (offset + 1) * HASH_BYTES]
+        if len(value) != HASH_BYTES:
+            raise LogError(f"expected tile {level // TILE_HEIGHT}/{number} to be wider")
+        return value
 
     def tile(self, level: int, number: int) -> bytes:
         """The hashes of a tile, empty when there is none."""
         known = self._tiles.get((level, number))
         if known is None:
-            known = (
-                self._session.scalar(select(TileRow.hashes).where(TileRow.level == level, TileRow.number == number))
-                or b""
-            )
-            if len(self._tiles) >= MAX_CACHED_TILES:
-                self._tiles.clear()
+            known = self._session.execute(_SELECT, {"l": level, "n": number}).scalar() or b""
             self._tiles[level, number] = known
         return known
 
-    def put(self, level: int, number: int, hashes: bytes) -> None:
-        self._tiles[level, number] = hashes
-
-
-def grow(reader: TileReader, first: int, leaves: Sequence[bytes]) -> Iterable[tuple[int, int, bytes]]:
-    """Return (level, number, all hashes) of every tile that changes when `leaves` follow `first` leaves."""
-    grown: dict[tuple[int, int], bytearray] = {}
-    fresh: dict[tuple[int, int], bytes] = {}
-
-    def read(level: int, index: int) -> bytes:
-        return fresh.get((level, index)) or reader.node(level, index)
-
-    for level, index, value in completed_nodes(first, leaves, read):
-        fresh[level, index] = value
-        if level % TILE_HEIGHT == 0:
-            place = (level // TILE_HEIGHT, index // TILE_WIDTH)
-            if place not in grown:
-                grown[place] = bytearray(reader.tile(*place))
-            grown[place] += value
-    return [(level, number, bytes(hashes)) for (level, number), hashes in grown.items()]
+    def grow(self, first: int, leaves: Sequence[bytes]) -> None:
+        """Store the tiles that change when `leaves` follow `first` leaves."""
+        grown: dict[tuple[int, int], bytearray] = {}
+        for level, index, value in completed_nodes(first, leaves, self.node):
+            self._fresh[level, index] = value
+            if level % TILE_HEIGHT == 0:
+                place = (level // TILE_HEIGHT, index // TILE_WIDTH)
+                if place not in grown:
+                    grown[place] = bytearray(self.tile(*place))
+                grown[place] += value
+        connection = self._session.connection()
+        for (level, number), hashes in grown.items():
+            if self.tile(level, number):
+                connection.execute(_UPDATE, {"l": level, "n": number, "h": bytes(hashes)})
+            else:
+                connection.execute(insert(_TABLE), {"level": level, "number": number, "hashes": bytes(hashes)})
+            self._tiles[level, number] = bytes(hashes)

@@ -40,7 +40,7 @@ def encode(value: Json) -> bytes:
     Raises SchemaError when `value` has no canonical spelling (a float, a text not in NFC, too deep, ...).
     """
     _check(value, depth=1, place="")
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def parse_canonical(data: bytes) -> JsonObject:
@@ -50,7 +50,7 @@ def parse_canonical(data: bytes) -> JsonObject:
     that the contract does not know (float, integer of 2^53 and above, control character, text not in NFC).
     """
     value = parse_strict(data)
-    if encode(value) != data:
+    if _ENCODER.encode(value).encode() != data:  # its values have been checked while reading
         raise MalformedError(
             "expected canonical JSON: sorted keys, no white space, no escapes that are not needed",
             code=ProblemCode.NOT_CANONICAL,
@@ -103,6 +103,7 @@ def _parse_constant(literal: str) -> NoReturn:
     raise MalformedError("expected a number, got a constant that is not JSON")
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_unique_pairs,
     parse_int=_parse_integer,
@@ -131,12 +132,22 @@ def _check_container(value: Mapping[str, Any] | Sequence[Any], *, depth: int, pl
         raise MalformedError(f"expected a depth of at most {MAX_DEPTH}")
     if not isinstance(value, Mapping):
         for index, item in enumerate(value):
-            _check(item, depth=depth + 1, place=_below(place, str(index)))
+            if not _is_plain(item):
+                _check(item, depth=depth + 1, place=_below(place, str(index)))
         return
     for key, item in value.items():
         if not key.isascii() or not key.isprintable():
             raise SchemaError("expected keys of printable ASCII characters")
-        _check(item, depth=depth + 1, place=_below(place, key))
+        if not _is_plain(item):
+            _check(item, depth=depth + 1, place=_below(place, key))
+
+
+def _is_plain(item: object) -> bool:
+    """Most values by far: a printable ASCII text or a small integer. Nothing else has to be looked at in them."""
+    kind = type(item)
+    if kind is str:
+        return item.isascii() and item.isprintable()  # type: ignore[attr-defined, no-any-return]
+    return kind is int and -MAX_INTEGER <= item <= MAX_INTEGER  # type: ignore[operator]
 
 
 def _below(place: str | None, part: str) -> str | None:

@@ -35,7 +35,7 @@ def parse_time(text: str) -> datetime:
     """The inverse of `format_time`. Raises ValueError, whose message repeats nothing of the text."""
     try:
         if _TIME.fullmatch(text):
-            return datetime.strptime(text, TIME_FORMAT).replace(tzinfo=UTC)
+            return datetime.fromisoformat(text)
     except ValueError:
         pass
     raise ValueError("expected a time such as 2026-11-22T09:00:00Z")

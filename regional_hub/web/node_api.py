@@ -74,7 +74,7 @@ def _add_submissions(router: APIRouter, hub: ServedHub) -> None:
             return _busy()
         if isinstance(result, ContractError):
             raise result
-        return Response(result.receipt.to_bytes(), status_code=201 if result.new else 200, media_type=JSON)
+        return Response(result.receipt, status_code=201 if result.new else 200, media_type=JSON)
 
     @router.post("/v1/submissions/batch")
     async def submit_batch(request: Request) -> Response:
@@ -118,7 +118,7 @@ def _item(result: Accepted | ContractError) -> bytes:
         return json.dumps(
             {"status": STATUS[result.code], "problem": problem_object(result.code, result.message)}
         ).encode()
-    return b'{"receipt":%b,"status":%d}' % (result.receipt.to_bytes(), 201 if result.new else 200)
+    return b'{"receipt":%b,"status":%d}' % (result.receipt, 201 if result.new else 200)
 
 
 def _busy() -> Response:
@@ -191,7 +191,7 @@ def _add_log(router: APIRouter, hub: ServedHub) -> None:
             rows = session.scalars(
                 select(EntryRow).where(EntryRow.index >= first, EntryRow.index < first + width).order_by(EntryRow.index)
             ).all()
-            bundle = encode_bundle(log.to_log_entry(row).to_bytes() for row in rows)
+            bundle = encode_bundle(log.leaf_of(row) for row in rows)
         if len(rows) != width:
             raise HTTPException(404)
         return Response(bundle, media_type="application/octet-stream", headers=IMMUTABLE)
