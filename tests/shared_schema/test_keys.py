@@ -1,6 +1,7 @@
 """Keys: none of small order, no signature but the exact one, no authority but what follows from the root."""
 
 import base64
+import hashlib
 from dataclasses import replace
 from datetime import timedelta
 
@@ -119,6 +120,13 @@ def test_the_signature_of_rfc_9421_holds_over_its_lines() -> None:
     lines = "\n".join(vector["lines"]).encode()
     key.public.verify(base64.b64decode(vector["signature_b64"]), lines)
     assert base64.b64encode(key.sign(lines)).decode() == vector["signature_b64"]
+
+
+def test_the_content_digest_of_rfc_9421_is_that_of_its_body() -> None:
+    vector = VECTORS["rfc9421_b26"]
+    digest = hashlib.sha512(vector["body"].encode()).digest()
+    assert base64.b64encode(digest).decode() == vector["content_digest_sha512_b64"]
+    assert f'"content-length": {len(vector["body"])}' in vector["lines"]
 
 
 @pytest.mark.parametrize("place", range(64))
