@@ -140,7 +140,6 @@ def create_app(hub: Hub, handle_verb: Callable[[str, dict[str, Any]], dict[str, 
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        hub.sequencer.start()
         worker = asyncio.create_task(_work_forever(hub, handle))
         try:
             async with control_server(hub.data_dir, handle):
@@ -149,7 +148,7 @@ def create_app(hub: Hub, handle_verb: Callable[[str, dict[str, Any]], dict[str, 
             worker.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await worker
-            await asyncio.to_thread(hub.sequencer.stop)
+            await hub.sequencer.stop()
 
     app = FastAPI(title="Prevention Exchange hub", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     install_problem_handlers(app)

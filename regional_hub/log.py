@@ -88,7 +88,7 @@ def start_log(session: Session, name: str, key: SigningKey) -> None:
 
 def get_head(session: Session, *, for_append: bool = False) -> Head:
     """The head; with `for_append` nobody else can append until this transaction ends."""
-    row = session.execute(_LOCK_HEAD if for_append else _SELECT_HEAD).one_or_none()
+    row = session.connection().execute(_LOCK_HEAD if for_append else _SELECT_HEAD).one_or_none()
     if row is None:
         raise LogError("expected a log; run init first")
     return Head(Frontier.from_bytes(row.size, row.frontier), row.time)

@@ -1,16 +1,15 @@
-"""Group commit: one thread takes all submissions that wait and commits them in one transaction.
+"""Group commit: all submissions that wait are committed in one transaction, one group after the other.
 
 Requests verify at once and side by side; only the append is in line. While one group is being committed (one fsync),
 the next one gathers, so that the rate grows with the number of senders while nobody gets an answer before the commit.
 """
 
 import asyncio
-import queue
-import threading
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from regional_hub.intake import Accepted, Submission, commit_submissions
 from regional_hub.tiles import NodeCache
@@ -22,6 +21,9 @@ MAX_GROUP = 256
 """Statements in one transaction: enough to spread one fsync thin, few enough to answer soon."""
 MAX_WAITING = 4_096
 """Beyond this a sender is told to come back: waiting in memory would only hide that the hub is too slow."""
+GATHERING_ROUNDS = 4
+"""Rounds of the event loop before a group is closed: requests that have arrived already are read, verified and join.
+A commit costs as much as ten statements, so closing at once would make many small groups; no clock is involved."""
 
 
 class SequencerFull(Exception):
@@ -31,12 +33,11 @@ class SequencerFull(Exception):
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     submissions: list[Submission]
-    loop: asyncio.AbstractEventLoop
     future: "asyncio.Future[list[Accepted | ContractError]]"
 
 
 class Sequencer:
-    """Start it with the application, stop it at its end; `submit` waits for the commit."""
+    """`submit` waits for the commit; `stop` commits what waits and ends. All on one event loop."""
 
     def __init__(self, database: Database, name: str, key: SigningKey, clock: Callable[[], datetime]) -> None:
         self._database = database
@@ -44,83 +45,74 @@ class Sequencer:
         self._key = key
         self._clock = clock
         self._nodes = NodeCache()
-        self._queue: queue.Queue[_Waiting | None] = queue.Queue(MAX_WAITING)
-        self._thread = threading.Thread(target=self._run, name="sequencer", daemon=True)
+        self._waiting: deque[_Waiting] = deque()
+        self._count = 0
+        self._running: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sequencer")
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Commit what waits, then end."""
-        self._queue.put(None)
-        self._thread.join()
+        if self._running is not None:
+            await self._running
+        self._thread.shutdown()
 
     async def submit(self, submissions: list[Submission]) -> list[Accepted | ContractError]:
         """Return a result for each submission, after the commit.
 
         Raises SequencerFull, or what the database raised; then nothing of these submissions was committed.
         """
-        loop = asyncio.get_running_loop()
-        waiting = _Waiting(submissions, loop, loop.create_future())
-        try:
-            self._queue.put_nowait(waiting)
-        except queue.Full:
-            raise SequencerFull from None
+        if self._count + len(submissions) > MAX_WAITING:
+            raise SequencerFull
+        waiting = _Waiting(submissions, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        self._count += len(submissions)
+        if self._running is None:
+            self._running = asyncio.create_task(self._run())
         return await waiting.future
 
-    def _run(self) -> None:
-        ended = False
-        while not ended:
-            group, ended = self._next_group()
-            if group:
-                self._commit(group)
-
-    def _next_group(self) -> tuple[list[_Waiting], bool]:
-        first = self._queue.get()
-        if first is None:
-            return [], True
-        group, size = [first], len(first.submissions)
-        while size < MAX_GROUP:
-            try:
-                item = self._queue.get_nowait()
-            except queue.Empty:
-                break
-            if item is None:
-                return group, True
-            group.append(item)
-            size += len(item.submissions)
-        return group, False
-
-    def _commit(self, group: list[_Waiting]) -> None:
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
         try:
-            flat = [submission for waiting in group for submission in waiting.submissions]
-            with self._database.write() as session:
-                results = commit_submissions(
-                    session, flat, name=self._name, key=self._key, now=self._clock(), nodes=self._nodes
-                )
-        except Exception as error:
-            self._answer(group, [error] * len(group))
-            return
-        answers: list[Any] = []
-        start = 0
-        for waiting in group:
-            answers.append(results[start : start + len(waiting.submissions)])
-            start += len(waiting.submissions)
-        self._answer(group, answers)
+            while self._waiting:
+                for _ in range(GATHERING_ROUNDS):
+                    await asyncio.sleep(0)
+                group = self._next_group()
+                flat = [submission for waiting in group for submission in waiting.submissions]
+                try:
+                    results = await loop.run_in_executor(self._thread, self._commit, flat)
+                except Exception as error:
+                    _fail(group, error)
+                else:
+                    _answer(group, results)
+        finally:
+            self._running = None
 
-    def _answer(self, group: list[_Waiting], answers: list[Any]) -> None:
-        by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Waiting, Any]]] = {}
-        for waiting, answer in zip(group, answers, strict=True):
-            by_loop.setdefault(waiting.loop, []).append((waiting, answer))
-        for loop, items in by_loop.items():
-            loop.call_soon_threadsafe(_resolve, items)
+    def _next_group(self) -> list[_Waiting]:
+        group: list[_Waiting] = []
+        size = 0
+        while self._waiting and (not group or size + len(self._waiting[0].submissions) <= MAX_GROUP):
+            group.append(self._waiting.popleft())
+            size += len(group[-1].submissions)
+        self._count -= size
+        return group
+
+    def _commit(self, submissions: list[Submission]) -> list[Accepted | ContractError]:
+        with self._database.write() as session:
+            return commit_submissions(
+                session, submissions, name=self._name, key=self._key, now=self._clock(), nodes=self._nodes
+            )
 
 
-def _resolve(items: list[tuple[_Waiting, Any]]) -> None:
-    for waiting, answer in items:
-        if waiting.future.done():  # the sender has gone away; its entry is in the log all the same
-            continue
-        if isinstance(answer, Exception):
-            waiting.future.set_exception(answer)
-        else:
-            waiting.future.set_result(answer)
+def _answer(group: list[_Waiting], results: list[Accepted | ContractError]) -> None:
+    start = 0
+    for waiting in group:
+        end = start + len(waiting.submissions)
+        if not waiting.future.done():  # a sender that has gone away has its entry in the log all the same
+            waiting.future.set_result(results[start:end])
+        start = end
+
+
+def _fail(group: list[_Waiting], error: Exception) -> None:
+    for waiting in group:
+        if not waiting.future.done():
+            waiting.future.set_exception(error)
