@@ -91,6 +91,12 @@ class Hub:
             self._trust = members.load_trust(session, self.name, self.key.public)
         return self._trust
 
+    def refresh_trust(self) -> members.Trust:
+        """As `trust`, after a look whether another process of this hub has changed it."""
+        with self.database.read() as session:
+            newest = members.last_governance(session)
+        return self.trust if self.trust.as_of == newest else self.reload_trust()
+
     def api(self, url: str) -> HubApi:
         """A client for another hub's API, signing as this hub."""
         return HubApi(url, self.key, self.clock, self._transport)

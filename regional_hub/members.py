@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from regional_hub import audit
@@ -201,12 +201,16 @@ def _time(text: str | None) -> datetime | None:
 
 @dataclass(frozen=True)
 class Trust:
-    """Whom a hub believes: its direct members, the directory with everybody behind them, and its policy."""
+    """Whom a hub believes: its direct members, the directory with everybody behind them, and its policy.
+
+    `as_of` is the index of the last membership or policy in it: a log without a later one says nothing new.
+    """
 
     name: str
     directory: Directory
     direct: frozenset[str]
     policy: PolicyBody
+    as_of: int
 
     def find_direct(self, name: str) -> Member | None:
         return self.directory.find(name) if name in self.direct else None
@@ -221,13 +225,20 @@ def load_trust(session: Session, name: str, key: PublicKey) -> Trust:
 
     Raises HubError when the hub has no policy yet.
     """
-    directory = Directory(name, key)
+    directory, as_of = Directory(name, key), last_governance(session)
     rows = session.scalars(select(MemberRow)).all()
     for row in rows:
         directory.apply(signer=name, member=to_member(row, name))
     for body, origin in _relayed_memberships(session):
         apply_membership(directory, body, origin)
-    return Trust(name, directory, frozenset(row.name for row in rows), _own_policy(session, name))
+    return Trust(name, directory, frozenset(row.name for row in rows), _own_policy(session, name), as_of)
+
+
+def last_governance(session: Session) -> int:
+    """The index of the last membership or policy in the log; -1 when there is none."""
+    kinds = (Kind.MEMBERSHIP.value, Kind.POLICY.value)
+    last = [session.scalar(select(func.max(EntryRow.index)).where(EntryRow.kind == kind)) for kind in kinds]
+    return max((index for index in last if index is not None), default=-1)
 
 
 def apply_membership(directory: Directory, body: MembershipBody, signer: str) -> bool:

@@ -163,8 +163,8 @@ class Directory:
         have been verified before.
         """
         voucher = self._members.get(signer)
-        if voucher is None or voucher.role is MemberRole.NODE:
-            raise VerificationError("expected a membership signed by a hub of the directory")
+        if voucher is None or voucher.role is MemberRole.NODE or voucher.status is not MemberStatus.ACTIVE:
+            raise VerificationError("expected a membership signed by an active hub of the directory")
         if member.name in (signer, self.root):
             # Every region vouches for the same nation; a hub's own word about the root of this reader adds nothing.
             return False

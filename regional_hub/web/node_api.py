@@ -50,7 +50,7 @@ class ServedHub(Protocol):
     def verifier(self) -> NoteVerifier: ...
     @property
     def publisher(self) -> feed.Publisher: ...
-    def reload_trust(self) -> Trust: ...
+    def refresh_trust(self) -> Trust: ...
 
 
 def make_router(hub: ServedHub) -> APIRouter:
@@ -96,7 +96,7 @@ def _check(hub: ServedHub, body: bytes) -> Submission:
         if error.code is not ProblemCode.UNKNOWN_KEY:
             raise
     # Another process of this hub may have admitted the member a moment ago.
-    return check_submission(body, hub.reload_trust(), hub.clock())
+    return check_submission(body, hub.refresh_trust(), hub.clock())
 
 
 def _check_batch(hub: ServedHub, body: bytes) -> list[Submission | ContractError]:
@@ -151,7 +151,7 @@ def _verify_reader(hub: ServedHub, request: Request) -> Member:
     found: list[Member] = []
 
     def find_key(keyid: str) -> PublicKey | None:
-        member = hub.trust.find_direct_by_keyid(keyid) or hub.reload_trust().find_direct_by_keyid(keyid)
+        member = hub.refresh_trust().find_direct_by_keyid(keyid)
         if member is None:
             return None
         found.append(member)
