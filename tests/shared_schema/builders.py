@@ -259,9 +259,12 @@ class Log:
         self.items: list[tuple[LogEntry, Envelope]] = []
         self._nodes: dict[tuple[int, int], bytes] = {}
 
-    def append(self, envelope: Envelope) -> None:
+    def append(self, envelope: Envelope, *, kind: Kind | None = None) -> None:
         entry = LogEntry(
-            kind=Kind(envelope.kind), digest=envelope.digest, audience=Audience.EUROPE, time="2026-11-22T09:00:00Z"
+            kind=kind or Kind(envelope.kind),
+            digest=envelope.digest,
+            audience=Audience.EUROPE,
+            time="2026-11-22T09:00:00Z",
         )
         for level, index, value in completed_nodes(len(self.items), [entry.leaf], self.read):
             self._nodes[level, index] = value

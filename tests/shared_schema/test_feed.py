@@ -17,6 +17,7 @@ from shared_schema.errors import FeedError, SchemaError, VerificationError
 from shared_schema.feed import MAX_PAGE_ENTRIES, FeedItem, FeedState, parse_page, verify_page, verify_receipt
 from shared_schema.merkle import Frontier
 from shared_schema.problem import ProblemCode
+from shared_schema.statement import Kind
 from tests.shared_schema.builders import (
     HUB,
     HUB_KEY,
@@ -266,6 +267,12 @@ def test_neither_or_both_of_envelope_and_reason_is_noticed() -> None:
     del neither["entries"][1]["envelope"]
     assert_refused(both, ProblemCode.FEED_ENTRY)
     assert_refused(neither, ProblemCode.FEED_ENTRY)
+
+
+def test_an_entry_that_was_logged_under_another_kind_is_noticed() -> None:
+    lying = Log()
+    lying.append(question_envelope(1), kind=Kind.PRACTICE)
+    assert_refused(lying.page(0, 1), ProblemCode.FEED_ENTRY, START)
 
 
 def test_an_envelope_with_another_signature_is_noticed() -> None:
