@@ -80,8 +80,9 @@ def request_numbers(
     reports = record_store.reports_for(session, table, period)
     counted = tabulate(reports, table, period, expected_agencies)  # 3. the true counts; they end in this function
     is_known = ledger.find_draw(session, table, period) is not None
+    epsilon = table.epsilon_milli if epsilon_milli is None else epsilon_milli
     stored = ledger.charge_and_draw(  # 4. one charge, one draw
-        session, counted, epsilon_milli=epsilon_milli or table.epsilon_milli, policy=policy, draw=draw, now=now
+        session, counted, epsilon_milli=epsilon, policy=policy, draw=draw, now=now
     )
     if not is_known:
         audit.append(session, person, "ledger.charged", f"{stored.seq}/{subject}", now)

@@ -159,7 +159,7 @@ def test_later_records_and_another_epsilon_do_not_change_a_stored_draw(node_data
 
 def test_an_entry_tells_everything_about_the_release_and_no_true_count(node_database: Database) -> None:
     stored = charge(node_database, draw=lambda scale, count: (1000,) * count)
-    assert (stored.seq, stored.epsilon_milli, stored.scale, stored.library) == (1, 1000, 1, noise.LIBRARY)
+    assert (stored.seq, stored.epsilon_milli, stored.scale, stored.library) == (1, 1000, Fraction(1), noise.LIBRARY)
     assert (stored.coverage.reporting, stored.coverage.expected) == (1, 2)
     with node_database.read() as session:
         row = " ".join(str(value) for value in session.execute(text("SELECT * FROM ledger")).one())

@@ -60,7 +60,7 @@ def test_a_scale_costs_what_was_asked_for_and_hardly_less(epsilon_milli: int) ->
 
 
 def test_the_scale_of_the_usual_epsilons_is_the_simple_fraction() -> None:
-    assert (scale_for(1000), scale_for(500), scale_for(2000)) == (1, 2, Fraction(1, 2))
+    assert [scale_for(epsilon) for epsilon in (1000, 500, 2000)] == [Fraction(1), Fraction(2), Fraction(1, 2)]
 
 
 def test_the_library_is_named_with_its_version() -> None:
