@@ -132,7 +132,7 @@ class Federation:
     def prepare(self) -> None:
         """Choose ports and make the nine data directories."""
         names = [NATION, *REGIONS, *(city.name for city in self.cities)]
-        ports = dict(zip(names, _free_ports(len(names)), strict=True))
+        ports = dict(zip(names, free_ports(len(names)), strict=True))
         for name in (NATION, *REGIONS):
             self.hubs[name] = Program("regional_hub", name, self.directory / name, ports[name])
         for city in self.cities:
@@ -155,11 +155,11 @@ class Federation:
         """Enrol the regional hubs at the nation and the cities at their hubs, with codes and typed fingerprints."""
         nation = self.hubs[NATION]
         for name in REGIONS:
-            _enrol_hub(self.hubs[name], nation)
+            enrol_hub(self.hubs[name], nation)
         nation.ask("follow")
         for name in REGIONS:
             self.hubs[name].ask("follow")
-        together(lambda city: _enrol_node(self.nodes[city.name], self.hubs[city.hub]), self.cities)
+        together(lambda city: enrol_node(self.nodes[city.name], self.hubs[city.hub]), self.cities)
 
     def exchange(self) -> None:
         """One round: cities to their hubs, hubs to the nation, and everything back to the cities."""
@@ -177,7 +177,7 @@ def together(action: Callable[[Item], Outcome], items: Iterable[Item]) -> list[O
         return list(pool.map(action, items))
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Ports that are free now; all are held open until all are known, so that they differ."""
     with ExitStack() as stack:
         sockets: Sequence[socket.socket] = [stack.enter_context(socket.socket()) for _ in range(count)]
@@ -203,14 +203,14 @@ def _init_node(node: Program, city: City) -> None:
     )  # fmt: skip
 
 
-def _enrol_hub(hub: Program, nation: Program) -> None:
+def enrol_hub(hub: Program, nation: Program) -> None:
     code = nation.ask("enrol.code", name=hub.name)["code"]
     fingerprint = nation.ask("status")["fingerprint"]
     own = hub.ask("parent.add", url=nation.url, fingerprint=fingerprint, code=code)["fingerprint"]
     nation.ask("enrol.approve", name=hub.name, fingerprint=own)
 
 
-def _enrol_node(node: Program, hub: Program) -> None:
+def enrol_node(node: Program, hub: Program) -> None:
     code = hub.ask("enrol.code", name=node.name)["code"]
     fingerprint = hub.ask("status")["fingerprint"]
     node.ask("hub.add", url=hub.url, fingerprint=fingerprint)

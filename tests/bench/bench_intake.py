@@ -60,12 +60,12 @@ PRACTICE = {
 }
 
 
-class _City:
+class City:
     """A member with its key; makes signed practices with rising seq."""
 
-    def __init__(self, place: int) -> None:
+    def __init__(self, place: int, key: SigningKey | None = None) -> None:
         self.name = f"city{place}.bench.de"
-        self.key = SigningKey.from_seed(secrets.token_bytes(32))
+        self.key = key or SigningKey.from_seed(secrets.token_bytes(32))
         self._seq = 0
 
     def sign_next(self) -> bytes:
@@ -88,16 +88,16 @@ def measure() -> Iterator[Figure]:
     """Figures for 1, 32 and 128 clients, one statement and 50 statements a request."""
     with tempfile.TemporaryDirectory(prefix="pe-bench-") as name:
         directory = Path(name)
-        cities = [_City(place) for place in range(max(CLIENTS))]
+        cities = [City(place) for place in range(max(CLIENTS))]
         port = _free_port()
-        hub = _make_hub(directory, port, cities)
+        hub = make_hub(directory, port, cities)
         for batch in (1, BATCH):
             for clients in CLIENTS:
                 yield from _measure_one(directory, hub, port, cities[:clients], batch)
         hub.close()
 
 
-def _measure_one(directory: Path, hub: Hub, port: int, cities: Sequence[_City], batch: int) -> Iterator[Figure]:
+def _measure_one(directory: Path, hub: Hub, port: int, cities: Sequence[City], batch: int) -> Iterator[Figure]:
     count = (SUBMISSIONS if batch == 1 else BATCHED)[len(cities)]
     rounds = max(1, count // (batch * len(cities)))
     label = f"{len(cities)}_clients" + ("" if batch == 1 else f"_batch_{batch}")
@@ -189,7 +189,7 @@ def _verify_and_insert(hub: Hub, bodies: Sequence[bytes], group: int) -> float:
     return len(bodies) / seconds
 
 
-def _make_hub(directory: Path, port: int, cities: Sequence[_City]) -> Hub:
+def make_hub(directory: Path, port: int, cities: Sequence[City]) -> Hub:
     write_settings(
         directory,
         {
