@@ -9,7 +9,7 @@ approval again from what is stored, so a row whose state or body was changed by 
 """
 
 import unicodedata
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -60,7 +60,7 @@ def request_numbers(
     *,
     policy: PolicyBody,
     area: Area,
-    expected_agencies: Collection[str],
+    expected_agencies: int,
     draw: Draw,
     now: datetime,
     epsilon_milli: int | None = None,

@@ -4,11 +4,11 @@ Records are counted where they were recorded, so a late one falls into a later p
 also fills a quarter, when all three months are there. True counts live in a FrequencyTable and nowhere else: the next
 step (`ledger`, `disclosure`) turns it into what may leave.
 
-    tabulate(reports, table, period, {"police", "youth_office"})
+    tabulate(reports, table, period, expected_agencies=4)
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -64,12 +64,13 @@ def count_events(
 
 
 def tabulate(
-    returns: Iterable[ReturnRecord], table: TableDefinition, period: Period, expected_agencies: Collection[str]
+    returns: Iterable[ReturnRecord], table: TableDefinition, period: Period, expected_agencies: int
 ) -> FrequencyTable:
     """Count returns on the table's grid for one period.
 
     A cell that nobody reported is `L`. An agency counts as reporting when it reported every other cell, so a blank of
-    one agency among several lowers the coverage. An agency that reported is expected, even if it is so no longer.
+    one agency among several lowers the coverage. `expected_agencies` says how many should report; where more did, all of
+    them are expected.
 
     Raises TabulationError: a table that counts persons (agencies do not supply file references yet), a code outside
     the grid, the same cell reported twice, several source kinds or one that the table does not allow, nothing
@@ -90,7 +91,7 @@ def tabulate(
     )
     agencies = {record.agency for record in within}
     reporting = [agency for agency in agencies if all((agency, code) in values for code in sums)]
-    coverage = Coverage(reporting=len(reporting), expected=len(agencies | set(expected_agencies)))
+    coverage = Coverage(reporting=len(reporting), expected=max(len(agencies), expected_agencies))
     return FrequencyTable(table, period, _source_kind_of(within, table), cells, coverage)
 
 

@@ -72,7 +72,7 @@ def put_events(database: Database, *days: str, periods: tuple[str, ...] = ("2026
 def counted(database: Database, label: str = "2026-01") -> FrequencyTable:
     period = parse_period(label)
     with database.read() as session:
-        return tabulate(reports_for(session, TABLE, period), TABLE, period, ["police"])
+        return tabulate(reports_for(session, TABLE, period), TABLE, period, 1)
 
 
 def release(database: Database, label: str = "2026-01") -> None:

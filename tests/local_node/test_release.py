@@ -76,7 +76,7 @@ def ask_numbers(
             person,
             policy=policy,
             area=LEIPZIG,
-            expected_agencies=["police", "ngo"],
+            expected_agencies=2,
             draw=draw,
             now=NOW,
             **more,
@@ -207,7 +207,7 @@ def test_a_request_that_cannot_be_stored_leaves_no_charge(node_database: Databas
             COORDINATOR,
             policy=POLICY,
             area=LEIPZIG,
-            expected_agencies=[],
+            expected_agencies=1,
             draw=no_noise,
             now=NOW,
         )
