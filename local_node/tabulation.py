@@ -69,8 +69,8 @@ def tabulate(
     """Count returns on the table's grid for one period.
 
     A cell that nobody reported is `L`. An agency counts as reporting when it reported every other cell, so a blank of
-    one agency among several lowers the coverage. `expected_agencies` says how many should report; where more did, all of
-    them are expected.
+    one agency among several lowers the coverage. `expected_agencies` says how many should report; where more did, all
+    of them are expected.
 
     Raises TabulationError: a table that counts persons (agencies do not supply file references yet), a code outside
     the grid, the same cell reported twice, several source kinds or one that the table does not allow, nothing
