@@ -27,6 +27,7 @@ from shared_schema.governance import Level, MembershipBody, WithdrawalBody
 from shared_schema.keys import MemberRole, SigningKey
 from shared_schema.merkle import EMPTY_ROOT, Frontier
 from shared_schema.problem import ProblemCode
+from shared_schema.release_rules import check_releasable
 from shared_schema.service.hub_api import HubApi
 from shared_schema.statement import HUB_KINDS, Audience, VerifiedStatement, parse_time, read_statement
 from shared_schema.trend import AggregateBody
@@ -156,6 +157,8 @@ def _verify_relayed(
     if statement.audience is not audience:
         raise VerificationError("expected the audience that the entry names", code=ProblemCode.SCHEMA)
     _check_seq(session, verified)
+    if isinstance(statement.body, AggregateBody) and statement.audience is Audience.HUB:
+        check_releasable(statement, trust.policy)  # it will be added up here, so it must be on the same grid
     if isinstance(statement.body, WithdrawalBody):
         target = log.find_entry(session, statement.body.digest)
         if target is None or target.origin != statement.origin:

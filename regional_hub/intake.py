@@ -178,7 +178,7 @@ class _Known:
         withdrawn = {item.body.digest for item in statements if isinstance(item.body, WithdrawalBody)}
         if withdrawn:
             pairs = session.execute(select(EntryRow.digest, EntryRow.origin).where(EntryRow.digest.in_(withdrawn)))
-            known.targets = dict(pairs.tuples().all())
+            known.targets = dict(pairs.all())
         return known
 
     def check_order(self, session: Session, submission: Submission, now: datetime) -> log.Entry | int | None:

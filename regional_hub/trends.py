@@ -4,7 +4,7 @@ A hub adds up its direct members only, so nothing is counted twice: a city's rel
 hub above counts that hub's complete sum. A late city makes a new revision; the earlier one stays in the log.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,7 +21,7 @@ from shared_schema.governance import Level
 from shared_schema.keys import Member, MemberRole, SigningKey
 from shared_schema.period import Area
 from shared_schema.statement import Audience, Kind
-from shared_schema.trend import AggregateBody, TableDefinition, TrendBody
+from shared_schema.trend import AggregateBody, TableDefinition, TableReference, TrendBody
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def publish_aggregates(session: Session, trust: Trust, hub: Publishing, now: dat
     has_parent = any(member.role is MemberRole.PARENT for member in _direct(trust))
     published = 0
     for subject, contributions in collect(session, trust):
-        table = _table(contributions, trust)
+        table = _find_table(contributions[0].body.table, trust)
         if table is None:
             continue
         expected = expected_cities(trust)
@@ -73,7 +73,7 @@ def complete_sums(session: Session, trust: Trust, area: Area) -> list[AggregateB
     """Every complete sum as it is now, for the operator and for checks; nothing is published."""
     sums = []
     for _, contributions in collect(session, trust):
-        table = _table(contributions, trust)
+        table = _find_table(contributions[0].body.table, trust)
         if table is not None:
             sums.append(add_up(contributions, table, area, expected=expected_cities(trust), revision=1))
     return sums
@@ -111,14 +111,18 @@ def _contribution(origin: str, digest: str, kind: str, stored: bytes, trust: Tru
     if member is None or member.role is MemberRole.PARENT:
         return None
     payload = parse_strict(envelope_from_object(parse_strict(stored)).payload)
+    body: TrendBody | AggregateBody
     if kind == Kind.TREND.value:
-        return Contribution(origin, digest, TrendBody.from_object(payload["body"]))
-    body = AggregateBody.from_object(payload["body"])
-    return Contribution(origin, digest, body) if body.complete else None
+        body = TrendBody.from_object(payload["body"])
+    else:
+        body = AggregateBody.from_object(payload["body"])
+    if _find_table(body.table, trust) is None:  # a wording that an earlier policy had
+        return None
+    return Contribution(origin, digest, body)
 
 
-def _table(contributions: Sequence[Contribution], trust: Trust) -> TableDefinition | None:
-    reference = contributions[0].body.table
+def _find_table(reference: TableReference, trust: Trust) -> TableDefinition | None:
+    """The policy's table with exactly this wording."""
     table = trust.policy.find_table(reference.id, reference.version)
     return table if table is not None and table.fingerprint == reference.fingerprint else None
 

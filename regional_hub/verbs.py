@@ -68,7 +68,7 @@ def show_status(hub: Hub, _params: Params) -> Result:
             "direct": session.scalar(
                 select(func.count()).select_from(EntryRow).where(EntryRow.via.is_(None), EntryRow.origin != hub.name)
             ),
-            "kinds": dict(session.execute(select(EntryRow.kind, func.count()).group_by(EntryRow.kind)).tuples().all()),
+            "kinds": dict(session.execute(select(EntryRow.kind, func.count()).group_by(EntryRow.kind)).all()),
             "members": session.scalar(select(func.count()).select_from(MemberRow)),
             "waiting_enrolments": len(members.waiting_requests(session)),
             "quarantined": session.scalar(select(func.count()).select_from(QuarantineRow)),

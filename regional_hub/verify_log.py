@@ -40,7 +40,7 @@ class VerifyReport:
 def verify_everything(session: Session, verifier: NoteVerifier, directory: Directory) -> VerifyReport:
     """Read the whole log and compare it with itself; the report names places, never contents."""
     findings: list[str] = []
-    notes = dict(session.execute(select(CheckpointRow.size, CheckpointRow.note)).tuples().all())
+    notes = dict(session.execute(select(CheckpointRow.size, CheckpointRow.note)).all())
     contents = _ContentCheck(session, directory, verifier.name)
     frontier, tree = Frontier(), _Tree()
     if 0 in notes:

@@ -27,8 +27,9 @@ def check_releasable(statement: Statement, policy: PolicyBody) -> None:
         if statement.audience is not Audience.HUB:
             raise ReleaseRuleError("expected the audience hub for a city's trend: cities are added up, never compared")
     elif isinstance(body, AggregateBody):
-        table = get_table(body.table, policy)
-        _check_grid(tuple(grid_of(body.cells)), table)
+        _check_grid(tuple(grid_of(body.cells)), get_table(body.table, policy))
+        if body.complete != (statement.audience is Audience.HUB):
+            raise ReleaseRuleError("expected a complete sum for the hub above alone, and only such a one")
     elif statement.kind is Kind.PRACTICE and statement.audience is Audience.HUB:
         raise ReleaseRuleError("expected a practice to be for the region, the nation or Europe")
 

@@ -38,6 +38,7 @@ from local_node.verbs import run as run_verb
 from shared_schema.keys import SigningKey
 from shared_schema.period import parse_period
 from shared_schema.service.hub_api import HubApi
+from shared_schema.trend import TrendBody
 from tests.federation.conftest import Processes
 
 TABLE = "bias_incidents.by_offence"
@@ -88,7 +89,8 @@ def author_of(directory: Path, hub: Program) -> Iterator[Node]:
 def import_records(session: Session) -> None:
     mapping = records.parse_mapping(MAPPING)
     parsed = records.parse_csv(CSV, mapping, agency="police", today=date(2026, 11, 22))
-    assert [record.value for record in parsed.records if isinstance(record, records.ReturnRecord)] == [3, 0, None, 12, 1, 2]  # fmt: skip
+    values = [record.value for record in parsed.records if isinstance(record, records.ReturnRecord)]
+    assert values == [3, 0, None, 12, 1, 2]
     record_store.store(
         session, parsed, mapping, agency="police", file_digest=sha256(CSV).hexdigest(), person="anna", now=NOW
     )
@@ -152,7 +154,7 @@ def run_verb_policy(session: Session, hub: str) -> dict[str, object]:
 
 
 def _review_of(body: bytes) -> release.ReviewNote:
-    return release.ReviewNote.from_object(release.STATEMENT_BODIES[release.Kind.TREND].from_bytes(body).to_object()["review"])  # fmt: skip
+    return TrendBody.from_bytes(body).review
 
 
 def test_summary_travels(federation: tuple[Program, Program, Program], processes: Processes, tmp_path: Path) -> None:
