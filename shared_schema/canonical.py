@@ -137,6 +137,8 @@ def _check_container(value: Mapping[str, Any] | Sequence[Any], *, depth: int, pl
         return
     for key, item in value.items():
         if not key.isascii() or not key.isprintable():
+            if _SURROGATE.search(key):
+                raise MalformedError("expected text without lone surrogates")
             raise SchemaError("expected keys of printable ASCII characters")
         if not _is_plain(item):
             _check(item, depth=depth + 1, place=_below(place, key))

@@ -30,8 +30,7 @@ class Interval:
 
 def variance(scale: Fraction) -> float:
     """The variance of one draw of discrete Laplace noise with `scale`."""
-    a = math.exp(-1 / float(scale))
-    return 2 * a / (1 - a) ** 2
+    return 0.5 / math.sinh(0.5 / float(scale)) ** 2  # 2a / (1 - a)^2 without the cancellation of large scales
 
 
 def variance_milli(scale: Fraction) -> int:

@@ -44,7 +44,8 @@ class Frontier:
     hashes: tuple[bytes, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.size < 0 or len(self.hashes) != self.size.bit_count():
+        right_lengths = all(len(value) == HASH_BYTES for value in self.hashes)
+        if self.size < 0 or len(self.hashes) != self.size.bit_count() or not right_lengths:
             raise SchemaError(f"expected {max(self.size, 0).bit_count()} hashes in a frontier of size {self.size}")
 
     def append(self, leaf: bytes) -> "Frontier":
