@@ -28,6 +28,8 @@ HTTPS_PORT = 443
 FIRST_FREE_PORT = 1024
 """Below it, other services live: no hub is asked on the port of a mail or a file server."""
 
+LEVELS = ("region", "nation", "europe")
+
 Resolver = Callable[[str], Iterable[str]]
 
 
@@ -144,6 +146,11 @@ def _verifier(identity: HubIdentity) -> NoteVerifier:
 def list_hubs(session: Session) -> tuple[PinnedHub, ...]:
     """All hubs, by name."""
     return tuple(_hub(row) for row in session.scalars(select(HubRow).order_by(HubRow.name)))
+
+
+def nearest_first(hubs: Iterable[PinnedHub]) -> list[PinnedHub]:
+    """The region before the nation before Europe: the first one is the home hub, whose rules count."""
+    return sorted(hubs, key=lambda hub: (LEVELS.index(hub.level), hub.name))
 
 
 def get_hub(session: Session, name: str) -> PinnedHub:

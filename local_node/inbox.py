@@ -8,7 +8,7 @@ A content that the hub says was withdrawn, without a withdrawal in the log, is a
 and fills it as soon as the hub shows the content.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -351,17 +351,15 @@ def count_items(session: Session) -> dict[tuple[Kind, InboxState], int]:
     return {(Kind(kind), InboxState(state)): count for kind, state, count in rows}
 
 
-def iterate_bodies(session: Session, kind: Kind) -> Iterator[tuple[str, StatementBody]]:
-    """(origin, body) of every accepted item of a kind, in the order of the log."""
+def latest_bodies(session: Session, kind: Kind, limit: int) -> tuple[tuple[str, StatementBody], ...]:
+    """(origin, body) of the newest accepted items of a kind, newest first."""
     rows = session.scalars(
         select(InboxRow)
         .where(InboxRow.kind == kind.value, InboxRow.state == InboxState.ACCEPTED.value)
-        .order_by(InboxRow.hub, InboxRow.log_index)
+        .order_by(InboxRow.received_at.desc(), InboxRow.log_index.desc())
+        .limit(limit)
     )
-    for row in rows:
-        body = _body(row)
-        if body is not None and row.origin is not None:
-            yield row.origin, body
+    return tuple((row.origin or "", body) for row in rows if (body := _body(row)) is not None)
 
 
 def _item(row: InboxRow) -> InboxItem:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from local_node.errors import NodeError
@@ -168,6 +168,12 @@ def list_rows(session: Session, *, state: OutboxState | None = None, limit: int 
         )
         for row in session.scalars(query)
     )
+
+
+def count_rows(session: Session) -> dict[OutboxState, int]:
+    """How many rows stand in every state."""
+    rows = session.execute(select(OutboxRow.state, func.count()).group_by(OutboxRow.state))
+    return {OutboxState(state): count for state, count in rows}
 
 
 def _settle(session: Session, item: ClaimedItem, **values: object) -> None:

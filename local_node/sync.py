@@ -170,9 +170,7 @@ def pull(database: Database, hub: PinnedHub, api: HubApi, clock: Clock) -> SyncR
             _stop(database, report, ProblemCode.FEED_ROLLBACK, _SENTENCES[ProblemCode.FEED_ROLLBACK], clock())
         else:
             report.problem = _code_of(error)
-            if hub.enrolled:
-                with database.write() as session:
-                    raise_alarm(session, hub.name, NOT_SERVED, _SENTENCES[NOT_SERVED], clock())
+            note_not_served(database, hub, clock())
     except HubUnreachable:
         report.problem = UNREACHABLE
     else:
@@ -225,6 +223,12 @@ def _close_gaps(
             raise FeedError(f"expected the envelope of entry {index}", code=ProblemCode.FEED_ENTRY)
         with database.write() as session:
             inbox.fill_gap(session, envelope, trust)
+
+
+def note_not_served(database: Database, hub: PinnedHub, now: datetime) -> None:
+    """Raise the alarm that a hub does not answer one of its members."""
+    with database.write() as session:
+        raise_alarm(session, hub.name, NOT_SERVED, _SENTENCES[NOT_SERVED], now)
 
 
 def _stop(database: Database, report: SyncReport, code: ProblemCode, message: str, now: datetime) -> None:

@@ -202,10 +202,10 @@ def test_items_can_be_listed_by_kind_and_state_and_counted(leipzig: Leipzig) -> 
         assert inbox.find_item(session, "0" * 64) is None
 
 
-def test_bodies_come_in_the_order_of_the_log(leipzig: Leipzig) -> None:
+def test_the_newest_bodies_come_first(leipzig: Leipzig) -> None:
     leipzig.hub.publish_policy(policy(1))
     leipzig.hub.publish_policy(policy(2))
     leipzig.pull()
     with leipzig.database.read() as session:
-        found = [body for _, body in inbox.iterate_bodies(session, Kind.POLICY)]
-    assert found == [policy(1), policy(2)]
+        assert inbox.latest_bodies(session, Kind.POLICY, 1) == (("sachsen.de", policy(2)),)
+        assert len(inbox.latest_bodies(session, Kind.POLICY, 9)) == 2

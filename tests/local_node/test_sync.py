@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local_node import hub_client, inbox, outbox, sync
+from local_node import inbox, outbox, sync
 from local_node.inbox import InboxError, InboxState
 from local_node.outbox import OutboxItem, OutboxState
 from shared_schema.envelope import Envelope
@@ -169,9 +169,6 @@ def test_a_hub_that_cannot_be_reached_is_no_alarm(leipzig: Leipzig) -> None:
 
 
 def test_a_hub_that_no_longer_serves_this_member_is_an_alarm(leipzig: Leipzig) -> None:
-    with leipzig.database.write() as session:
-        hub_client.mark_enrolled(session, leipzig.hub.name, enrolled=True)
-        leipzig.pinned = hub_client.get_hub(session, leipzig.hub.name)
     key = leipzig.hub.keys.pop(leipzig.author.key.public.keyid)
     assert leipzig.pull().problem == "unknown-key"
     assert [alarm.code for alarm in leipzig.alarms()] == ["not-served"]

@@ -1,0 +1,142 @@
+"""The node put together: settings, key, database, rounds of sync, and the web application around them."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from local_node import outbox
+from local_node.rounds import Rounds
+from local_node.settings import NodeSettings, load_settings
+from local_node.web import pages
+from shared_schema.keys import SigningKey
+from shared_schema.period import Area
+from shared_schema.service.browser import KnownHosts, SecurityHeaders, hosts_of
+from shared_schema.service.control import VerbError, control_server
+from shared_schema.service.database import Database
+from shared_schema.service.logging import get_logger
+from shared_schema.service.problems import install_problem_handlers
+
+KEY_FILE = "signing.key"
+DATABASE_FILE = "node.db"
+MIGRATIONS = "local_node.migrations"
+READABLE_BY_OTHERS = 0o077
+
+JsonObject = dict[str, Any]
+
+
+def utc_now() -> datetime:
+    """The node's clock; tests bring their own."""
+    return datetime.now(UTC)
+
+
+class Node:
+    """One node: everything that its web application, its verbs and its background work share."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        settings: NodeSettings,
+        key: SigningKey,
+        clock: Callable[[], datetime] = utc_now,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self.data_dir = data_dir
+        self.settings = settings
+        self.key = key
+        self.clock = clock
+        self.transport = transport
+        self.area = Area(scheme="LAU", version=settings.area_version, code=settings.area_code)
+        self.database = Database(f"sqlite:///{data_dir.resolve() / DATABASE_FILE}")
+        self.database.migrate(MIGRATIONS)
+        with self.database.write() as session:
+            outbox.take_up_again(session)
+        self.rounds = Rounds(self.database, settings.name, key, clock, transport)
+
+    @property
+    def name(self) -> str:
+        """The node's name in every statement."""
+        return self.settings.name
+
+    def close(self) -> None:
+        """Close the database; the node is not used after that."""
+        self.database.close()
+
+
+def open_node(data_dir: Path, clock: Callable[[], datetime] = utc_now) -> Node:
+    """The node of a data directory, whose lock the caller holds. Raises VerbError with what is missing."""
+    return Node(data_dir, load_settings(data_dir), load_key(data_dir), clock)
+
+
+def write_key(data_dir: Path, key: SigningKey) -> None:
+    """Store the private key so that only its owner can read it. Raises VerbError when there is one."""
+    try:
+        handle = os.open(data_dir / KEY_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise VerbError("exists", "expected a data directory without a key; a key is never overwritten") from None
+    with os.fdopen(handle, "w", encoding="ascii") as file:
+        file.write(key.seed.hex() + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def load_key(data_dir: Path) -> SigningKey:
+    """Read the private key. Raises VerbError when it is missing, not one, or open to other users."""
+    path = data_dir / KEY_FILE
+    try:
+        if path.stat().st_mode & READABLE_BY_OTHERS:
+            raise VerbError("open-key", f"expected a key that only its owner can read; run: chmod 600 {path}")
+        return SigningKey.from_seed(bytes.fromhex(path.read_text(encoding="ascii")))
+    except FileNotFoundError:
+        raise VerbError("no-key", f"expected {path}; make it with: local-node init") from None
+    except ValueError:
+        raise VerbError("bad-key", f"expected 64 hexadecimal digits in {path}") from None
+
+
+def create_app(node: Node, handle_verb: Callable[[str, JsonObject], JsonObject]) -> FastAPI:
+    """The web application. Its lifespan runs the control socket and the background sync.
+
+    A verb runs in a thread of its own. The database lets one transaction write at a time, and a round of sync keeps
+    none open while it waits for the network, so a dead hub holds nobody up.
+    """
+
+    async def handle(verb: str, params: JsonObject) -> JsonObject:
+        return await asyncio.to_thread(handle_verb, verb, params)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        worker = asyncio.create_task(_sync_forever(node.settings.sync_interval_seconds, handle))
+        try:
+            async with control_server(node.data_dir, handle):
+                yield
+        finally:
+            worker.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await worker
+
+    app = FastAPI(title="Prevention Exchange", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    install_problem_handlers(app)
+    settings = node.settings
+    city = pages.City(settings.name, settings.display_name, node.key.public.fingerprint)
+    pages.install(app, node.database, city, node.clock)
+    app.add_middleware(KnownHosts, hosts=hosts_of(f"http://127.0.0.1:{settings.port}", settings.port))
+    app.add_middleware(SecurityHeaders)
+    return app
+
+
+async def _sync_forever(interval: int, handle: Callable[[str, JsonObject], Any]) -> None:
+    """Sync at the interval of the settings. A failure is logged and tried again next time."""
+    while interval:
+        await asyncio.sleep(interval)
+        try:
+            await handle("sync", {"patient": True})
+        except VerbError as error:
+            get_logger().warning("background-sync-failed", code=error.code)
+        except Exception as error:
+            get_logger().error("background-sync-failed", error_type=type(error).__name__)

@@ -1,0 +1,452 @@
+"""The command line of the node. Every command has `--json`; what is wrong is one line on standard error and exit 2.
+
+A command runs in the serving process when there is one, else here, under the lock of the data directory. What is heavy
+to load (web, database, OpenDP) is loaded only by the commands that need it.
+"""
+
+import json
+import secrets
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from local_node.settings import FILE_NAME, NodeSettings, check_settings, load_settings, write_settings
+from shared_schema.keys import SigningKey
+from shared_schema.service.control import VerbError, own_directory, run_verb
+
+cli = typer.Typer(
+    help="A city's own node of Prevention Exchange: keeps its records, and releases what two people agreed to.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+people = typer.Typer(help="Who works with this node.", no_args_is_help=True)
+hub = typer.Typer(help="The hubs of this node.", no_args_is_help=True)
+table = typer.Typer(help="The tables on which cities count.", no_args_is_help=True)
+release = typer.Typer(help="Ask for a release, and decide about it.", no_args_is_help=True)
+practice = typer.Typer(help="What this city tried.", no_args_is_help=True)
+outbox = typer.Typer(help="What was signed.", no_args_is_help=True)
+inbox = typer.Typer(help="What came from other cities and hubs.", no_args_is_help=True)
+check = typer.Typer(help="Walk the chains that nobody may rewrite.", no_args_is_help=True)
+for group, name in (
+    (people, "people"),
+    (hub, "hub"),
+    (table, "table"),
+    (release, "release"),
+    (practice, "practice"),
+    (outbox, "outbox"),
+    (inbox, "inbox"),
+    (check, "check"),
+):
+    cli.add_typer(group, name=name)
+
+NEEDS_A_LOOK = 1
+"""Exit code of a command that did its work and found something that a person should look at."""
+WRONG = 2
+DATA_VARIABLE = "PREVENTION_EXCHANGE_DATA"
+HERE = Path("node-data")
+
+DataDir = Annotated[Path, typer.Option("--data", envvar=DATA_VARIABLE, help="The node's data directory.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+By = Annotated[str, typer.Option("--by", help="Your id, for example anna.")]
+Request = Annotated[str, typer.Argument(help="The request's id, for example r1.")]
+
+
+def main() -> None:
+    """The entry point: turns VerbError into one line and exit code 2."""
+    try:
+        cli()
+    except VerbError as error:
+        _complain(error.message)
+        raise SystemExit(WRONG) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+def _complain(message: str) -> None:
+    Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(
+        f"local-node: {' '.join(message.split())}"
+    )
+
+
+def _run(data: Path, verb: str, params: dict[str, Any], as_json: bool) -> dict[str, Any]:
+    """Run a verb and print what it gives."""
+    result = _ask(data, verb, params)
+    _print(result, as_json)
+    return result
+
+
+def _ask(data: Path, verb: str, params: dict[str, Any]) -> dict[str, Any]:
+    """Run a verb in the serving process or here."""
+
+    def here() -> dict[str, Any]:
+        from local_node import verbs
+        from local_node.app import open_node
+
+        node = open_node(data)
+        try:
+            return verbs.run(node, verb, params)
+        finally:
+            node.close()
+
+    if not (data / FILE_NAME).exists():
+        raise VerbError("no-settings", f"expected {data / FILE_NAME}; make it with: local-node init, or give --data")
+    return run_verb(data, verb, params, here)
+
+
+def _print(result: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(result, sort_keys=True, ensure_ascii=False))
+        return
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    for name, value in result.items():
+        heading = name.replace("_", " ")
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            _print_rows(console, heading, value)
+        elif isinstance(value, list):
+            console.print(f"{heading}: {'; '.join(map(str, value)) or 'none'}")
+        elif isinstance(value, dict):
+            console.print(f"{heading}: {', '.join(f'{key} {item}' for key, item in value.items()) or 'none'}")
+        elif value is not None:
+            console.print(f"{heading}: {value}")
+
+
+def _print_rows(console: Console, title: str, rows: list[dict[str, Any]]) -> None:
+    lines = Table(title=title, title_justify="left")
+    for column in rows[0]:
+        lines.add_column(column, overflow="fold")
+    for row in rows:
+        lines.add_row(*("" if row.get(column) is None else str(row[column]) for column in rows[0]))
+    console.print(lines)
+
+
+# --- a new node, and serving it ------------------------------------------------------------------------------------
+
+
+@cli.command()
+def init(
+    name: Annotated[str, typer.Option(help="The node's name, for example leipzig.sn.de.")],
+    display_name: Annotated[str, typer.Option(help="The city's name, for example Leipzig.")],
+    lau: Annotated[str, typer.Option(help="LAU code of the municipality, for example 14713000.")],
+    coordinator: Annotated[str, typer.Option(help="Id of the coordinator, for example anna.")],
+    reviewer: Annotated[str, typer.Option(help="Id of the second person, for example ben.")],
+    agencies: Annotated[int, typer.Option(help="How many partner agencies are expected to report.")] = 1,
+    port: Annotated[int, typer.Option(help="The port for the pages.")] = 8600,
+    sync_interval: Annotated[int, typer.Option(help="Seconds between syncs while serving; 0: when told.")] = 900,
+    data: DataDir = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Make a node: its key, its settings, its database, its two people."""
+    from local_node.app import load_key
+
+    values: dict[str, str | int] = {
+        "name": name,
+        "display_name": display_name,
+        "area_code": lau,
+        "agencies_expected": agencies,
+        "port": port,
+        "sync_interval_seconds": sync_interval,
+    }
+    settings = check_settings(dict(values))
+    if coordinator == reviewer:
+        raise VerbError("same-person", "expected two people: nobody releases anything alone")
+    with own_directory(data):
+        if (data / FILE_NAME).exists():
+            raise VerbError("exists", f"expected a data directory without {FILE_NAME}; a node is never overwritten")
+        _make_key(data)  # 1. a key, or the one that an interrupted init has left
+        key = load_key(data)
+        _make_database(data, settings, key, {coordinator: "coordinator", reviewer: "reviewer"})  # 2.
+        write_settings(data, values)  # 3. last, because this file says that there is a node
+    _print(
+        {
+            "name": name,
+            "fingerprint": key.public.fingerprint,
+            "data": str(data),
+            "next": "add your hub: local-node hub add URL --fingerprint …",
+        },
+        as_json,
+    )
+
+
+def _make_key(data: Path) -> None:
+    from local_node.app import KEY_FILE, write_key
+
+    if not (data / KEY_FILE).exists():
+        write_key(data, SigningKey.from_seed(secrets.token_bytes(32)))
+
+
+def _make_database(data: Path, settings: NodeSettings, key: SigningKey, wanted: dict[str, str]) -> None:
+    from local_node import verbs
+    from local_node.app import Node
+    from local_node.people import list_people
+
+    node = Node(data, settings, key)
+    try:
+        with node.database.read() as session:
+            known = {person.id for person in list_people(session)}
+        for person, role in wanted.items():
+            if person not in known:
+                verbs.run(node, "people.add", {"id": person, "role": role})
+    finally:
+        node.close()
+
+
+@cli.command()
+def serve(
+    data: DataDir = HERE,
+    host: Annotated[str | None, typer.Option(help="Address to listen on; this machine only for now.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on, instead of the one in the settings.")] = None,
+    verbose: Annotated[bool, typer.Option(help="Log more.")] = False,
+) -> None:
+    """Serve the pages and sync by itself until Ctrl-C."""
+    changes = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    settings = load_settings(data, **changes)
+    import uvicorn
+
+    from local_node import verbs
+    from local_node.app import Node, create_app, load_key
+    from shared_schema.service.logging import configure_logging
+
+    configure_logging(verbose=verbose)
+    with own_directory(data):
+        node = Node(data, settings, load_key(data))
+        app = create_app(node, lambda verb, params: verbs.run(node, verb, params))
+        Console(stderr=True, soft_wrap=True, highlight=False).print(f"http://{_in_url(settings.host)}:{settings.port}/")
+        try:
+            uvicorn.run(
+                app,
+                host=settings.host,
+                port=settings.port,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                h11_max_incomplete_event_size=16 * 1024,
+                timeout_keep_alive=20,
+                timeout_graceful_shutdown=5,
+                lifespan="on",
+            )
+        finally:
+            node.close()
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+@cli.command()
+def status(data: DataDir = HERE, as_json: AsJson = False) -> None:
+    """How the node is, and what to do next. Exit code 1 when there is an alarm."""
+    if _run(data, "status", {}, as_json)["alarms"]:
+        raise SystemExit(NEEDS_A_LOOK)
+
+
+@cli.command()
+def sync(
+    data: DataDir = HERE,
+    when_due: Annotated[
+        bool, typer.Option("--when-due", help="For cron: leave a hub alone that did not answer lately.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Read what is new, sign what was approved, send what waits. Exit code 1 when something did not go through."""
+    result = _run(data, "sync", {"patient": when_due}, as_json)
+    if result["alarms"] or result["problems"] or result["refused"] or result["held"]:
+        raise SystemExit(NEEDS_A_LOOK)
+
+
+# --- people and hubs -----------------------------------------------------------------------------------------------
+
+
+@people.command("add")
+def people_add(
+    person: Annotated[str, typer.Argument(metavar="ID", help="The person's id, for example carla.")],
+    role: Annotated[str, typer.Option(help="coordinator, reviewer or partner.")],
+    data: DataDir = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Register somebody who works with this node."""
+    _run(data, "people.add", {"id": person, "role": role}, as_json)
+
+
+@hub.command("add")
+def hub_add(
+    url: Annotated[str, typer.Argument(help="The hub's address.")],
+    fingerprint: Annotated[str, typer.Option(help="What the hub's operator reads out, typed in.")],
+    data: DataDir = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Add a hub, after comparing its fingerprint by telephone."""
+    _run(data, "hub.add", {"url": url, "fingerprint": fingerprint}, as_json)
+
+
+@hub.command("enrol")
+@cli.command("enrol")
+def hub_enrol(
+    name: Annotated[str, typer.Argument(metavar="HUB", help="The hub's name, for example sachsen.de.")],
+    code: Annotated[str, typer.Option(help="The one-time code from its operator.")],
+    data: DataDir = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Ask a hub to become its member."""
+    _run(data, "hub.enrol", {"hub": name, "code": code}, as_json)
+
+
+@table.command("list")
+def table_list(data: DataDir = HERE, as_json: AsJson = False) -> None:
+    """The tables of the hub's policy."""
+    result = _ask(data, "policy.show", {})
+    _print(result if as_json else {"hub": result["hub"], "tables": result["tables"]}, as_json)
+
+
+# --- records and releases ------------------------------------------------------------------------------------------
+
+
+@cli.command("import")
+def import_records(
+    file: Annotated[Path, typer.Argument(help="The agency's CSV file.")],
+    mapping: Annotated[Path, typer.Option(help="A TOML file that says what the columns mean.")],
+    agency: Annotated[str, typer.Option(help="Id of the agency, for example youth-office.")],
+    by: By,
+    period: Annotated[
+        list[str] | None, typer.Option(help="For a list of events: a period it covers, e.g. 2014-01; repeatable.")
+    ] = None,
+    accept_good_rows: Annotated[bool, typer.Option(help="Store the good rows of a file with wrong ones.")] = False,
+    data: DataDir = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Read an agency's figures. Blank is not collected, 0 is zero; with one wrong row nothing is stored."""
+    params = {
+        "file": str(file.resolve()),
+        "mapping": str(mapping.resolve()),
+        "agency": agency,
+        "by": by,
+        "periods": period or [],
+        "accept_good_rows": accept_good_rows,
+    }
+    if _run(data, "import", params, as_json)["errors"]:
+        raise SystemExit(NEEDS_A_LOOK)
+
+
+@release.command("request")
+def release_request(
+    table_id: Annotated[str, typer.Argument(metavar="TABLE", help="The table, e.g. bias_incidents.by_offence.")],
+    period: Annotated[str, typer.Argument(help="The period, for example 2014-01.")],
+    by: By,
+    epsilon_milli: Annotated[
+        int | None, typer.Option(help="Spend less than the table's epsilon, in thousandths.")
+    ] = None,
+    data: DataDir = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Ask for the release of figures; shows exactly what would leave."""
+    params: dict[str, Any] = {"table": table_id, "period": period, "by": by}
+    if epsilon_milli is not None:
+        params["epsilon_milli"] = epsilon_milli
+    _run(data, "release.numbers", params, as_json)
+
+
+@release.command("list")
+def release_list(data: DataDir = HERE, as_json: AsJson = False) -> None:
+    """All release requests."""
+    _run(data, "release.list", {}, as_json)
+
+
+@release.command("show")
+def release_show(request: Request, data: DataDir = HERE, as_json: AsJson = False) -> None:
+    """One request, with exactly what would leave and what was found in its words."""
+    _run(data, "release.show", {"request": request}, as_json)
+
+
+@release.command("approve")
+def release_approve(
+    request: Request,
+    by: By,
+    accept: Annotated[list[str] | None, typer.Option(help="NUMBER=REASON: why a finding may stay; repeatable.")] = None,
+    data: DataDir = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Approve as the second person."""
+    accepted = {}
+    for pair in accept or ():
+        number, equals, reason = pair.partition("=")
+        if not equals or not number.strip().isdecimal():
+            raise VerbError(
+                "bad-parameter", "expected --accept NUMBER=REASON, for example --accept '0=a public office'"
+            )
+        accepted[number.strip()] = reason.strip()
+    _run(data, "release.approve", {"request": request, "by": by, "accept": accepted}, as_json)
+
+
+@release.command("refuse")
+def release_refuse(
+    request: Request,
+    by: By,
+    reason: Annotated[str, typer.Option(help="Why.")],
+    data: DataDir = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Refuse a request, or take back your own."""
+    _run(data, "release.refuse", {"request": request, "by": by, "reason": reason}, as_json)
+
+
+@release.command("again")
+def release_again(request: Request, by: By, data: DataDir = HERE, as_json: AsJson = False) -> None:
+    """Let a request that was held by a rule be decided anew."""
+    _run(data, "release.again", {"request": request, "by": by}, as_json)
+
+
+@practice.command("add")
+def practice_add(
+    file: Annotated[Path, typer.Argument(help="A JSON file with the practice; deploy/demo/practices has examples.")],
+    by: By,
+    audience: Annotated[str, typer.Option(help="region, nation or europe.")] = "europe",
+    data: DataDir = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Ask for the release of a practice, whether it worked or not."""
+    _run(data, "release.practice", {"file": str(file.resolve()), "by": by, "audience": audience}, as_json)
+
+
+# --- looking -------------------------------------------------------------------------------------------------------
+
+
+@outbox.command("list")
+def outbox_list(data: DataDir = HERE, as_json: AsJson = False) -> None:
+    """What was signed, and how far it got."""
+    _run(data, "outbox.list", {}, as_json)
+
+
+@inbox.command("list")
+def inbox_list(
+    kind: Annotated[str | None, typer.Option(help="practice, question, aggregate, …")] = None,
+    state: Annotated[str | None, typer.Option(help="accepted, quarantined or withdrawn.")] = None,
+    limit: Annotated[int | None, typer.Option(help="So many at most.")] = None,
+    data: DataDir = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """What came, the newest first."""
+    _run(data, "inbox.list", {"kind": kind, "state": state, "limit": limit}, as_json)
+
+
+@inbox.command("show")
+def inbox_show(
+    digest: Annotated[str, typer.Argument(help="The item's digest.")], data: DataDir = HERE, as_json: AsJson = False
+) -> None:
+    """One item with its content."""
+    _run(data, "inbox.show", {"digest": digest}, as_json)
+
+
+@check.command("audit")
+def check_audit(data: DataDir = HERE, as_json: AsJson = False) -> None:
+    """Walk the audit log."""
+    _run(data, "audit.verify", {}, as_json)
+
+
+@check.command("ledger")
+def check_ledger(data: DataDir = HERE, as_json: AsJson = False) -> None:
+    """Walk the privacy ledger."""
+    _run(data, "ledger.verify", {}, as_json)

@@ -1,0 +1,174 @@
+"""One round of sync with every hub: read what is new, sign what was approved, send what waits.
+
+Only one round runs at a time. Nothing is signed before the hubs have said which `seq` they know from this node, so a
+node that was restored from an old backup never uses a number twice; a hub that was asked once since the start does not
+hold up signing when it is away later. A patient round leaves a hub alone that did not answer lately.
+"""
+
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import httpx
+
+from local_node import hub_client, inbox, outbox, request_store, sync
+from local_node.hub_client import PinnedHub
+from local_node.outbox import LONGEST_WAIT, wait_after
+from local_node.review import RequestState
+from shared_schema.keys import SigningKey
+from shared_schema.service.database import Database
+from shared_schema.service.hub_api import HubApi, HubRefused, HubUnreachable
+
+NONCE_BYTES = 18
+NOT_A_MEMBER_YET = "not-a-member-yet"
+
+
+@dataclass(slots=True)
+class RoundReport:
+    """What a round did over all hubs. `problems` says of a hub why its part ended early."""
+
+    signed: int = 0
+    held: int = 0
+    pushed: int = 0
+    refused: int = 0
+    pulled: int = 0
+    quarantined: int = 0
+    problems: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Silence:
+    """How often in a row a hub did not answer, and when it is asked again."""
+
+    failures: int = 0
+    next_try_at: datetime | None = None
+
+
+class Rounds:
+    """Runs rounds for one node, and remembers between them what the hubs said."""
+
+    def __init__(
+        self,
+        database: Database,
+        name: str,
+        key: SigningKey,
+        clock: Callable[[], datetime],
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._database = database
+        self._name = name
+        self._key = key
+        self._clock = clock
+        self._transport = transport
+        self._lock = threading.Lock()
+        self._highest_seq: dict[str, int] = {}
+        self._silences: dict[str, Silence] = {}
+
+    def run(self, *, patient: bool = False) -> RoundReport:
+        """One round. It never raises because of a hub: what went wrong there is in the report and in the alarms."""
+        report = RoundReport()
+        with self._lock:
+            with self._database.write() as session:
+                outbox.take_up_again(session)  # nobody else is sending: this lock, and the lock of the directory
+            reached = [hub for hub in self._hubs() if self._may_ask(hub, patient) and self._read(hub, report)]
+            self._sign(report)
+            for hub in reached:
+                self._send(hub, report, patient)
+        return report
+
+    def _hubs(self) -> Sequence[PinnedHub]:
+        with self._database.read() as session:
+            hubs = hub_client.list_hubs(session)
+        return hub_client.nearest_first(hubs)
+
+    def _connect(self, hub: PinnedHub) -> HubApi:
+        return hub_client.connect(hub.url, self._key, self._clock, self._transport)
+
+    # --- 1. read ----------------------------------------------------------------------------------------------------
+
+    def _read(self, hub: PinnedHub, report: RoundReport) -> bool:
+        """Ask who we are to the hub, then read its feed. False when nothing can be sent there now."""
+        try:
+            with self._connect(hub) as api:
+                self._highest_seq[hub.name] = api.highest_seq()
+                self._remember_enrolment(hub)
+                pulled = sync.pull(self._database, hub, api, self._clock)
+        except HubUnreachable as error:
+            report.problems[hub.name] = sync.UNREACHABLE
+            self._note_silence(hub, error.retry_after)
+            return False
+        except HubRefused as error:
+            report.problems[hub.name] = error.code if hub.enrolled else NOT_A_MEMBER_YET
+            if hub.enrolled:
+                sync.note_not_served(self._database, hub, self._clock())
+            return False
+        report.pulled += pulled.pulled
+        report.quarantined += pulled.quarantined
+        if pulled.problem is not None:
+            report.problems[hub.name] = pulled.problem
+        if pulled.problem == sync.UNREACHABLE:
+            self._note_silence(hub, None)
+            return False
+        self._silences.pop(hub.name, None)
+        return True
+
+    def _remember_enrolment(self, hub: PinnedHub) -> None:
+        if not hub.enrolled:
+            with self._database.write() as session:
+                hub_client.mark_enrolled(session, hub.name, enrolled=True)
+
+    def _may_ask(self, hub: PinnedHub, patient: bool) -> bool:
+        silence = self._silences.get(hub.name)
+        due = silence is None or silence.next_try_at is None or silence.next_try_at <= self._clock()
+        return due or not patient
+
+    def _note_silence(self, hub: PinnedHub, retry_after: int | None) -> None:
+        silence = self._silences.setdefault(hub.name, Silence())
+        wait = max(wait_after(silence.failures), timedelta(seconds=retry_after or 0))
+        silence.failures += 1
+        silence.next_try_at = self._clock() + min(wait, LONGEST_WAIT)
+
+    # --- 2. sign ----------------------------------------------------------------------------------------------------
+
+    def _sign(self, report: RoundReport) -> None:
+        """Sign what was approved, when every hub that it goes to has said which seq it knows."""
+        hubs = [hub.name for hub in self._hubs() if hub.enrolled]
+        if not hubs or not set(hubs) <= set(self._highest_seq):
+            return
+        with self._database.read() as session:
+            policy = inbox.current_policy(session, hubs[0])
+            waiting = request_store.list_requests(session, RequestState.APPROVED)
+        if policy is None or not waiting:
+            return
+        from local_node import release  # it brings OpenDP along, which takes half a second to load
+
+        with self._database.write() as session:
+            done = release.sign_approved(
+                session,
+                key=self._key,
+                origin=self._name,
+                hubs=hubs,
+                highest_seq=max(self._highest_seq[name] for name in hubs),
+                policy=policy,
+                nonces=_nonces(),
+                now=self._clock(),
+            )
+        report.signed += len(done.signed)
+        report.held += len(done.held)
+
+    # --- 3. send ----------------------------------------------------------------------------------------------------
+
+    def _send(self, hub: PinnedHub, report: RoundReport, patient: bool) -> None:
+        with self._connect(hub) as api:
+            pushed = sync.push(self._database, hub, api, self._clock, patient=patient)
+        report.pushed += pushed.pushed
+        report.refused += pushed.refused
+        if pushed.problem is not None:
+            report.problems[hub.name] = pushed.problem
+
+
+def _nonces() -> Iterator[str]:
+    while True:
+        yield secrets.token_urlsafe(NONCE_BYTES)

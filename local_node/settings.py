@@ -1,0 +1,125 @@
+"""Settings of a node: `node.toml` in its data directory, overridden by environment variables `LOCAL_NODE_…`.
+
+Read once by `app` and `cli`; everything below receives values. `init` writes the file.
+"""
+
+import json
+import tomllib
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from shared_schema.names import Origin
+from shared_schema.service.control import VerbError
+
+FILE_NAME = "node.toml"
+ENVIRONMENT_PREFIX = "LOCAL_NODE_"
+SAMPLE = "deploy/node.example.toml shows the form"
+
+
+def _check_loopback(host: str) -> str:
+    try:
+        is_loopback = host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        is_loopback = False
+    if not is_loopback:
+        raise ValueError(
+            "expected 127.0.0.1, ::1 or localhost: there are no accounts yet, so the pages are for this machine only"
+        )
+    return host
+
+
+def _check_printable(text: str) -> str:
+    if not text.isprintable() or text != text.strip():
+        raise ValueError("expected printable characters without space around them")
+    return text
+
+
+class NodeSettings(BaseSettings):
+    """One node. Docs: docs/operations.md lists every setting; a test keeps the two in step."""
+
+    model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, extra="forbid", frozen=True)
+
+    name: Annotated[Origin, Field(description="The node's name in every statement, for example leipzig.sn.de")]
+    display_name: Annotated[
+        str,
+        AfterValidator(_check_printable),
+        Field(min_length=1, max_length=80, description="The city's name as people read it, for example Leipzig"),
+    ]
+    area_code: Annotated[
+        str, Field(pattern=r"^[A-Z0-9]{2,16}$", description="LAU code of the municipality, for example 14713000")
+    ]
+    area_version: Annotated[
+        str, Field(pattern=r"^\d{4}$", description="Year of the LAU code's edition, for example 2024")
+    ] = "2024"
+    agencies_expected: Annotated[
+        int, Field(ge=1, le=500, description="How many partner agencies are expected to report")
+    ] = 1
+    host: Annotated[str, AfterValidator(_check_loopback), Field(description="Address to listen on; loopback only")] = (
+        "127.0.0.1"
+    )
+    port: Annotated[int, Field(ge=1, le=65535, description="Port to listen on")] = 8600
+    sync_interval_seconds: Annotated[
+        int, Field(ge=0, le=86_400, description="How often to sync by itself; 0 for only when told")
+    ] = 900
+    allow_private_hubs: Annotated[
+        bool, Field(description="Whether a hub may have an address inside a private network")
+    ] = False
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment first, then the file."""
+        return env_settings, init_settings
+
+
+def load_settings(data_dir: Path, **changes: Any) -> NodeSettings:
+    """Read the settings of a data directory; `changes` are options of the command line.
+
+    Raises VerbError that names each wrong or missing setting, its form and the sample file.
+    """
+    path = data_dir / FILE_NAME
+    try:
+        values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise VerbError("no-settings", f"expected {path}; make it with: local-node init") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        raise VerbError("bad-settings", f"expected TOML in {path}; {SAMPLE}") from None
+    return check_settings(values | changes)
+
+
+def check_settings(values: dict[str, Any]) -> NodeSettings:
+    """The settings that `values` and the environment give. Raises VerbError as `load_settings` does."""
+    try:
+        return NodeSettings(**values)
+    except ValidationError as error:
+        raise VerbError("bad-settings", _explain(error)) from None
+
+
+def _explain(error: ValidationError) -> str:
+    parts = []
+    for item in error.errors(include_input=False, include_url=False):
+        name = ".".join(str(part) for part in item["loc"])
+        field = NodeSettings.model_fields.get(name)
+        form = f" ({field.description})" if field is not None else ""
+        message = item["msg"].removeprefix("Value error, ")
+        parts.append(f"{name} or {ENVIRONMENT_PREFIX}{name.upper()}{form}: {message}")
+    return "; ".join(parts) + f"; {SAMPLE}"
+
+
+def write_settings(data_dir: Path, values: dict[str, str | int]) -> None:
+    """Write `node.toml`, whole or not at all; the values are texts and whole numbers."""
+    # A JSON text is a TOML text as well: both escape the same characters in the same way.
+    lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in values.items()]
+    draft = data_dir / f"{FILE_NAME}.new"
+    draft.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    draft.replace(data_dir / FILE_NAME)

@@ -1,0 +1,59 @@
+"""Everything a person can do, as verbs: the command line and the control socket run the same functions.
+
+A verb takes the node and its parameters as JSON and gives JSON back; it opens the transactions, one for every change.
+What is wrong is a VerbError with one sentence.
+"""
+
+from collections.abc import Callable
+
+from local_node import sync
+from local_node.app import Node
+from local_node.errors import NodeError
+from local_node.verbs import exchange, releases, standing
+from local_node.verbs.parameters import Params, Result
+from shared_schema.errors import ContractError
+from shared_schema.service.control import VerbError
+from shared_schema.service.hub_api import HubRefused, HubUnreachable
+
+
+def run(node: Node, verb: str, params: Params) -> Result:
+    """Run one verb. Raises VerbError."""
+    function = VERBS.get(verb)
+    if function is None:
+        raise VerbError("unknown-verb", f"expected one of {', '.join(VERBS)}")
+    try:
+        return function(node, params)
+    except NodeError as error:
+        raise VerbError(error.code, error.message) from None
+    except ContractError as error:
+        raise VerbError(error.code.value, error.message) from None
+    except HubUnreachable as error:
+        raise VerbError(sync.UNREACHABLE, f"{error.message}; everything stays here, try again later") from None
+    except HubRefused as error:
+        raise VerbError(error.code, f"the hub refused: {error.message}") from None
+    except KeyError as error:
+        raise VerbError("bad-parameter", f"expected the parameter {error.args[0]}") from None
+
+
+VERBS: dict[str, Callable[[Node, Params], Result]] = {
+    "status": standing.show_status,
+    "people.add": standing.people_add,
+    "hub.add": exchange.hub_add,
+    "hub.enrol": exchange.hub_enrol,
+    "policy.show": exchange.show_policy,
+    "import": releases.import_records,
+    "release.numbers": releases.release_numbers,
+    "release.practice": releases.release_practice,
+    "release.list": releases.release_list,
+    "release.show": releases.release_show,
+    "release.approve": releases.release_approve,
+    "release.refuse": releases.release_refuse,
+    "release.again": releases.release_again,
+    "sync": exchange.run_sync,
+    "outbox.list": exchange.outbox_list,
+    "inbox.list": exchange.inbox_list,
+    "inbox.show": exchange.inbox_show,
+    "audit.verify": standing.verify_audit,
+    "ledger.verify": standing.verify_ledger,
+}
+"""The verbs by the names that the control socket and the command line use."""

@@ -1,0 +1,197 @@
+"""From an agency's file to an approved release. OpenDP is loaded only by the verbs that draw or sign."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+from local_node import request_store
+from local_node.app import Node
+from local_node.narrative import free_texts
+from local_node.records import MAX_FILE_BYTES, RowError, parse_csv, parse_mapping
+from local_node.request_store import StoredRequest
+from local_node.review import ReleaseRequest
+from local_node.verbs.exchange import home_policy
+from local_node.verbs.parameters import Params, Result, choose, read_file
+from shared_schema.canonical import parse_strict
+from shared_schema.period import parse_period
+from shared_schema.service.control import VerbError
+from shared_schema.statement import Audience
+
+MAX_PRACTICE_BYTES = 256 * 1024
+MAX_ROW_ERRORS = 10
+
+
+def import_records(node: Node, params: Params) -> Result:
+    """Read an agency's file."""
+    from local_node import record_store
+
+    data = read_file(params["file"], MAX_FILE_BYTES)
+    mapping = parse_mapping(read_file(params["mapping"], MAX_FILE_BYTES))
+    accept_good_rows = bool(params.get("accept_good_rows", False))
+    parsed = parse_csv(
+        data,
+        mapping,
+        agency=params["agency"],
+        today=node.clock().date(),
+        periods=tuple(params.get("periods") or ()),
+    )
+    if parsed.errors and not accept_good_rows:
+        raise VerbError("bad-rows", _explain_rows(parsed.errors))
+    with node.database.write() as session:
+        report = record_store.store(
+            session,
+            parsed,
+            mapping,
+            agency=params["agency"],
+            file_digest=hashlib.sha256(data).hexdigest(),
+            person=params["by"],
+            accept_good_rows=accept_good_rows,
+            now=node.clock(),
+        )
+    return {
+        "batch": report.batch,
+        "added": report.added,
+        "replaced": report.replaced,
+        "unchanged": report.unchanged,
+        "late": report.late,
+        "errors": [{"line": error.line, "column": error.column, "message": error.message} for error in parsed.errors],
+    }
+
+
+def _explain_rows(errors: Sequence[RowError]) -> str:
+    shown = [f"line {error.line}, column {error.column}: {error.message}" for error in errors[:MAX_ROW_ERRORS]]
+    more = len(errors) - len(shown)
+    return (
+        f"nothing was stored, {len(errors)} places are wrong: "
+        + "; ".join(shown)
+        + (f"; and {more} more" if more else "")
+        + "; --accept-good-rows stores the others"
+    )
+
+
+def release_numbers(node: Node, params: Params) -> Result:
+    """Ask for the release of one table and period."""
+    from local_node import noise, release
+
+    with node.database.write() as session:
+        _, policy = home_policy(session)
+        request = release.request_numbers(
+            session,
+            params["table"],
+            parse_period(params["period"]),
+            params["by"],
+            policy=policy,
+            area=node.area,
+            expected_agencies=node.settings.agencies_expected,
+            draw=noise.draw,
+            now=node.clock(),
+            epsilon_milli=params.get("epsilon_milli"),
+        )
+        return _shown(request_store.get_request(session, request.id))
+
+
+def release_practice(node: Node, params: Params) -> Result:
+    """Ask for the release of a practice that somebody wrote down as JSON."""
+    from local_node import release
+
+    try:
+        draft = json.loads(read_file(params["file"], MAX_PRACTICE_BYTES))
+    except (ValueError, RecursionError):
+        raise VerbError("bad-file", f"expected a JSON file at {params['file']}") from None
+    if not isinstance(draft, dict):
+        raise VerbError("bad-file", "expected one JSON object with the fields of a practice")
+    audience = choose(Audience, params.get("audience", Audience.EUROPE.value))
+    with node.database.write() as session:
+        request = release.request_practice(session, draft, params["by"], node.area, audience, node.clock())
+        return _shown(request_store.get_request(session, request.id))
+
+
+def release_list(node: Node, _params: Params) -> Result:
+    """All release requests, oldest first."""
+    with node.database.read() as session:
+        return {"requests": [_line(stored) for stored in request_store.list_requests(session)]}
+
+
+def release_show(node: Node, params: Params) -> Result:
+    """Everything about one request, with exactly what would leave."""
+    with node.database.read() as session:
+        return _shown(request_store.get_request(session, params["request"]))
+
+
+def release_approve(node: Node, params: Params) -> Result:
+    """Approve as the second person."""
+    from local_node import release
+
+    try:
+        accepted = {int(number): str(reason) for number, reason in dict(params.get("accept") or {}).items()}
+    except (TypeError, ValueError):
+        raise VerbError("bad-parameter", "expected accept to give a reason for the number of a finding") from None
+    with node.database.write() as session:
+        release.approve(session, params["request"], params["by"], accepted, node.clock())
+        return _line(request_store.get_request(session, params["request"])) | {
+            "next": "it is signed and sent with the next sync: local-node sync"
+        }
+
+
+def release_refuse(node: Node, params: Params) -> Result:
+    """Refuse with a reason, or take back what one asked for."""
+    from local_node import release
+
+    with node.database.write() as session:
+        release.refuse(session, params["request"], params["by"], params["reason"], node.clock())
+        return _line(request_store.get_request(session, params["request"]))
+
+
+def release_again(node: Node, params: Params) -> Result:
+    """Let a request that was held be decided anew."""
+    from local_node import release
+
+    with node.database.write() as session:
+        release.ask_again(session, params["request"], params["by"], node.clock())
+        return _line(request_store.get_request(session, params["request"]))
+
+
+def _line(stored: StoredRequest) -> Result:
+    request = stored.request
+    return {
+        "request": request.id,
+        "kind": request.kind.value,
+        "subject": stored.subject or str(parse_strict(request.body).get("title", "")),
+        "audience": request.audience.value,
+        "state": request.state.value,
+        "by": request.requested_by,
+        "findings": len(request.findings),
+        "decided_by": stored.decided_by,
+        "reason": stored.reason,
+        "digest": stored.statement_digest,
+    }
+
+
+def _shown(stored: StoredRequest) -> Result:
+    request = stored.request
+    body = parse_strict(request.body)
+    return _line(stored) | {
+        "cells": [
+            {"cell": code, "status": cell["status"], "value": cell.get("value")}
+            for cell in body.get("cells", ())
+            for code in cell["dims"].values()
+        ],
+        "body": body,
+        "leaves": request.body.decode(),
+        "findings": _findings(request),
+        "next": f"another person decides: local-node release approve {request.id} --by …",
+    }
+
+
+def _findings(request: ReleaseRequest) -> list[Result]:
+    texts = free_texts(parse_strict(request.body))
+    return [
+        {
+            "number": number,
+            "field": finding.field,
+            "passage": texts.get(finding.field, "")[finding.start : finding.end],
+            "kind": finding.kind.value,
+            "why": finding.why,
+        }
+        for number, finding in enumerate(request.findings)
+    ]

@@ -1,0 +1,113 @@
+"""Plain words for what the statements say: titles, labels, times. Shared by the pages and the command line."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+
+from local_node.inbox import InboxItem, InboxState
+from shared_schema.content import BulletinBody, PracticeBody, QuestionBody
+from shared_schema.governance import MembershipBody, PolicyBody, RelayedBody, WithdrawalBody
+from shared_schema.names import parse_time
+from shared_schema.statement import Kind
+from shared_schema.trend import AggregateBody, TrendBody
+from shared_schema.vocabulary import label
+
+KIND_NAMES: Mapping[Kind, str] = MappingProxyType(
+    {
+        Kind.PRACTICE: "Practice",
+        Kind.EXPERIENCE: "Experience",
+        Kind.BULLETIN: "Bulletin",
+        Kind.QUESTION: "Question",
+        Kind.ANSWER: "Answer",
+        Kind.RELAYED: "Practice, city not named",
+        Kind.AGGREGATE: "Sum of several cities",
+        Kind.TREND: "Our figures",
+        Kind.WITHDRAWAL: "Taken back",
+        Kind.MEMBERSHIP: "Member",
+        Kind.POLICY: "Rules",
+    }
+)
+STATE_NAMES: Mapping[InboxState, str] = MappingProxyType(
+    {
+        InboxState.ACCEPTED: "Verified",
+        InboxState.QUARANTINED: "Not verified",
+        InboxState.WITHDRAWN: "Taken back",
+    }
+)
+REASONS: Mapping[str, str] = MappingProxyType(
+    {
+        "unknown-key": "its author is not known yet; it is tried again with every new member",
+        "bad-signature": "its signature does not fit its author's key",
+        "wrong-origin": "it was signed by somebody else than it says",
+        "key-not-valid": "its author's key was not in force any more",
+        "member-not-active": "its author was suspended at that time",
+        "kind-not-allowed": "its author may not say this",
+        "name-taken": "it speaks about a name that another hub has vouched for",
+        "feed-entry": "the hub's log says something else about it than its author",
+        "withdrawal-not-seen": "the hub says that it was taken back, but no author's word was seen",
+    }
+)
+_AUDIENCES = {"hub": "the hub alone", "region": "our region", "nation": "the country", "europe": "Europe"}
+
+
+def title_of(item: InboxItem) -> str:
+    """One line that says what an item is."""
+    body = item.body
+    if item.state is InboxState.WITHDRAWN:
+        return "Taken back by its author"
+    if body is None:
+        return "Not verified"
+    if isinstance(body, (PracticeBody, BulletinBody, QuestionBody)):
+        return body.title
+    if isinstance(body, RelayedBody) and body.practice is not None:
+        return body.practice.title
+    if isinstance(body, (AggregateBody, TrendBody)):
+        return f"{words(body.table.id)}, {body.period.label}"
+    if isinstance(body, MembershipBody):
+        return f"{body.member} is {'an' if body.status == 'active' else 'a'} {body.status.value} {body.role.value}"
+    if isinstance(body, PolicyBody):
+        return f"Rules of the hub, version {body.version}"
+    if isinstance(body, WithdrawalBody):
+        return "An item was taken back"
+    return KIND_NAMES[item.kind]
+
+
+def subject_of(item: InboxItem) -> str | None:
+    """What figures are about, `table/period`; None for words."""
+    body = item.body
+    return f"{body.table.id}/{body.period.label}" if isinstance(body, (AggregateBody, TrendBody)) else None
+
+
+def term(value: object) -> str:
+    """The label of a term of the vocabulary, or the word itself."""
+    if isinstance(value, StrEnum):
+        try:
+            return label(value)
+        except KeyError:
+            return words(value.value)
+    return str(value)
+
+
+def words(code: str) -> str:
+    """`bias_incidents.by_offence` as words: Bias incidents by offence."""
+    text = code.replace("_", " ").replace(".", " ").strip()
+    return text[:1].upper() + text[1:]
+
+
+def audience(value: str) -> str:
+    """How far something travels, in words."""
+    return _AUDIENCES.get(value, value)
+
+
+def reason(code: str | None) -> str:
+    """Why something is not shown as verified."""
+    return REASONS.get(code or "", code or "")
+
+
+def moment(value: datetime | str | None) -> str:
+    """`22 Nov 2026, 09:00 UTC`."""
+    if value is None:
+        return "never"
+    parsed = parse_time(value) if isinstance(value, str) else value
+    return f"{parsed.day} {parsed:%b %Y, %H:%M} UTC"
