@@ -30,7 +30,8 @@ class Interval:
 
 def variance(scale: Fraction) -> float:
     """The variance of one draw of discrete Laplace noise with `scale`."""
-    return 0.5 / math.sinh(0.5 / float(scale)) ** 2  # 2a / (1 - a)^2 without the cancellation of large scales
+    exponent = -1 / float(scale)
+    return 2 * math.exp(exponent) / math.expm1(exponent) ** 2  # expm1 keeps the digits of 1 - a at large scales
 
 
 def variance_milli(scale: Fraction) -> int:

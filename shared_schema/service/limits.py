@@ -10,6 +10,9 @@ from shared_schema.problem import ProblemCode
 BODY_SECONDS = 15
 """A statement of 256 KiB needs half a second on a slow line; whoever is slower than this holds a place for nothing."""
 
+MAX_LENGTH_DIGITS = 15
+"""Python refuses to read a number of thousands of digits; nothing that long is a size."""
+
 
 class RequestError(ContractError):
     """A request that is refused before anything in it is read."""
@@ -17,7 +20,7 @@ class RequestError(ContractError):
     code = ProblemCode.BAD_PARAMETER
 
 
-async def read_json_body(request: Request, limit: int) -> bytes:
+async def read_json_body(request: Request, limit: int, *, seconds: float = BODY_SECONDS) -> bytes:
     """Return the body of a request that says it is JSON.
 
     Raises RequestError: `unsupported-media-type`, `unsupported-encoding`, `too-large` (unread when Content-Length says
@@ -28,14 +31,14 @@ async def read_json_body(request: Request, limit: int) -> bytes:
         raise RequestError("expected the content type application/json", code=ProblemCode.UNSUPPORTED_MEDIA_TYPE)
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise RequestError("expected a body without content encoding", code=ProblemCode.UNSUPPORTED_ENCODING)
-    length = headers.get("content-length")
-    if length is not None and length.isascii() and length.isdigit() and int(length) > limit:
+    length = headers.get("content-length", "")
+    if length.isascii() and length.isdigit() and (len(length) > MAX_LENGTH_DIGITS or int(length) > limit):
         raise _too_large(limit)
     try:
-        async with asyncio.timeout(BODY_SECONDS):
+        async with asyncio.timeout(seconds):
             return await _read(request, limit)
     except TimeoutError:
-        raise RequestError(f"expected the body within {BODY_SECONDS} seconds", code=ProblemCode.TIMEOUT) from None
+        raise RequestError(f"expected the body within {seconds} seconds", code=ProblemCode.TIMEOUT) from None
     except ClientDisconnect:
         raise RequestError("expected the whole body", code=ProblemCode.TIMEOUT) from None
 
