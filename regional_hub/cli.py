@@ -19,6 +19,7 @@ from shared_schema.governance import PolicyBody
 from shared_schema.keys import SigningKey
 from shared_schema.service.control import VerbError, own_directory, run_verb
 from shared_schema.service.logging import configure_logging
+from shared_schema.service.server import GuardedProtocol
 
 cli = typer.Typer(
     help="A hub of Prevention Exchange: checks, logs, adds up and hands on.",
@@ -142,7 +143,8 @@ def serve(data: DataDir = HERE, verbose: Annotated[bool, typer.Option(help="Log 
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            h11_max_incomplete_event_size=16 * 1024,
+            http=GuardedProtocol,
+            ws="none",
             timeout_keep_alive=20,
             lifespan="on",
         )
