@@ -26,6 +26,7 @@ from shared_schema.service.browser import KnownHosts, SecurityHeaders, hosts_of
 from shared_schema.service.control import VerbError, control_server
 from shared_schema.service.database import Database
 from shared_schema.service.hub_api import HubApi
+from shared_schema.service.limits import BODY_SECONDS
 from shared_schema.service.logging import get_logger
 from shared_schema.service.problems import install_problem_handlers
 
@@ -53,6 +54,7 @@ class Hub:
         self.key = key
         self.clock = clock
         self._transport = transport
+        self.body_seconds: float = BODY_SECONDS
         self.area = Area(scheme=_scheme(settings), version=settings.area_version, code=settings.area_code)
         self.database = Database(settings.database_url or f"sqlite:///{data_dir.resolve() / 'hub.db'}")
         self.database.migrate(MIGRATIONS)
@@ -156,7 +158,14 @@ def create_app(hub: Hub, handle_verb: Callable[[str, dict[str, Any]], dict[str, 
                 await worker
             await hub.sequencer.stop()
 
-    app = FastAPI(title="Prevention Exchange hub", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    app = FastAPI(
+        title="Prevention Exchange hub",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,  # one address each; a redirect would be built from the request
+        lifespan=lifespan,
+    )
     install_problem_handlers(app)
     app.include_router(node_api.make_router(hub))
     app.add_middleware(KnownHosts, hosts=hosts_of(hub.settings.public_url, hub.settings.port))

@@ -41,6 +41,7 @@ class ServedHub(Protocol):
     sequencer: Sequencer
     settings: Any
     clock: Any
+    body_seconds: float
 
     @property
     def name(self) -> str: ...
@@ -66,7 +67,7 @@ def make_router(hub: ServedHub) -> APIRouter:
 def _add_submissions(router: APIRouter, hub: ServedHub) -> None:
     @router.post("/v1/submissions")
     async def submit(request: Request) -> Response:
-        body = await read_json_body(request, MAX_ENVELOPE_BYTES)
+        body = await read_json_body(request, MAX_ENVELOPE_BYTES, seconds=hub.body_seconds)
         submission = _check(hub, body)
         try:
             result = (await hub.sequencer.submit([submission]))[0]
@@ -78,7 +79,7 @@ def _add_submissions(router: APIRouter, hub: ServedHub) -> None:
 
     @router.post("/v1/submissions/batch")
     async def submit_batch(request: Request) -> Response:
-        body = await read_json_body(request, MAX_BATCH_BYTES)
+        body = await read_json_body(request, MAX_BATCH_BYTES, seconds=hub.body_seconds)
         results = await asyncio.to_thread(_check_batch, hub, body)
         good = [item for item in results if isinstance(item, Submission)]
         try:
@@ -129,6 +130,7 @@ def _add_reading(router: APIRouter, hub: ServedHub) -> None:
     @router.get("/v1/feed")
     def read_feed(request: Request) -> Response:
         reader = _verify_reader(hub, request)
+        _check_query(request, "from", "seen")
         first, seen = (_cursor(request, name) for name in ("from", "seen"))
         with hub.database.read() as session:
             page = feed.make_page(session, first=first, seen=seen, reader=reader, hub=hub.publisher)
@@ -162,6 +164,13 @@ def _verify_reader(hub: ServedHub, request: Request) -> Member:
     verify_request(request.method, url, request.headers, find_key, hub.clock())
     found[0].check_may_sign(hub.clock())
     return found[0]
+
+
+def _check_query(request: Request, *names: str) -> None:
+    """Each parameter at most once and no other: what a hub would ignore, a sender believes to be in force."""
+    given = [name for name, _ in request.query_params.multi_items()]
+    if not set(given) <= set(names) or len(given) != len(set(given)):
+        raise HubError(f"expected no parameters but {' and '.join(names)}, each once", code=ProblemCode.BAD_PARAMETER)
 
 
 def _cursor(request: Request, name: str) -> int:
@@ -233,7 +242,7 @@ def _add_enrolment(router: APIRouter, hub: ServedHub) -> None:
 
     @router.post("/v1/enrolments")
     async def enrol(request: Request) -> Response:
-        body = await read_json_body(request, MAX_ENVELOPE_BYTES)
+        body = await read_json_body(request, MAX_ENVELOPE_BYTES, seconds=hub.body_seconds)
         await asyncio.to_thread(_request_enrolment, hub, body)
         return Response(json.dumps({"state": "waiting"}), status_code=202, media_type=JSON)
 
