@@ -20,6 +20,7 @@ from deploy.demo.federation import Program, enrol_hub, enrol_node
 from local_node import (
     disclosure,
     hub_client,
+    inbox,
     ledger,
     noise,
     outbox,
@@ -33,12 +34,14 @@ from local_node import (
 from local_node.app import Node, write_key
 from local_node.outbox import OutboxState
 from local_node.people import add_person
+from local_node.review import RequestState
 from local_node.settings import NodeSettings
 from local_node.verbs import run as run_verb
+from shared_schema.governance import PolicyBody
 from shared_schema.keys import SigningKey
 from shared_schema.period import parse_period
 from shared_schema.service.hub_api import HubApi
-from shared_schema.trend import TrendBody
+from shared_schema.trend import ReviewNote, TrendBody
 from tests.federation.conftest import Processes
 
 TABLE = "bias_incidents.by_offence"
@@ -100,18 +103,18 @@ def release_figures(node: Node) -> str:
     """From the raw record to the outbox; returns the digest of the statement."""
     period = parse_period("2024-01")
     with node.database.read() as session:
-        policy = run_verb(node, "policy.show", {})["policy"]
+        policy = policy_of(session, "sachsen.de")
     with node.database.write() as session:
         import_records(session)  # raw record
-        table = release.PolicyBody.from_object(policy).find_table(TABLE)
+        table = policy.find_table(TABLE)
         assert table is not None
         counted = tabulation.tabulate(  # frequency table
-            record_store.reports_for(session, table, period), table, period, frozenset({"police"})
+            record_store.reports_for(session, table, period), table, period, 1
         )
         assert [cell.status for cell in counted.cells] == ["A", "A", "L", "A", "A", "A"]
         request = release.request_numbers(  # disclosure control
-            session, TABLE, period, "anna", policy=release.PolicyBody.from_object(policy), area=node.area,
-            expected_agencies=frozenset({"police"}), draw=noise.draw, now=NOW,
+            session, TABLE, period, "anna", policy=policy, area=node.area,
+            expected_agencies=1, draw=noise.draw, now=NOW,
         )  # fmt: skip
         stored = ledger.find_draw(session, table, period)
         assert stored is not None
@@ -127,10 +130,10 @@ def sign_and_push(node: Node) -> str:
     """Signed statement, outbox, push and its receipt."""
     with node.database.read() as session:
         hub = hub_client.list_hubs(session)[0]
-        approved = request_store.list_requests(session, release.RequestState.APPROVED)
+        approved = request_store.list_requests(session, RequestState.APPROVED)
         assert len(approved) == 1
     with HubApi(hub.url, node.key, node.clock) as api, node.database.write() as session:
-        policy = release.PolicyBody.from_object(run_verb_policy(session, hub.name))
+        policy = policy_of(session, hub.name)
         signed = release.sign_approved(
             session, key=node.key, origin=node.name, hubs=[hub.name], highest_seq=api.highest_seq(), policy=policy,
             nonces=iter([secrets.token_urlsafe(18)]), now=NOW,
@@ -142,18 +145,16 @@ def sign_and_push(node: Node) -> str:
     assert (report.pushed, report.refused, report.problem) == (1, 0, None)
     with node.database.read() as session:
         delivered = outbox.list_rows(session, state=OutboxState.DELIVERED)
-    return delivered[-1].digest
+    return max(delivered, key=lambda row: row.seq).digest
 
 
-def run_verb_policy(session: Session, hub: str) -> dict[str, object]:
-    from local_node import inbox
-
+def policy_of(session: Session, hub: str) -> PolicyBody:
     policy = inbox.current_policy(session, hub)
     assert policy is not None
-    return policy.to_object()
+    return policy
 
 
-def _review_of(body: bytes) -> release.ReviewNote:
+def _review_of(body: bytes) -> ReviewNote:
     return TrendBody.from_bytes(body).review
 
 
