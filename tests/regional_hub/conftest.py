@@ -4,13 +4,15 @@
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy.engine import make_url
 
+from shared_schema.governance import Level
 from tests import postgres
 from tests.regional_hub.running import City, EventLoop, Network, RunningHub
 
@@ -72,16 +74,10 @@ def start_hub(network: Network, loop: EventLoop, tmp_path: Path) -> Iterator[Hub
     ports = count(8701)
     with ExitStack() as stack:
 
-        def start(name: str, level: str = "region", **options: object) -> RunningHub:
-            context: AbstractContextManager[RunningHub] = RunningHub.start(
-                network,
-                loop,
-                tmp_path / name,
-                name=name,
-                level=level,
-                port=next(ports),
-                **options,  # type: ignore[arg-type]
+        def start(name: str, level: Level = "region", **options: Any) -> RunningHub:
+            place = tmp_path / name
+            return stack.enter_context(
+                RunningHub.start(network, loop, place, name=name, level=level, port=next(ports), **options)
             )
-            return stack.enter_context(context)
 
         yield start
