@@ -5,7 +5,9 @@ to load (web, database, OpenDP) is loaded only by the commands that need it.
 """
 
 import json
+import re
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -48,6 +50,8 @@ NEEDS_A_LOOK = 1
 WRONG = 2
 DATA_VARIABLE = "PREVENTION_EXCHANGE_DATA"
 HERE = Path("node-data")
+DIGEST = re.compile(r"[0-9a-f]{64}")
+SHORT_DIGEST = 12
 
 DataDir = Annotated[Path, typer.Option("--data", envvar=DATA_VARIABLE, help="The node's data directory.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -72,10 +76,12 @@ def _complain(message: str) -> None:
     )
 
 
-def _run(data: Path, verb: str, params: dict[str, Any], as_json: bool) -> dict[str, Any]:
-    """Run a verb and print what it gives."""
+def _run(
+    data: Path, verb: str, params: dict[str, Any], as_json: bool, *, columns: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Run a verb and print what it gives; `columns` are those of its lists that a person needs."""
     result = _ask(data, verb, params)
-    _print(result, as_json)
+    _print(result, as_json, columns)
     return result
 
 
@@ -85,7 +91,9 @@ def _ask(data: Path, verb: str, params: dict[str, Any]) -> dict[str, Any]:
     def here() -> dict[str, Any]:
         from local_node import verbs
         from local_node.app import open_node
+        from shared_schema.service.logging import configure_logging
 
+        configure_logging()
         node = open_node(data)
         try:
             return verbs.run(node, verb, params)
@@ -97,7 +105,7 @@ def _ask(data: Path, verb: str, params: dict[str, Any]) -> dict[str, Any]:
     return run_verb(data, verb, params, here)
 
 
-def _print(result: dict[str, Any], as_json: bool) -> None:
+def _print(result: dict[str, Any], as_json: bool, columns: Sequence[str] = ()) -> None:
     if as_json:
         print(json.dumps(result, sort_keys=True, ensure_ascii=False))
         return
@@ -105,22 +113,34 @@ def _print(result: dict[str, Any], as_json: bool) -> None:
     for name, value in result.items():
         heading = name.replace("_", " ")
         if isinstance(value, list) and value and isinstance(value[0], dict):
-            _print_rows(console, heading, value)
+            _print_rows(console, heading, value, columns or tuple(value[0]))
         elif isinstance(value, list):
             console.print(f"{heading}: {'; '.join(map(str, value)) or 'none'}")
         elif isinstance(value, dict):
-            console.print(f"{heading}: {', '.join(f'{key} {item}' for key, item in value.items()) or 'none'}")
+            console.print(f"{heading}: {_in_words(value)}")
         elif value is not None:
             console.print(f"{heading}: {value}")
 
 
-def _print_rows(console: Console, title: str, rows: list[dict[str, Any]]) -> None:
+def _in_words(value: dict[str, Any]) -> str:
+    if any(isinstance(item, (dict, list)) for item in value.values()):
+        return json.dumps(value, indent=2, ensure_ascii=False)
+    return ", ".join(f"{key} {item}" for key, item in value.items()) or "none"
+
+
+def _print_rows(console: Console, title: str, rows: list[dict[str, Any]], columns: Sequence[str]) -> None:
     lines = Table(title=title, title_justify="left")
-    for column in rows[0]:
-        lines.add_column(column, overflow="fold")
+    for column in columns:
+        lines.add_column(column.replace("_", " "), overflow="fold")
     for row in rows:
-        lines.add_row(*("" if row.get(column) is None else str(row[column]) for column in rows[0]))
+        lines.add_row(*(_short(row.get(column)) for column in columns))
     console.print(lines)
+
+
+def _short(value: object) -> str:
+    """A value for a table; of a digest its beginning, which every command accepts."""
+    text = "" if value is None else str(value)
+    return text[:SHORT_DIGEST] if DIGEST.fullmatch(text) else text
 
 
 # --- a new node, and serving it ------------------------------------------------------------------------------------
@@ -352,7 +372,8 @@ def release_request(
 @release.command("list")
 def release_list(data: DataDir = HERE, as_json: AsJson = False) -> None:
     """All release requests."""
-    _run(data, "release.list", {}, as_json)
+    columns = ("request", "kind", "subject", "state", "by", "findings", "decided_by", "reason")
+    _run(data, "release.list", {}, as_json, columns=columns)
 
 
 @release.command("show")
@@ -417,7 +438,8 @@ def practice_add(
 @outbox.command("list")
 def outbox_list(data: DataDir = HERE, as_json: AsJson = False) -> None:
     """What was signed, and how far it got."""
-    _run(data, "outbox.list", {}, as_json)
+    columns = ("seq", "hub", "state", "attempts", "reason", "next_try_at", "digest")
+    _run(data, "outbox.list", {}, as_json, columns=columns)
 
 
 @inbox.command("list")
@@ -429,12 +451,15 @@ def inbox_list(
     as_json: AsJson = False,
 ) -> None:
     """What came, the newest first."""
-    _run(data, "inbox.list", {"kind": kind, "state": state, "limit": limit}, as_json)
+    columns = ("digest", "kind", "title", "origin", "state", "reason")
+    _run(data, "inbox.list", {"kind": kind, "state": state, "limit": limit}, as_json, columns=columns)
 
 
 @inbox.command("show")
 def inbox_show(
-    digest: Annotated[str, typer.Argument(help="The item's digest.")], data: DataDir = HERE, as_json: AsJson = False
+    digest: Annotated[str, typer.Argument(help="The item's digest, or its first digits.")],
+    data: DataDir = HERE,
+    as_json: AsJson = False,
 ) -> None:
     """One item with its content."""
     _run(data, "inbox.show", {"digest": digest}, as_json)

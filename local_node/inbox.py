@@ -37,6 +37,7 @@ from shared_schema.statement import (
     claimed_origin,
 )
 
+SHORT_DIGEST = 8
 NOT_YET_EXPLAINED = "withdrawal-not-seen"
 """The reason of a gap: said to be withdrawn, but no withdrawal was read."""
 HEALED_BY_MEMBERSHIPS = (ProblemCode.UNKNOWN_KEY.value, ProblemCode.BAD_SIGNATURE.value)
@@ -343,6 +344,14 @@ def find_item(session: Session, digest: str) -> InboxItem | None:
     """One item by its digest."""
     row = session.get(InboxRow, digest)
     return None if row is None else _item(row)
+
+
+def find_by_beginning(session: Session, beginning: str) -> tuple[InboxItem, ...]:
+    """The items whose digest begins so; nothing for fewer than eight digits."""
+    if len(beginning) < SHORT_DIGEST or not beginning.isalnum():
+        return ()
+    rows = session.scalars(select(InboxRow).where(InboxRow.digest.startswith(beginning.lower())).limit(2))
+    return tuple(map(_item, rows))
 
 
 def count_items(session: Session) -> dict[tuple[Kind, InboxState], int]:

@@ -6,9 +6,10 @@ waited for. A hub that contradicts itself raises an alarm: the pull stops, keeps
 the first honest page after that resolves the alarm.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -69,6 +70,11 @@ class Alarm:
     message: str
     raised_at: datetime
     resolved_at: datetime | None
+
+    @property
+    def sentence(self) -> str:
+        """What it means, in plain words; `message` says what exactly was expected."""
+        return SENTENCES.get(self.code, self.message)
 
 
 @dataclass(slots=True)
@@ -140,7 +146,7 @@ def _put_back(
     with database.write() as session:
         outbox.put_back(session, item, reason, now, retry_after=retry_after)
         if alarm is not None:
-            raise_alarm(session, item.hub, alarm, _SENTENCES[alarm], now)
+            raise_alarm(session, item.hub, alarm, SENTENCES[alarm], now)
 
 
 def _code_of(error: HubRefused) -> str:
@@ -167,7 +173,7 @@ def pull(database: Database, hub: PinnedHub, api: HubApi, clock: Clock) -> SyncR
         _stop(database, report, error.code, error.message, clock())
     except HubRefused as error:
         if error.code == ProblemCode.BAD_CURSOR:  # it says that its log is shorter than what it once signed
-            _stop(database, report, ProblemCode.FEED_ROLLBACK, _SENTENCES[ProblemCode.FEED_ROLLBACK], clock())
+            _stop(database, report, ProblemCode.FEED_ROLLBACK, SENTENCES[ProblemCode.FEED_ROLLBACK], clock())
         else:
             report.problem = _code_of(error)
             note_not_served(database, hub, clock())
@@ -228,7 +234,7 @@ def _close_gaps(
 def note_not_served(database: Database, hub: PinnedHub, now: datetime) -> None:
     """Raise the alarm that a hub does not answer one of its members."""
     with database.write() as session:
-        raise_alarm(session, hub.name, NOT_SERVED, _SENTENCES[NOT_SERVED], now)
+        raise_alarm(session, hub.name, NOT_SERVED, SENTENCES[NOT_SERVED], now)
 
 
 def _stop(database: Database, report: SyncReport, code: ProblemCode, message: str, now: datetime) -> None:
@@ -240,12 +246,18 @@ def _stop(database: Database, report: SyncReport, code: ProblemCode, message: st
 
 # --- alarms --------------------------------------------------------------------------------------------------------
 
-_SENTENCES: dict[str, str] = {
-    FALSE_RECEIPT: "expected a receipt that proves that the hub logged a statement; what came does not prove it",
-    NOT_ACCEPTED: "the hub does not take statements from this node at present; everything waits. Ask its operator",
-    NOT_SERVED: "the hub does not show its feed to this node at present. Ask its operator",
-    ProblemCode.FEED_ROLLBACK: "expected a log at least as long as the one this hub signed before",
-}
+SENTENCES: Mapping[str, str] = MappingProxyType(
+    {
+        ProblemCode.FEED_FORK: "its log does not continue what it showed before: something was dropped or changed",
+        ProblemCode.FEED_ROLLBACK: "its log is shorter than the one that it signed before",
+        ProblemCode.FEED_ENTRY: "it shows contents that do not fit its log, or hides some that are meant for us",
+        ProblemCode.FEED_CHECKPOINT: "what it shows was not signed with its own key",
+        FALSE_RECEIPT: "it gave a receipt that does not prove that it logged our statement",
+        NOT_ACCEPTED: "it does not take our statements at present; everything waits here",
+        NOT_SERVED: "it does not show us its log at present",
+    }
+)
+"""What an alarm means, in plain words, by its code."""
 
 
 def raise_alarm(session: Session, hub: str, code: str, message: str, now: datetime) -> None:

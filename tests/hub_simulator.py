@@ -50,8 +50,8 @@ from shared_schema.statement import (
     sign_statement,
 )
 
-URL = "http://127.0.0.1:9"
-"""Nobody listens there (port 9 is `discard`): a test that forgets the transport fails at once."""
+URL = "http://127.0.0.1:65535"
+"""Nobody listens there: a test that forgets the transport fails at once."""
 SAXONY = Area(scheme="NUTS", version="2024", code="DED")
 Clock = Callable[[], datetime]
 

@@ -137,10 +137,11 @@ def inbox_list(node: Node, params: Params) -> Result:
 def inbox_show(node: Node, params: Params) -> Result:
     """One item with its content."""
     with node.database.read() as session:
-        item = inbox.find_item(session, params["digest"])
-    if item is None:
-        raise VerbError("not-found", "expected the digest of an item of the inbox; see: local-node inbox list --json")
-    return _item(item) | {"body": None if item.body is None else item.body.to_object()}
+        found = inbox.find_by_beginning(session, params["digest"])
+    if len(found) != 1:
+        raise VerbError("not-found", "expected the digest of one item, or its first digits; see: local-node inbox list")
+    body = found[0].body
+    return _item(found[0]) | {"body": None if body is None else body.to_object()}
 
 
 def _item(item: InboxItem) -> Result:

@@ -9,7 +9,7 @@ from local_node.app import Node
 from local_node.narrative import free_texts
 from local_node.records import MAX_FILE_BYTES, RowError, parse_csv, parse_mapping
 from local_node.request_store import StoredRequest
-from local_node.review import ReleaseRequest
+from local_node.review import ReleaseRequest, RequestState
 from local_node.verbs.exchange import home_policy
 from local_node.verbs.parameters import Params, Result, choose, read_file
 from shared_schema.canonical import parse_strict
@@ -19,6 +19,11 @@ from shared_schema.statement import Audience
 
 MAX_PRACTICE_BYTES = 256 * 1024
 MAX_ROW_ERRORS = 10
+NEXT = {
+    RequestState.REQUESTED: "another person decides: local-node release approve, or refuse",
+    RequestState.APPROVED: "it is signed and sent with the next sync: local-node sync",
+    RequestState.HELD: "a rule holds it back; when that has changed: local-node release again",
+}
 
 
 def import_records(node: Node, params: Params) -> Result:
@@ -128,9 +133,7 @@ def release_approve(node: Node, params: Params) -> Result:
         raise VerbError("bad-parameter", "expected accept to give a reason for the number of a finding") from None
     with node.database.write() as session:
         release.approve(session, params["request"], params["by"], accepted, node.clock())
-        return _line(request_store.get_request(session, params["request"])) | {
-            "next": "it is signed and sent with the next sync: local-node sync"
-        }
+        return _line(request_store.get_request(session, params["request"])) | {"next": NEXT[RequestState.APPROVED]}
 
 
 def release_refuse(node: Node, params: Params) -> Result:
@@ -179,7 +182,7 @@ def _shown(stored: StoredRequest) -> Result:
         "body": body,
         "leaves": request.body.decode(),
         "findings": _findings(request),
-        "next": f"another person decides: local-node release approve {request.id} --by …",
+        "next": NEXT.get(request.state),
     }
 
 

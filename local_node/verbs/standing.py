@@ -45,7 +45,12 @@ def _status_of(overview: Overview) -> Result:
 
 
 def alarm_of(alarm: sync.Alarm) -> Result:
-    return {"hub": alarm.hub, "code": alarm.code, "message": alarm.message, "since": format_time(alarm.raised_at)}
+    return {
+        "hub": alarm.hub,
+        "code": alarm.code,
+        "message": f"{alarm.sentence} ({alarm.message})",
+        "since": format_time(alarm.raised_at),
+    }
 
 
 def verify_audit(node: Node, _params: Params) -> Result:

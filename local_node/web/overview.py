@@ -74,8 +74,8 @@ def _next_steps(overview: Overview) -> Iterator[NextStep]:
 def _about_hubs(overview: Overview) -> Iterator[NextStep]:
     for alarm in overview.alarms:
         yield NextStep(
-            f"Call the operator of {alarm.hub}: {alarm.message}. What you hold is safe, and reading goes on by itself "
-            f"when the hub is in order again."
+            f"Call the operator of {alarm.hub}: {alarm.sentence}. What you hold is safe, and the node goes on by "
+            f"itself when the hub is in order again."
         )
     if not overview.hubs:
         yield NextStep(

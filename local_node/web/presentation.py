@@ -1,5 +1,6 @@
 """Plain words for what the statements say: titles, labels, times. Shared by the pages and the command line."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
@@ -48,6 +49,8 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "withdrawal-not-seen": "the hub says that it was taken back, but no author's word was seen",
     }
 )
+_OTHER_REGISTERS = re.compile(r" \((?:CrimeSolutions|Blueprints)[^)]*\)$")
+"""Labels name the nearest terms of other registers, for those who exchange data with them, not for readers."""
 _AUDIENCES = {"hub": "the hub alone", "region": "our region", "nation": "the country", "europe": "Europe"}
 
 
@@ -57,7 +60,7 @@ def title_of(item: InboxItem) -> str:
     if item.state is InboxState.WITHDRAWN:
         return "Taken back by its author"
     if body is None:
-        return "Not verified"
+        return f"{KIND_NAMES[item.kind]}, not verified"
     if isinstance(body, (PracticeBody, BulletinBody, QuestionBody)):
         return body.title
     if isinstance(body, RelayedBody) and body.practice is not None:
@@ -83,7 +86,7 @@ def term(value: object) -> str:
     """The label of a term of the vocabulary, or the word itself."""
     if isinstance(value, StrEnum):
         try:
-            return label(value)
+            return _OTHER_REGISTERS.sub("", label(value))
         except KeyError:
             return words(value.value)
     return str(value)

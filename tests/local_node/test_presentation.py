@@ -1,0 +1,50 @@
+"""Statements in plain words."""
+
+import re
+from pathlib import Path
+
+from local_node.inbox import HEALED_BY_MEMBERSHIPS, NOT_YET_EXPLAINED, InboxState
+from local_node.web import presentation
+from shared_schema.statement import Audience, Kind
+from shared_schema.vocabulary import VOCABULARIES, Outcome
+
+WEB = Path(presentation.__file__).parent
+NEVER_SAID = re.compile(r"suspect|\btargets?\b(?!_group)|threat score|hot ?spot|intelligence", re.IGNORECASE)
+
+
+def test_every_kind_state_and_audience_has_a_name() -> None:
+    assert set(presentation.KIND_NAMES) == set(Kind)
+    assert set(presentation.STATE_NAMES) == set(InboxState)
+    assert all(presentation.audience(audience.value) != audience.value for audience in Audience)
+
+
+def test_every_reason_for_quarantine_that_can_heal_is_explained() -> None:
+    assert {*HEALED_BY_MEMBERSHIPS, NOT_YET_EXPLAINED} <= set(presentation.REASONS)
+
+
+def test_outcomes_are_shown_without_the_terms_of_other_registers() -> None:
+    assert presentation.term(Outcome.NO_EFFECT) == "No effect seen"
+    assert presentation.term(Outcome.HARM) == "Unwanted or harmful effect"
+
+
+def test_every_term_of_the_vocabulary_has_words() -> None:
+    assert all(presentation.term(term) for enum in VOCABULARIES.values() for term in enum)
+
+
+def test_codes_become_words_and_moments_become_dates() -> None:
+    assert presentation.words("bias_incidents.by_offence") == "Bias incidents by offence"
+    assert presentation.moment("2026-11-02T09:05:00Z") == "2 Nov 2026, 09:05 UTC"
+    assert presentation.moment(None) == "never"
+
+
+def test_the_pages_never_speak_of_persons_as_cases() -> None:
+    for file in (*WEB.rglob("*.html"), *WEB.rglob("*.py")):
+        found = NEVER_SAID.search(file.read_text(encoding="utf-8"))
+        assert found is None, f"{file.name}: {found and found[0]}"
+
+
+def test_no_page_has_a_script_or_anything_inline() -> None:
+    inline = re.compile(r"<script|<style|\bstyle=|\son[a-z]+=|javascript:|https?://", re.IGNORECASE)
+    for file in WEB.rglob("*.html"):
+        found = inline.search(file.read_text(encoding="utf-8"))
+        assert found is None, f"{file.name}: {found and found[0]}"
