@@ -148,7 +148,7 @@ def set_status(session: Session, name: str, status: MemberStatus, *, actor: str,
     if row is None:
         raise HubError("expected the name of a member", code=ProblemCode.NOT_FOUND)
     if row.status in (MemberStatus.REVOKED, MemberStatus.LEFT):
-        raise HubError("expected a member that is not revoked: that is for ever, enrol again with a new key")
+        raise HubError("expected a member that is not revoked: that is for ever, the city enrols under another name")
     row.status = status.value
     audit.record(session, actor, f"member-{status.value}", name, now)
     return membership_of(row)

@@ -22,7 +22,10 @@ _NORMAL_95 = 1.959963984540054
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Both ends included: the true count lies in [low, high] in at least 95 of 100 cases."""
+    """Both ends included: the true count lies in [low, high] in at least 95 of 100 cases.
+
+    From five terms on, where the normal distribution gives the width, in at least 94 (docs/adr/0008).
+    """
 
     low: int
     high: int
