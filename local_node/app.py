@@ -111,7 +111,7 @@ def create_app(node: Node, handle_verb: Callable[[str, JsonObject], JsonObject])
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        worker = asyncio.create_task(_sync_forever(node.settings.sync_interval_seconds, handle))
+        worker = asyncio.create_task(sync_forever(node.settings.sync_interval_seconds, handle))
         try:
             async with control_server(node.data_dir, handle):
                 yield
@@ -130,7 +130,7 @@ def create_app(node: Node, handle_verb: Callable[[str, JsonObject], JsonObject])
     return app
 
 
-async def _sync_forever(interval: int, handle: Callable[[str, JsonObject], Any]) -> None:
+async def sync_forever(interval: float, handle: Callable[[str, JsonObject], Any]) -> None:
     """Sync at the interval of the settings. A failure is logged and tried again next time."""
     while interval:
         await asyncio.sleep(interval)

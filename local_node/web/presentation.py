@@ -12,7 +12,7 @@ from shared_schema.governance import MembershipBody, PolicyBody, RelayedBody, Wi
 from shared_schema.names import parse_time
 from shared_schema.statement import Kind
 from shared_schema.trend import AggregateBody, TrendBody
-from shared_schema.vocabulary import label
+from shared_schema.vocabulary import FailureFactor, label
 
 KIND_NAMES: Mapping[Kind, str] = MappingProxyType(
     {
@@ -51,6 +51,11 @@ REASONS: Mapping[str, str] = MappingProxyType(
 )
 _OTHER_REGISTERS = re.compile(r" \((?:CrimeSolutions|Blueprints)[^)]*\)$")
 """Labels name the nearest terms of other registers, for those who exchange data with them, not for readers."""
+_KINDER: Mapping[StrEnum, str] = {
+    FailureFactor.STIGMA: "Stigma or backlash in the group it was meant for",
+    FailureFactor.WRONG_TARGET: "The group it was meant for was chosen on assumption",
+}
+"""People are nobody's aim here; the vocabulary's own labels are those of its sources."""
 _AUDIENCES = {"hub": "the hub alone", "region": "our region", "nation": "the country", "europe": "Europe"}
 
 
@@ -86,7 +91,7 @@ def term(value: object) -> str:
     """The label of a term of the vocabulary, or the word itself."""
     if isinstance(value, StrEnum):
         try:
-            return _OTHER_REGISTERS.sub("", label(value))
+            return _KINDER.get(value) or _OTHER_REGISTERS.sub("", label(value))
         except KeyError:
             return words(value.value)
     return str(value)

@@ -153,7 +153,7 @@ def test_a_crash_while_sending_leads_to_one_delivery(
     with pytest.raises(KilledError):
         member.rounds.run()
     member.close()
-    hub.handle_request = answer  # type: ignore[method-assign]
+    hub.handle_request = answer  # type: ignore[method-assign, assignment]
     restarted = Node(member.data_dir, member.settings, member.key, clock, hub)
     assert restarted.rounds.run().pushed == 1
     assert [entry.kind for entry in hub.entries].count(Kind.PRACTICE) == 1
