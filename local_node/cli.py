@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from typer.exceptions import TyperException
 
 from local_node.settings import FILE_NAME, NodeSettings, check_settings, load_settings, write_settings
 from shared_schema.keys import SigningKey
@@ -48,6 +49,7 @@ for group, name in (
 NEEDS_A_LOOK = 1
 """Exit code of a command that did its work and found something that a person should look at."""
 WRONG = 2
+INTERRUPTED = 130
 DATA_VARIABLE = "PREVENTION_EXCHANGE_DATA"
 HERE = Path("node-data")
 DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -60,14 +62,20 @@ Request = Annotated[str, typer.Argument(help="The request's id, for example r1."
 
 
 def main() -> None:
-    """The entry point: turns VerbError into one line and exit code 2."""
+    """The entry point: turns what is wrong, here or in the command line itself, into one line and exit code 2."""
     try:
-        cli()
+        code = cli(standalone_mode=False)
     except VerbError as error:
         _complain(error.message)
         raise SystemExit(WRONG) from None
+    except TyperException as error:
+        describe = getattr(error, "format_message", error.__str__)
+        if message := describe().rstrip("."):  # without one, the help has been printed already
+            _complain(f"{message}; --help says how")
+        raise SystemExit(WRONG) from None
     except KeyboardInterrupt:
-        raise SystemExit(130) from None
+        raise SystemExit(INTERRUPTED) from None
+    raise SystemExit(code if isinstance(code, int) else 0)
 
 
 def _complain(message: str) -> None:
