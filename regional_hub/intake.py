@@ -177,7 +177,8 @@ class _Known:
         known.stored = dict(known.highest)
         withdrawn = {item.body.digest for item in statements if isinstance(item.body, WithdrawalBody)}
         if withdrawn:
-            pairs = session.execute(select(EntryRow.digest, EntryRow.origin).where(EntryRow.digest.in_(withdrawn)))
+            items = (EntryRow.digest.in_(withdrawn)) & (EntryRow.kind != Kind.WITHDRAWAL.value)
+            pairs = session.execute(select(EntryRow.digest, EntryRow.origin).where(items))
             known.targets = dict(pairs.all())
         return known
 

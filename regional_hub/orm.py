@@ -72,6 +72,8 @@ class EntryRow(Base):
     """For figures: table, version and period, so that what belongs together is added up."""
     receipt_size: Mapped[int] = mapped_column(BigInteger)
     """The tree size of the receipt that was given: a retry gets the same one."""
+    row_check: Mapped[int] = mapped_column(BigInteger)
+    """CRC-32 of the columns that neither the leaf nor, once it is withdrawn, the content vouches for."""
     withdrawn_by: Mapped[int | None] = mapped_column(BigInteger)
 
     __table_args__ = (

@@ -1,26 +1,31 @@
 """`regional-hub verify`: hash everything again. One flipped bit anywhere in entries or contents is found.
 
 Every row is compared with something it cannot change on its own: entries with the tree, the tree with tiles, head and
-signed checkpoints; contents with the digest in their entry; origin, seq and subject of an entry with the signed
-content; the hub's own signatures with its key.
+signed checkpoints; contents with the digest in their entry; the columns of an entry with the signed content, its
+checksum and the checkpoint of its receipt; withdrawn entries with their withdrawal. The keys come from the memberships
+in the log itself, in their order.
 """
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
-from regional_hub import audit, log
-from regional_hub.errors import LogError
+from regional_hub import audit, log, members
 from regional_hub.orm import CheckpointRow, ContentRow, EntryRow, SourceRow, TileRow
+from shared_schema.canonical import parse_strict
 from shared_schema.checkpoint import NoteVerifier, verify_checkpoint
 from shared_schema.entry import digest_of
 from shared_schema.envelope import parse_envelope, verify_envelope
 from shared_schema.errors import ContractError
-from shared_schema.keys import Directory, MemberRole
+from shared_schema.governance import MembershipBody, WithdrawalBody
+from shared_schema.keys import Directory, Member, MemberRole
 from shared_schema.merkle import TILE_HEIGHT, TILE_WIDTH, Frontier, completed_nodes
-from shared_schema.statement import VerifiedStatement, read_statement
+from shared_schema.service.database import is_busy
+from shared_schema.statement import Kind, Statement, VerifiedStatement, read_statement
 
 BATCH = 2_000
 MAX_FINDINGS = 100
@@ -37,41 +42,95 @@ class VerifyReport:
     findings: tuple[str, ...]
 
 
-def verify_everything(session: Session, verifier: NoteVerifier, directory: Directory) -> VerifyReport:
+def verify_everything(session: Session, verifier: NoteVerifier) -> VerifyReport:
     """Read the whole log and compare it with itself; the report names places, never contents."""
-    findings: list[str] = []
-    notes = dict(session.execute(select(CheckpointRow.size, CheckpointRow.note)).all())
-    contents = _ContentCheck(session, directory, verifier.name)
-    frontier, tree = Frontier(), _Tree()
-    if 0 in notes:
-        findings += _check_note(0, notes[0], frontier, verifier)
-    else:
-        findings.append("checkpoint 0: missing")
-    for row in _entries(session):
-        if row.index != frontier.size:
-            findings.append(f"entry {frontier.size}: missing")
-            break
+    check = _Verification(session, verifier)
+    try:
+        check.run()
+    except DBAPIError as error:
+        if error.connection_invalidated or (isinstance(error, OperationalError) and is_busy(error)):
+            raise
+        check.findings.append("database: expected rows that can be read")  # a text that is no text any more
+    return check.report()
+
+
+class _Verification:
+    """One walk through the log from its first entry to its last."""
+
+    def __init__(self, session: Session, verifier: NoteVerifier) -> None:
+        self.findings: list[str] = []
+        self._session = session
+        self._verifier = verifier
+        self._notes: dict[int, str] = {}
+        self._frontier, self._tree = Frontier(), _Tree()
+        self._time = ""
+        self._contents = 0
+        self._tiles = 0
+
+    def run(self) -> None:
+        session = self._session
+        self._notes = dict(session.execute(select(CheckpointRow.size, CheckpointRow.note)).all())
+        contents = _ContentCheck(session, self._verifier, sorted(self._notes))
+        self._check_note(0)
+        for row in _entries(session):
+            if row.index != self._frontier.size or len(self.findings) > MAX_FINDINGS or not self._add(row):
+                self.findings.append(f"entry {self._frontier.size}: expected it here, with every entry after it")
+                break
+            self._check_note(self._frontier.size, missing_is_fine=True)
+            self.findings += contents.check(row)
+        self._contents = contents.count
+        self._check_head()
+        self._check_tiles()
+        self.findings += contents.orphans()
+        try:
+            audit.verify(session)
+        except ContractError as error:
+            self.findings.append(f"audit log: {error.message}")
+
+    def report(self) -> VerifyReport:
+        findings = tuple(self.findings[:MAX_FINDINGS])
+        return VerifyReport(self._frontier.size, self._contents, len(self._notes), self._tiles, findings)
+
+    def _add(self, row: EntryRow) -> bool:
         try:
             leaf = log.to_log_entry(row).leaf
         except (ValueError, ContractError):
-            findings.append(f"entry {row.index}: not an entry")
-            break
-        tree.add(frontier.size, leaf)
-        frontier = frontier.append(leaf)
-        if frontier.size in notes:
-            findings += _check_note(frontier.size, notes[frontier.size], frontier, verifier)
-        findings += contents.check(row, notes)
-        if len(findings) > MAX_FINDINGS:
-            break
-    findings += _check_head(session, frontier, notes)
-    findings += _check_tiles(session, tree)
-    findings += contents.orphans(session)
-    try:
-        audit.verify(session)
-    except LogError as error:
-        findings.append(error.message)
-    tiles = session.scalar(select(func.count()).select_from(TileRow)) or 0
-    return VerifyReport(frontier.size, contents.count, len(notes), tiles, tuple(findings[:MAX_FINDINGS]))
+            return False
+        self._tree.add(self._frontier.size, leaf)
+        self._frontier = self._frontier.append(leaf)
+        self._time = row.time
+        return True
+
+    def _check_note(self, size: int, *, missing_is_fine: bool = False) -> None:
+        if size not in self._notes:
+            if not missing_is_fine:
+                self.findings.append(f"checkpoint {size}: missing")
+            return
+        try:
+            checkpoint = verify_checkpoint(self._notes[size], self._verifier)
+        except ContractError as error:
+            self.findings.append(f"checkpoint {size}: {error.message}")
+            return
+        if (checkpoint.size, checkpoint.root) != (size, self._frontier.root()):
+            self.findings.append(f"checkpoint {size}: expected the root of the first {size} entries")
+
+    def _check_head(self) -> None:
+        size = self._frontier.size
+        try:
+            if log.get_head(self._session) != log.Head(self._frontier, self._time):
+                self.findings.append(f"head: expected the frontier of {size} entries and the time of the last one")
+        except ContractError as error:
+            self.findings.append(f"head: {error.message}")
+        if size not in self._notes or max(self._notes) != size:
+            self.findings.append(f"checkpoint {size}: expected it to be the last one")
+
+    def _check_tiles(self) -> None:
+        for row in self._session.scalars(select(TileRow)):
+            self._tiles += 1
+            if row.hashes != self._tree.tile(row.level, row.number):
+                self.findings.append(f"tile {row.level}/{row.number}: expected the hashes of the entries")
+        if self._tiles != self._tree.count():
+            self.findings.append(f"tiles: expected {self._tree.count()}, got {self._tiles}")
 
 
 def _entries(session: Session) -> Iterator[EntryRow]:
@@ -87,56 +146,65 @@ def _entries(session: Session) -> Iterator[EntryRow]:
         session.expunge_all()
 
 
-def _check_note(size: int, note: str, frontier: Frontier, verifier: NoteVerifier) -> list[str]:
-    try:
-        checkpoint = verify_checkpoint(note, verifier)
-    except ContractError as error:
-        return [f"checkpoint {size}: {error.message}"]
-    if (checkpoint.size, checkpoint.root) != (size, frontier.root()):
-        return [f"checkpoint {size}: expected the root of the first {size} entries"]
-    return []
+class _Signers:
+    """Everybody whose key has counted so far: the directory as the log tells it, up to the entry that is looked at.
 
+    Whoever is revoked later has signed what stands before that place all the same.
+    """
 
-def _check_head(session: Session, frontier: Frontier, notes: dict[int, str]) -> list[str]:
-    findings = []
-    try:
-        if log.get_head(session).frontier != frontier:
-            findings.append(f"head: expected the frontier of {frontier.size} entries")
-    except ContractError as error:
-        findings.append(f"head: {error.message}")
-    if frontier.size not in notes or max(notes) != frontier.size:
-        findings.append(f"checkpoint {frontier.size}: expected it to be the last one")
-    return findings
+    def __init__(self, verifier: NoteVerifier) -> None:
+        self._name = verifier.name
+        self._directory = Directory(verifier.name, verifier.key)
+        self._by_keyid = {member.key.keyid: member for member in self._directory.members()}
+
+    def find(self, keyid: str) -> Member | None:
+        return self._by_keyid.get(keyid)
+
+    def learn(self, statement: Statement) -> None:
+        body = statement.body
+        if isinstance(body, MembershipBody):
+            member = members.member_of(body, statement.origin)
+            if members.apply_membership(self._directory, body, statement.origin) or statement.origin == self._name:
+                self._by_keyid[member.key.keyid] = member
 
 
 class _ContentCheck:
-    """Contents against the entries that name them."""
+    """Contents against the entries that name them, and the columns of entries against both."""
 
-    def __init__(self, session: Session, directory: Directory, name: str) -> None:
+    def __init__(self, session: Session, verifier: NoteVerifier, sizes: Sequence[int]) -> None:
         self._session = session
-        self._directory = directory
-        self._sources = {name, *session.scalars(select(SourceRow.name))}
+        self._signers = _Signers(verifier)
+        self._sources = {verifier.name, *session.scalars(select(SourceRow.name))}
+        self._sizes = sizes
         self.count = 0
 
-    def check(self, row: EntryRow, notes: dict[int, str]) -> list[str]:
+    def check(self, row: EntryRow) -> list[str]:
         place = f"entry {row.index}"
-        if row.receipt_size not in notes or row.receipt_size <= row.index:
-            return [f"{place}: expected a checkpoint for its receipt"]
-        if row.via is not None and row.via not in self._sources:
-            return [f"{place}: expected a hub that is followed"]
+        findings = self._check_row(row)
         stored = self._session.scalar(select(ContentRow.envelope).where(ContentRow.digest == row.digest))
         if row.withdrawn_by is not None:
-            return self._check_withdrawn(row, stored)
+            return findings + self._check_withdrawn(row, stored)
         if stored is None:
-            return [f"{place}: content missing"]
+            return [*findings, f"{place}: content missing"]
         self.count += 1
         if digest_of(stored) != row.digest:
-            return [f"{place}: content does not have the digest that the entry names"]
-        return self._check_columns(row, stored)
+            return [*findings, f"{place}: content does not have the digest that the entry names"]
+        return findings + self._check_columns(row, stored)
+
+    def _check_row(self, row: EntryRow) -> list[str]:
+        place, findings = f"entry {row.index}", []
+        if row.row_check != log.check_of(row.index, row.origin, row.seq, row.via, row.subject, row.receipt_size):
+            findings.append(f"{place}: expected columns that fit their checksum")
+        following = bisect_right(self._sizes, row.index)
+        if following == len(self._sizes) or self._sizes[following] != row.receipt_size:
+            findings.append(f"{place}: expected the checkpoint that came with it for its receipt")
+        if row.via is not None and row.via not in self._sources:
+            findings.append(f"{place}: expected a hub that is followed")
+        return findings
 
     def _check_withdrawn(self, row: EntryRow, stored: bytes | None) -> list[str]:
         by = self._session.get(EntryRow, row.withdrawn_by)
-        if by is None or by.kind != "withdrawal" or by.origin != row.origin or stored is not None:
+        if by is None or by.origin != row.origin or stored is not None or _withdrawn(self._session, by) != row.digest:
             return [f"entry {row.index}: expected a withdrawal by its origin and no content"]
         return []
 
@@ -144,13 +212,14 @@ class _ContentCheck:
         place = f"entry {row.index}"
         try:
             envelope = parse_envelope(stored)
-            member = self._directory.find_by_keyid(envelope.keyid)
+            member = self._signers.find(envelope.keyid)
             if member is None:
                 return [f"{place}: expected a key of the directory"]
             verified = read_statement(verify_envelope(envelope, member.key))
         except ContractError as error:
             return [f"{place}: {error.message}"]
         statement = verified.statement
+        self._signers.learn(statement)
         said = (statement.origin, statement.seq, statement.kind.value, statement.audience.value)
         if said != (row.origin, row.seq, row.kind, row.audience) or statement.origin != member.name:
             return [f"{place}: expected origin, seq, kind and audience of its content"]
@@ -163,11 +232,22 @@ class _ContentCheck:
             return [f"entry {row.index}: expected to be told which hub it came from"]
         return []
 
-    def orphans(self, session: Session) -> list[str]:
+    def orphans(self) -> list[str]:
         """Contents that no entry names."""
         named = select(EntryRow.digest).where(EntryRow.digest == ContentRow.digest)
-        count = session.scalar(select(func.count()).select_from(ContentRow).where(~named.exists())) or 0
+        count = self._session.scalar(select(func.count()).select_from(ContentRow).where(~named.exists())) or 0
         return [f"contents: {count} that no entry names"] if count else []
+
+
+def _withdrawn(session: Session, by: EntryRow) -> str | None:
+    """The digest that a withdrawal takes back; None when it cannot be read (its own place in the log says why)."""
+    stored = session.scalar(select(ContentRow.envelope).where(ContentRow.digest == by.digest))
+    if by.kind != Kind.WITHDRAWAL.value or stored is None:
+        return None
+    try:
+        return WithdrawalBody.from_object(parse_strict(parse_envelope(stored).payload).get("body")).digest
+    except ContractError:
+        return None
 
 
 class _Tree:
@@ -189,21 +269,10 @@ class _Tree:
                 self.levels[level // TILE_HEIGHT] += value
 
     def tile(self, level: int, number: int) -> bytes:
-        if level >= len(self.levels):
+        if not (0 <= level < len(self.levels) and number >= 0):
             return b""
         width = TILE_WIDTH * 32
         return bytes(self.levels[level][number * width : (number + 1) * width])
 
     def count(self) -> int:
         return sum(-(-len(row) // (TILE_WIDTH * 32)) for row in self.levels)
-
-
-def _check_tiles(session: Session, tree: _Tree) -> list[str]:
-    findings, count = [], 0
-    for row in session.scalars(select(TileRow)):
-        count += 1
-        if row.hashes != tree.tile(row.level, row.number):
-            findings.append(f"tile {row.level}/{row.number}: expected the hashes of the entries")
-    if count != tree.count():
-        findings.append(f"tiles: expected {tree.count()}, got {count}")
-    return findings

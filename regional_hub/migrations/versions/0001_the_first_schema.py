@@ -80,6 +80,7 @@ def upgrade() -> None:
         sa.Column("via", sa.String(length=100), nullable=True),
         sa.Column("subject", sa.String(length=200), nullable=True),
         sa.Column("receipt_size", sa.BigInteger(), nullable=False),
+        sa.Column("row_check", sa.BigInteger(), nullable=False),
         sa.Column("withdrawn_by", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("index"),
         sa.UniqueConstraint("digest"),
