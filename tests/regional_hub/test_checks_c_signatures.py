@@ -616,6 +616,15 @@ def test_a_city_cannot_withdraw_what_is_not_its_own(hub: RunningHub, city: City)
     assert "envelope" in city.feed()["entries"][-1]
 
 
+def test_a_withdrawal_cannot_be_withdrawn(hub: RunningHub, city: City) -> None:
+    body = city.sign()
+    withdrawal = city.withdrawal(body)
+    hub.accept(body)
+    hub.accept(withdrawal)
+    check_problem(hub.post(city.withdrawal(withdrawal)), ProblemCode.NOT_FOUND, 404)
+    assert hub.verb("verify")["ok"]
+
+
 def test_a_receipt_is_proof_for_whoever_knows_the_hubs_key(hub: RunningHub, city: City) -> None:
     body = city.sign()
     receipt = city.api().submit(body)
