@@ -6,7 +6,7 @@ never change, and a digest is taken once, so an item that comes back ends here. 
 with its reason and tried again when the directory has grown; it never stops the stream.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -30,7 +30,7 @@ from shared_schema.problem import ProblemCode
 from shared_schema.release_rules import check_releasable
 from shared_schema.service.hub_api import HubApi
 from shared_schema.statement import HUB_KINDS, Audience, VerifiedStatement, parse_time, read_statement
-from shared_schema.trend import AggregateBody
+from shared_schema.trend import AggregateBody, TrendBody
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +73,16 @@ def add_source(session: Session, name: str, url: str, vkey: str, direction: str)
         raise HubError("expected the key that is known for this hub", code=ProblemCode.NAME_TAKEN)
 
 
-def fetch_page(api: HubApi, state: FeedState) -> tuple[FeedState, list[FeedItem]]:
-    """Read and verify the next page. Raises FeedError, HubUnreachable or HubRefused."""
+def fetch_page(api: HubApi, state: FeedState, level: Level) -> tuple[FeedState, list[FeedItem]]:
+    """Read and verify the next page for a hub of `level`. Raises FeedError, HubUnreachable or HubRefused."""
     page = parse_page(api.feed(state.next_index, state.seen_size))
-    return verify_page(state, page)
+    after, items = verify_page(state, page)
+    for item in items:
+        if item.absent == "audience" and _reaches(item.entry.audience, level):
+            raise FeedError(
+                f"expected the content of entry {item.index}, which is for this hub too", code=ProblemCode.FEED_ENTRY
+            )
+    return after, items
 
 
 def store_page(
@@ -104,27 +110,34 @@ def store_page(
     if moved.rowcount != 1:  # type: ignore[attr-defined]
         raise HubError("expected nobody else to follow the same hub at the same time", code=ProblemCode.BUSY)
     grown = False
-    taken: list[log.Arrival] = []
+    taken: dict[tuple[str, int], log.Arrival] = {}
     known = _known_digests(session, [item.entry.digest for item in items])
     for item in items:
         if item.envelope is None or item.entry.digest in known:
             continue
         try:
             verified = _verify_item(session, item, source, trust, follower)
+            _check_not_taken(taken, verified)
         except ContractError as error:
-            _set_aside(session, source, item, error, now)
+            _set_aside(session, source, item, error, now, taken)
             report.quarantined += 1
             continue
+        if not _travels(verified, source, follower):
+            continue  # nor may a membership count here that this hub's own log, and so its readers, will not have
+        taken[_place(verified)] = log.Arrival(verified, via=source)
         body = verified.statement.body
         if isinstance(body, MembershipBody):
             grown = apply_membership(trust.directory, body, verified.statement.origin) or grown
-        if _travels(verified, source, follower):
-            taken.append(log.Arrival(verified, via=source))
     if grown:
-        taken += _released(session, trust, follower)
-    _append(session, taken, follower, head, now)
+        _take_released(session, taken, trust, follower)
+    if taken:
+        log.append(session, list(taken.values()), name=follower.name, key=follower.key, head=head, now=now)
     report.appended = len(taken)
     return report
+
+
+def _place(verified: VerifiedStatement) -> tuple[str, int]:
+    return verified.statement.origin, verified.statement.seq
 
 
 def _known_digests(session: Session, digests: Sequence[str]) -> set[str]:
@@ -154,6 +167,8 @@ def _verify_relayed(
         raise VerificationError("expected a statement of the member that signed it", code=ProblemCode.WRONG_ORIGIN)
     if (statement.kind in HUB_KINDS) != (member.role is not MemberRole.NODE):
         raise VerificationError("expected a kind that the signer's role may sign", code=ProblemCode.KIND_NOT_ALLOWED)
+    if isinstance(statement.body, TrendBody):
+        raise VerificationError("expected a city's figures at its home hub alone", code=ProblemCode.KIND_NOT_ALLOWED)
     if statement.audience is not audience:
         raise VerificationError("expected the audience that the entry names", code=ProblemCode.SCHEMA)
     _check_seq(session, verified)
@@ -167,14 +182,27 @@ def _verify_relayed(
 
 
 def _check_seq(session: Session, verified: VerifiedStatement) -> None:
-    statement = verified.statement
-    known = session.scalar(
-        select(EntryRow.digest).where(EntryRow.origin == statement.origin, EntryRow.seq == statement.seq)
-    )
+    origin, seq = _place(verified)
+    known = _find_digest(session, origin, seq)
     if known is not None and known != verified.digest:
-        raise VerificationError(
-            f"expected one content for seq {statement.seq}; both are kept as evidence", code=ProblemCode.SEQ_CONFLICT
-        )
+        raise _conflict(seq)
+
+
+def _check_not_taken(taken: Mapping[tuple[str, int], log.Arrival], verified: VerifiedStatement) -> None:
+    """The same for what the page itself brought before."""
+    twin = taken.get(_place(verified))
+    if twin is not None and twin.verified.digest != verified.digest:
+        raise _conflict(verified.statement.seq)
+
+
+def _conflict(seq: int) -> VerificationError:
+    return VerificationError(
+        f"expected one content for seq {seq}; both are kept as evidence", code=ProblemCode.SEQ_CONFLICT
+    )
+
+
+def _find_digest(session: Session, origin: str, seq: int) -> str | None:
+    return session.scalar(select(EntryRow.digest).where(EntryRow.origin == origin, EntryRow.seq == seq))
 
 
 def _travels(verified: VerifiedStatement, source: str, follower: Follower) -> bool:
@@ -182,10 +210,18 @@ def _travels(verified: VerifiedStatement, source: str, follower: Follower) -> bo
     statement = verified.statement
     if isinstance(statement.body, AggregateBody) and statement.audience is Audience.HUB:
         return statement.origin == source and statement.body.complete
-    return statement.audience.reach >= max(REACH_OF_LEVEL[follower.level], Audience.NATION.reach)
+    return _reaches(statement.audience, follower.level)
 
 
-def _set_aside(session: Session, source: str, item: FeedItem, error: ContractError, now: datetime) -> None:
+def _reaches(audience: Audience, level: Level) -> bool:
+    """Whether what another hub logged for `audience` goes on to a hub of `level`."""
+    return audience.reach >= max(REACH_OF_LEVEL[level], Audience.NATION.reach)
+
+
+def _set_aside(
+    session: Session, source: str, item: FeedItem, error: ContractError, now: datetime,
+    taken: Mapping[tuple[str, int], log.Arrival],
+) -> None:  # fmt: skip
     if item.envelope is None:
         return
     stored = item.envelope.stored_bytes
@@ -201,9 +237,8 @@ def _set_aside(session: Session, source: str, item: FeedItem, error: ContractErr
     )
     if error.code is ProblemCode.SEQ_CONFLICT:
         statement = parse_strict(item.envelope.payload)
-        known = session.scalar(
-            select(EntryRow.digest).where(EntryRow.origin == statement["origin"], EntryRow.seq == statement["seq"])
-        )
+        place = statement["origin"], statement["seq"]
+        known = taken[place].verified.digest if place in taken else _find_digest(session, *place)
         session.merge(
             EvidenceRow(
                 digest=item.entry.digest,
@@ -217,33 +252,28 @@ def _set_aside(session: Session, source: str, item: FeedItem, error: ContractErr
         raise_alarm(session, source, error.code, "two contents for one seq of an origin; see evidence", now)
 
 
-def _released(session: Session, trust: Trust, follower: Follower) -> list[log.Arrival]:
-    """What was set aside and can be verified now that the directory has grown."""
-    released = []
+def _take_released(
+    session: Session, taken: dict[tuple[str, int], log.Arrival], trust: Trust, follower: Follower
+) -> None:
+    """Take what was set aside and can be verified now that the directory has grown."""
     rows = session.scalars(
         select(QuarantineRow)
         .where(QuarantineRow.code == ProblemCode.UNKNOWN_KEY.value)
         .order_by(QuarantineRow.source_index)
     ).all()
+    known = _known_digests(session, [row.digest for row in rows])
     for row in rows:
-        envelope = envelope_from_object(parse_strict(row.envelope))
-        audience = Audience(parse_strict(envelope.payload)["audience"])
-        try:
-            verified = _verify_relayed(session, envelope, audience, row.since, trust, follower)
-        except ContractError:
-            continue
+        if row.digest not in known:  # else it has come another way since
+            envelope = envelope_from_object(parse_strict(row.envelope))
+            audience = Audience(parse_strict(envelope.payload)["audience"])
+            try:
+                verified = _verify_relayed(session, envelope, audience, row.since, trust, follower)
+                _check_not_taken(taken, verified)
+            except ContractError:
+                continue
+            if _travels(verified, row.source, follower):
+                taken.setdefault(_place(verified), log.Arrival(verified, via=row.source))
         session.execute(delete(QuarantineRow).where(QuarantineRow.digest == row.digest))
-        if _travels(verified, row.source, follower):
-            released.append(log.Arrival(verified, via=row.source))
-    return released
-
-
-def _append(
-    session: Session, arrivals: Iterable[log.Arrival], follower: Follower, head: log.Head, now: datetime
-) -> None:
-    unique = {arrival.verified.digest: arrival for arrival in arrivals}
-    if unique:
-        log.append(session, list(unique.values()), name=follower.name, key=follower.key, head=head, now=now)
 
 
 def raise_alarm(session: Session, about: str, code: ProblemCode, message: str, now: datetime) -> None:

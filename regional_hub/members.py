@@ -28,6 +28,7 @@ from shared_schema.governance import ENROLMENT_KIND, EnrolmentRequest, Membershi
 from shared_schema.keys import Directory, Member, MemberRole, MemberStatus, PublicKey, same_fingerprint
 from shared_schema.period import Area
 from shared_schema.problem import ProblemCode
+from shared_schema.service.hub_api import check_hub_url
 from shared_schema.statement import Kind, parse_time
 from shared_schema.wire import WireModel
 
@@ -57,6 +58,8 @@ def request_enrolment(session: Session, body: bytes, *, now: datetime) -> Enrolm
         raise EnrolmentError("expected an enrolment request", code=ProblemCode.KIND_MISMATCH)
     request = EnrolmentRequest.from_bytes(envelope.payload)  # the key that it names must have signed it
     verify_envelope(envelope, request.public_key)
+    if request.url is not None:
+        check_hub_url(request.url)  # it will be followed
     claimed = session.execute(
         update(EnrolmentCodeRow)
         .where(

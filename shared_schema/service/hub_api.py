@@ -70,7 +70,10 @@ def check_hub_url(url: str) -> str:
 
     Raises SchemaError unless it is https, or http to this machine; without user name, query or fragment.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise SchemaError("expected an address such as https://hub.example") from None
     if parts.scheme not in ("https", "http") or not parts.hostname or parts.username or parts.password:
         raise SchemaError("expected an address such as https://hub.example")
     if parts.query or parts.fragment:

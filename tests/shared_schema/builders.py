@@ -259,11 +259,11 @@ class Log:
         self.items: list[tuple[LogEntry, Envelope]] = []
         self._nodes: dict[tuple[int, int], bytes] = {}
 
-    def append(self, envelope: Envelope, *, kind: Kind | None = None) -> None:
+    def append(self, envelope: Envelope, *, kind: Kind | None = None, audience: Audience = Audience.EUROPE) -> None:
         entry = LogEntry(
             kind=kind or Kind(envelope.kind),
             digest=envelope.digest,
-            audience=Audience.EUROPE,
+            audience=audience,
             time="2026-11-22T09:00:00Z",
         )
         for level, index, value in completed_nodes(len(self.items), [entry.leaf], self.read):
