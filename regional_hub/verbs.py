@@ -87,6 +87,8 @@ def make_code(hub: Hub, params: Params) -> Result:
     """Make a one-time code for a new member."""
     name = str(params["name"])
     _check_name(name)
+    if name == hub.name:
+        raise VerbError("name-taken", "expected the name of a member, not of this hub")
     with hub.database.write() as session:
         code = members.make_code(session, name, actor=OPERATOR, now=hub.clock())
     return {"name": name, "code": code, "valid_days": members.CODE_LIFETIME.days}
