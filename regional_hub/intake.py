@@ -87,7 +87,7 @@ def commit_submissions(
     """Steps 6 to 9, for many submissions in the caller's one transaction; a result for each, in order."""
     head = log.get_head(session, for_append=True)  # 6. nobody else appends until the commit
     known = _Known.load(session, submissions)
-    reader = TileReader(session, nodes, head.size)
+    reader = TileReader(session, nodes, head.frontier)
     results: list[Accepted | ContractError | None] = [None] * len(submissions)
     fresh: list[Submission] = []
     found: list[tuple[int, log.Entry | int, bool]] = []
@@ -103,12 +103,14 @@ def commit_submissions(
         else:
             found.append((place, entry, False))
     rows: list[log.Entry] = []
+    notes: dict[int, str] = {}
     if fresh:  # 8. entries, contents, tiles, head and checkpoint
         arrivals = [log.Arrival(item.verified) for item in fresh]
-        rows = log.append(session, arrivals, name=name, key=key, head=head, now=now, reader=reader)
+        rows, note = log.append(session, arrivals, name=name, key=key, head=head, now=now, reader=reader)
+        notes[head.size + len(rows)] = note
         known.store_highest(session)
     entries = [rows[entry] if isinstance(entry, int) else entry for _, entry, _ in found]
-    receipts = log.make_receipts(session, entries, reader)  # 9. proof for each
+    receipts = log.make_receipts(session, entries, reader, notes)  # 9. proof for each
     for (place, _, new), receipt in zip(found, receipts, strict=True):
         results[place] = Accepted(receipt, new)
     return [result for result in results if result is not None]

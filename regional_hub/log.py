@@ -6,7 +6,7 @@ other. Nobody gets a receipt before the commit. Time in the log never goes back,
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -52,6 +52,13 @@ class Entry(NamedTuple):
     receipt_size: int
     row_check: int
     withdrawn_by: int | None = None
+
+
+class Appended(NamedTuple):
+    """The new entries in order, and the checkpoint that holds them all."""
+
+    entries: list[Entry]
+    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,21 +112,20 @@ def append(
     head: Head,
     now: datetime,
     reader: TileReader | None = None,
-) -> list[Entry]:
+) -> Appended:
     """Append statements to the log in the caller's transaction; `head` was read with `for_append`.
 
-    The caller has made sure that none of them is in the log. Returns their entries in order.
+    The caller has made sure that none of them is in the log.
     """
     time = max(format_time(now), head.time)
     size = head.size + len(arrivals)
     entries = [_make_entry(arrival, head.size + place, time, size) for place, arrival in enumerate(arrivals)]
     leaves = [leaf_hash(leaf_of(entry)) for entry in entries]
-    frontier = head.frontier.extend(leaves)
     contents = [{"digest": item.verified.digest, "envelope": item.verified.envelope.stored_bytes} for item in arrivals]
     connection = session.connection()
     connection.execute(insert(_ENTRIES), [entry._asdict() for entry in entries])
     connection.execute(insert(_CONTENTS), contents)
-    (reader or TileReader(session)).grow(head.size, leaves)
+    frontier = (reader or TileReader(session)).grow(head.frontier, leaves)
     moved = connection.execute(
         _MOVE_HEAD,
         {"old_size": head.size, "new_size": size, "new_frontier": frontier.to_bytes(), "new_time": time},
@@ -129,7 +135,7 @@ def append(
     note = Checkpoint(name, size, frontier.root()).sign(key)
     connection.execute(insert(_CHECKPOINTS), {"size": size, "note": note})
     _erase_withdrawn(session, arrivals, head.size)
-    return entries
+    return Appended(entries, note)
 
 
 def _make_entry(arrival: Arrival, index: int, time: str, size: int) -> Entry:
@@ -193,16 +199,23 @@ def _erase_withdrawn(session: Session, arrivals: Sequence[Arrival], first: int) 
 
 
 def make_receipts(
-    session: Session, entries: Sequence[Entry | EntryRow], reader: TileReader | None = None
+    session: Session,
+    entries: Sequence[Entry | EntryRow],
+    reader: TileReader | None = None,
+    notes: Mapping[int, str] | None = None,
 ) -> list[bytes]:
-    """The receipts of entries (canonical JSON of `Receipt`): the same bytes whenever they are asked for."""
-    if not entries:
-        return []
+    """The receipts of entries (canonical JSON of `Receipt`): the same bytes whenever they are asked for.
+
+    `notes` has checkpoints by size that the caller knows already; the others are read.
+    """
+    known = dict(notes or {})
+    missing = {entry.receipt_size for entry in entries} - set(known)
+    if missing:
+        rows = session.connection().execute(_SELECT_NOTES, {"sizes": list(missing)})
+        known |= {row.size: row.note for row in rows}
+    quoted = {size: json.dumps(note, ensure_ascii=False) for size, note in known.items()}
     reader = reader or TileReader(session)
-    sizes = {entry.receipt_size for entry in entries}
-    rows = session.connection().execute(_SELECT_NOTES, {"sizes": list(sizes)})
-    notes = {row.size: json.dumps(row.note, ensure_ascii=False) for row in rows}
-    return [_receipt_bytes(entry, notes[entry.receipt_size], reader) for entry in entries]
+    return [_receipt_bytes(entry, quoted[entry.receipt_size], reader) for entry in entries]
 
 
 def _receipt_bytes(entry: Entry | EntryRow, note: str, reader: TileReader) -> bytes:

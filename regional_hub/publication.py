@@ -37,4 +37,4 @@ def publish(
         audience=audience,
     )
     arrival = log.Arrival(VerifiedStatement(statement, sign_statement(statement, key)))
-    return log.append(session, [arrival], name=name, key=key, head=head, now=now)[0]
+    return log.append(session, [arrival], name=name, key=key, head=head, now=now).entries[0]

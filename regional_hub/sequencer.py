@@ -19,7 +19,7 @@ from shared_schema.service.database import Database
 
 MAX_GROUP = 256
 """Statements in one transaction: enough to spread one fsync thin, few enough to answer soon."""
-MAX_WAITING = 4_096
+MAX_WAITING = 8_192
 """Beyond this a sender is told to come back: waiting in memory would only hide that the hub is too slow."""
 GATHERING_ROUNDS = 4
 """Rounds of the event loop before a group is closed: requests that have arrived already are read, verified and join.

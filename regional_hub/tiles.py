@@ -5,13 +5,14 @@ tiles. A tile only ever grows at its end; an older, narrower tile is a prefix of
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from regional_hub.errors import LogError
 from regional_hub.orm import TileRow, table_of
-from shared_schema.merkle import HASH_BYTES, TILE_HEIGHT, TILE_WIDTH, completed_nodes, node_hash
+from shared_schema.merkle import HASH_BYTES, TILE_HEIGHT, TILE_WIDTH, Frontier, completed_nodes, node_hash
 
 MAX_CACHED_NODES = 20_000
 """Two megabytes; a proof in a log of a million entries needs twenty."""
@@ -27,11 +28,40 @@ _UPDATE = (
 )
 
 
+@dataclass(frozen=True)
+class _Edge:
+    """What a transaction that wanted to commit `frontier` knew of the right edge of the tree."""
+
+    frontier: Frontier
+    nodes: dict[Node, bytes]
+    tiles: dict[Node, bytes]
+
+
 class NodeCache:
-    """Nodes of the committed part of a log: they never change, so one process may keep them between transactions."""
+    """Nodes of the committed part of a log: they never change, so one process may keep them between transactions.
+
+    The right edge that a transaction leaves is taken over by the next one only when the head it finds has the very
+    hashes that the edge leads to: not after a rollback, and not when another process has appended.
+    """
 
     def __init__(self) -> None:
         self._nodes: dict[Node, bytes] = {}
+        self._edge: _Edge | None = None
+
+    def take_edge(self, committed: Frontier) -> dict[Node, bytes]:
+        """The tiles at the right edge of the committed tree, as far as they are known."""
+        edge, self._edge = self._edge, None
+        if edge is None or edge.frontier != committed:
+            return {}
+        for (level, index), value in edge.nodes.items():
+            self.keep(level, index, value)
+        return edge.tiles
+
+    def leave_edge(self, frontier: Frontier, nodes: dict[Node, bytes], tiles: dict[Node, bytes]) -> None:
+        last = {level: max(number for other, number in tiles if other == level) for level, _ in tiles}
+        self._edge = _Edge(
+            frontier, nodes, {place: tile for place, tile in tiles.items() if last[place[0]] == place[1]}
+        )
 
     def find(self, level: int, index: int) -> bytes | None:
         return self._nodes.get((level, index))
@@ -45,16 +75,16 @@ class NodeCache:
 class TileReader:
     """Reads tree nodes out of stored tiles, and grows the tiles, within one transaction.
 
-    `committed` is the size of the log that is committed for certain; only nodes within it go into `cache`, which
+    `committed` is the frontier of the log that is committed for certain; only nodes within it go into `cache`, which
     outlives the transaction.
     """
 
-    def __init__(self, session: Session, cache: NodeCache | None = None, committed: int = 0) -> None:
+    def __init__(self, session: Session, cache: NodeCache | None = None, committed: Frontier | None = None) -> None:
         self._session = session
         self._cache = cache or NodeCache()
-        self._committed = committed
+        self._committed = committed.size if committed else 0
         self._fresh: dict[Node, bytes] = {}
-        self._tiles: dict[tuple[int, int], bytes] = {}
+        self._tiles = self._cache.take_edge(committed) if committed else {}
 
     def node(self, level: int, index: int) -> bytes:
         """The hash of a complete node. Raises LogError when the tile that should hold it is missing or short."""
@@ -85,10 +115,10 @@ class TileReader:
             self._tiles[level, number] = known
         return known
 
-    def grow(self, first: int, leaves: Sequence[bytes]) -> None:
-        """Store the tiles that change when `leaves` follow `first` leaves."""
+    def grow(self, before: Frontier, leaves: Sequence[bytes]) -> Frontier:
+        """Store the tiles that change when `leaves` follow a tree with the frontier `before`; return the new one."""
         grown: dict[tuple[int, int], bytearray] = {}
-        for level, index, value in completed_nodes(first, leaves, self.node):
+        for level, index, value in completed_nodes(before.size, leaves, self.node):
             self._fresh[level, index] = value
             if level % TILE_HEIGHT == 0:
                 place = (level // TILE_HEIGHT, index // TILE_WIDTH)
@@ -102,3 +132,6 @@ class TileReader:
             else:
                 connection.execute(insert(_TABLE), {"level": level, "number": number, "hashes": bytes(hashes)})
             self._tiles[level, number] = bytes(hashes)
+        after = before.extend(leaves)
+        self._cache.leave_edge(after, self._fresh, self._tiles)
+        return after
