@@ -176,7 +176,7 @@ def _verify_relayed(
         check_releasable(statement, trust.policy)  # it will be added up here, so it must be on the same grid
     if isinstance(statement.body, WithdrawalBody):
         target = log.find_entry(session, statement.body.digest)
-        if target is None or target.origin != statement.origin:
+        if target is None or target.origin != statement.origin or target.kind == Kind.WITHDRAWAL.value:
             raise VerificationError("expected an item of the same origin", code=ProblemCode.NOT_FOUND)
     return verified
 
