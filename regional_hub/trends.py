@@ -11,6 +11,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from regional_hub import log
 from regional_hub.aggregate import Contribution, add_up, for_display, inputs_of
 from regional_hub.members import Trust
 from regional_hub.orm import AggregateRow, ContentRow, EntryRow
@@ -22,6 +23,9 @@ from shared_schema.keys import Member, MemberRole, SigningKey
 from shared_schema.period import Area
 from shared_schema.statement import Audience, Kind
 from shared_schema.trend import AggregateBody, TableDefinition, TableReference, TrendBody
+
+MAX_LEVELS = 4
+"""A city, its region, its nation, Europe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ class Publishing:
 
 def publish_aggregates(session: Session, trust: Trust, hub: Publishing, now: datetime) -> int:
     """Publish a new revision of every sum whose inputs have changed; return the number of statements."""
+    log.get_head(session, for_append=True)  # two processes of one hub must not publish the same revision
     has_parent = any(member.role is MemberRole.PARENT for member in _direct(trust))
     published = 0
     for subject, contributions in collect(session, trust):
@@ -129,14 +134,23 @@ def _find_table(reference: TableReference, trust: Trust) -> TableDefinition | No
 
 def expected_cities(trust: Trust) -> int:
     """The number of active cities under this hub: its own, and those of the hubs below it."""
-    below = {member.name for member in _direct(trust) if member.role is MemberRole.HUB}
     return sum(
         1
         for member in trust.directory.members()
-        if member.role is MemberRole.NODE
-        and member.status == "active"
-        and (member.name in trust.direct or member.vouched_by in below)
+        if member.role is MemberRole.NODE and member.status == "active" and _is_under(member, trust)
     )
+
+
+def _is_under(member: Member, trust: Trust) -> bool:
+    """A direct member, or vouched for by a hub that is under this one."""
+    below: Member | None = member
+    for _ in range(MAX_LEVELS):
+        if below is None or below.role is MemberRole.PARENT:
+            return False
+        if below.name in trust.direct:
+            return True
+        below = trust.directory.find(below.vouched_by)
+    return False
 
 
 def _direct(trust: Trust) -> list[Member]:

@@ -6,12 +6,23 @@ hub checks again, because it trusts nobody.
 
 from fractions import Fraction
 
+from shared_schema.content import PracticeBody
 from shared_schema.errors import ReleaseRuleError
 from shared_schema.governance import PolicyBody
 from shared_schema.laplace import variance_milli
 from shared_schema.problem import ProblemCode
-from shared_schema.statement import Audience, Kind, Statement
-from shared_schema.trend import AggregateBody, TableDefinition, TableReference, TrendBody, grid_of
+from shared_schema.statement import Audience, Statement
+from shared_schema.trend import (
+    MAX_ABSOLUTE_VALUE,
+    MAX_AGENCIES,
+    MAX_CITIES,
+    MAX_VARIANCE_MILLI,
+    AggregateBody,
+    TableDefinition,
+    TableReference,
+    TrendBody,
+    grid_of,
+)
 
 VARIANCE_TOLERANCE_MILLI = 1
 
@@ -28,10 +39,14 @@ def check_releasable(statement: Statement, policy: PolicyBody) -> None:
             raise ReleaseRuleError("expected the audience hub for a city's trend: cities are added up, never compared")
     elif isinstance(body, AggregateBody):
         _check_grid(tuple(grid_of(body.cells)), get_table(body.table, policy))
+        _check_sum(body)
         if body.complete != (statement.audience is Audience.HUB):
             raise ReleaseRuleError("expected a complete sum for the hub above alone, and only such a one")
-    elif statement.kind is Kind.PRACTICE and statement.audience is Audience.HUB:
-        raise ReleaseRuleError("expected a practice to be for the region, the nation or Europe")
+    elif isinstance(body, PracticeBody):
+        if statement.audience is Audience.HUB:
+            raise ReleaseRuleError("expected a practice to be for the region, the nation or Europe")
+        if body.attribution != "city":  # only what a hub relays can leave the city's name out
+            raise ReleaseRuleError("expected the attribution city: the statement names the city that signs it")
 
 
 def check_trend(body: TrendBody, policy: PolicyBody) -> None:
@@ -44,6 +59,8 @@ def check_trend(body: TrendBody, policy: PolicyBody) -> None:
         raise ReleaseRuleError("expected a source kind that the table allows")
     if body.privacy.unit != table.unit:
         raise ReleaseRuleError("expected the unit of privacy that the table names", code=ProblemCode.PRIVACY_FLOOR)
+    if body.coverage.expected > MAX_AGENCIES:
+        raise ReleaseRuleError(f"expected at most {MAX_AGENCIES} agencies")
     if any(cell.status == "Q" for cell in body.cells):
         raise ReleaseRuleError("expected noise on every cell and none suppressed")
     _check_noise(body, table)
@@ -55,6 +72,21 @@ def get_table(reference: TableReference, policy: PolicyBody) -> TableDefinition:
     if table is None or table.fingerprint != reference.fingerprint:
         raise ReleaseRuleError("expected a table of the hub's policy, in its wording", code=ProblemCode.UNKNOWN_TABLE)
     return table
+
+
+def _check_sum(body: AggregateBody) -> None:
+    """No more than the cities in it can have released."""
+    cities = body.coverage.reporting
+    if cities > MAX_CITIES or body.agencies.expected > cities * MAX_AGENCIES:
+        raise ReleaseRuleError(f"expected at most {MAX_CITIES} cities with {MAX_AGENCIES} agencies each")
+    for cell in body.cells:
+        most = min(cell.contributors, cities)
+        if (
+            cell.contributors > cities
+            or abs(cell.estimate or 0) > most * MAX_ABSOLUTE_VALUE
+            or (cell.variance_milli or 0) > most * MAX_VARIANCE_MILLI
+        ):
+            raise ReleaseRuleError("expected a sum that the cities in it can have")
 
 
 def _check_grid(cells: tuple[tuple[str, str], ...], table: TableDefinition) -> None:

@@ -18,11 +18,18 @@ from shared_schema.vocabulary import SourceKind
 from shared_schema.wire import WireModel
 
 MAX_CELLS = 400
-MAX_ABSOLUTE_VALUE = 10**12
+MAX_ABSOLUTE_VALUE = 10**9
+MAX_VARIANCE_MILLI = 10**10
+MAX_AGENCIES = 10_000
+MAX_CITIES = 100_000
+"""Bounds of one city's cell, its variance and its agencies, and of the cities that one hub adds up (Europe has 98,000
+municipalities): with them no release, however wild, makes a sum that cannot be written down."""
+_MAX_SUM = 4 * 10**15
 CellStatus = Literal["A", "L", "Q", "B", "D"]
 """A reported (0 is a true zero before noise), L not collected, Q suppressed, B break, D definition differs."""
 WITH_VALUE = frozenset({"A", "B", "D"})
 Value = Annotated[int, Field(ge=-MAX_ABSOLUTE_VALUE, le=MAX_ABSOLUTE_VALUE)]
+SumValue = Annotated[int, Field(ge=-_MAX_SUM, le=_MAX_SUM)]
 
 
 class TableDefinition(WireModel):
@@ -78,7 +85,7 @@ class Mechanism(WireModel):
 
     name: Literal["discrete-laplace"]
     scale: Scale
-    variance_milli: Annotated[int, Field(ge=0, le=10**15)]
+    variance_milli: Annotated[int, Field(ge=0, le=MAX_VARIANCE_MILLI)]
     library: Annotated[str, Field(min_length=1, max_length=40)]
 
 
@@ -101,8 +108,8 @@ class LedgerReference(WireModel):
 class Coverage(WireModel):
     """Of how many that were expected to report, how many did: agencies for a city, cities for a hub."""
 
-    reporting: Annotated[int, Field(ge=0, le=10**6)]
-    expected: Annotated[int, Field(ge=0, le=10**6)]
+    reporting: Annotated[int, Field(ge=0, le=_MAX_SUM)]
+    expected: Annotated[int, Field(ge=0, le=_MAX_SUM)]
 
     @model_validator(mode="after")
     def _not_more_than_expected(self) -> Self:
@@ -128,11 +135,11 @@ class AggregateCell(WireModel):
 
     dims: Annotated[dict[TermId, CellCode], Field(min_length=1, max_length=1)]
     status: CellStatus
-    contributors: Annotated[int, Field(ge=0, le=10**6)]
-    estimate: Value | None = None
-    variance_milli: Annotated[int, Field(ge=0, le=10**15)] | None = None
-    low: Value | None = None
-    high: Value | None = None
+    contributors: Annotated[int, Field(ge=0, le=_MAX_SUM)]
+    estimate: SumValue | None = None
+    variance_milli: Annotated[int, Field(ge=0, le=_MAX_SUM)] | None = None
+    low: SumValue | None = None
+    high: SumValue | None = None
 
     @model_validator(mode="after")
     def _value_fits_status(self) -> Self:
