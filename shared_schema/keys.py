@@ -117,6 +117,9 @@ class MemberStatus(StrEnum):
     LEFT = "left"
 
 
+_FINAL = frozenset({MemberStatus.REVOKED, MemberStatus.LEFT})
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """One row of the directory."""
@@ -144,7 +147,7 @@ class Directory:
 
     The root is the one hub whose fingerprint a person compared. Authority goes outwards from it: a member with the
     role hub or parent may vouch for its own members; nobody can speak about a name that another hub has vouched for,
-    nor about itself, nor about the root.
+    nor about itself, nor about the root. A key that was revoked, or whose member has left, never comes back.
 
         directory = Directory(root_name, root_key)
         directory.apply(signer="nation.de", member=member)      # -> True when it changed something
@@ -153,6 +156,7 @@ class Directory:
     def __init__(self, root_name: str, root_key: PublicKey) -> None:
         self._members: dict[str, Member] = {}
         self._by_keyid: dict[str, Member] = {}
+        self._ended: set[str] = set()
         self.root = root_name
         self._put(Member(root_name, MemberRole.HUB, root_key, MemberStatus.ACTIVE, vouched_by=root_name))
 
@@ -176,6 +180,8 @@ class Directory:
         other = self._by_keyid.get(member.key.keyid)
         if other is not None and other.name != member.name:
             raise VerificationError("expected a key that no other member uses", code=ProblemCode.NAME_TAKEN)
+        if member.key.keyid in self._ended and member.status not in _FINAL:
+            raise VerificationError("expected a key that was never revoked", code=ProblemCode.KEY_NOT_VALID)
         fresh = replace(member, vouched_by=signer)
         if known == fresh:
             return False
@@ -195,5 +201,7 @@ class Directory:
         known = self._members.get(member.name)
         if known is not None:
             self._by_keyid.pop(known.key.keyid, None)
+        if member.status in _FINAL:
+            self._ended.add(member.key.keyid)
         self._members[member.name] = member
         self._by_keyid[member.key.keyid] = member

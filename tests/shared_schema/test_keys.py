@@ -274,3 +274,15 @@ def test_a_member_out_of_force_may_not_sign(changes: dict[str, object], code: Pr
 
 def test_a_member_may_sign_from_its_first_second_to_its_last() -> None:
     replace(NODE, not_before=NOW, not_after=NOW + timedelta(seconds=1)).check_may_sign(NOW)
+
+
+@pytest.mark.parametrize("status", [MemberStatus.REVOKED, MemberStatus.LEFT])
+def test_a_key_that_has_ended_never_comes_back(directory: Directory, status: MemberStatus) -> None:
+    assert directory.apply(signer=HUB, member=replace(NODE, status=status))
+    for changed in (NODE, replace(NODE, status=MemberStatus.SUSPENDED)):
+        with pytest.raises(VerificationError, match="never revoked") as caught:
+            directory.apply(signer=HUB, member=changed)
+        assert caught.value.code is ProblemCode.KEY_NOT_VALID
+    assert directory.apply(signer=HUB, member=replace(NODE, key=OTHER_KEY.public))
+    with pytest.raises(VerificationError, match="never revoked"):
+        directory.apply(signer=HUB, member=NODE)
