@@ -19,7 +19,8 @@ from regional_hub.sequencer import Sequencer
 from regional_hub.settings import HubSettings, load_settings
 from regional_hub.trends import Publishing
 from regional_hub.web import node_api
-from shared_schema.checkpoint import NoteVerifier
+from shared_schema.checkpoint import NoteVerifier, verify_checkpoint
+from shared_schema.errors import ContractError
 from shared_schema.keys import SigningKey
 from shared_schema.period import Area
 from shared_schema.service.browser import KnownHosts, SecurityHeaders, hosts_of
@@ -57,9 +58,14 @@ class Hub:
         self.body_seconds: float = BODY_SECONDS
         self.area = Area(scheme=_scheme(settings), version=settings.area_version, code=settings.area_code)
         self.database = Database(settings.database_url or f"sqlite:///{data_dir.resolve() / 'hub.db'}")
-        self.database.migrate(MIGRATIONS)
-        with self.database.write() as session:
-            log.start_log(session, settings.name, key)
+        try:
+            self.database.migrate(MIGRATIONS)
+            with self.database.write() as session:
+                log.start_log(session, settings.name, key)
+                _check_own_log(log.latest_checkpoint(session), self.verifier)
+        except BaseException:
+            self.database.close()
+            raise
         self.sequencer = Sequencer(self.database, settings.name, key, clock)
         self._trust: members.Trust | None = None
 
@@ -111,6 +117,14 @@ def _scheme(settings: HubSettings) -> Any:
     if settings.area_scheme not in ("LAU", "NUTS", "ISO3166"):
         raise VerbError("bad-settings", "expected area_scheme to be LAU, NUTS or ISO3166")
     return settings.area_scheme
+
+
+def _check_own_log(note: str, verifier: NoteVerifier) -> None:
+    """A hub that signed on in the log of another name or key would fork it."""
+    try:
+        verify_checkpoint(note, verifier)
+    except ContractError:
+        raise VerbError("wrong-database", "expected a database whose log this hub's name and key have signed") from None
 
 
 def write_key(data_dir: Path, key: SigningKey) -> None:

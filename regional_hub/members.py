@@ -109,6 +109,18 @@ def check_fingerprint(session: Session, name: str, typed: str) -> EnrolmentReque
     return request
 
 
+def check_unclaimed(directory: Directory, request: EnrolmentRequest) -> None:
+    """Nobody else may have vouched for the name or the key: readers of the log would go on believing the first word.
+
+    Raises EnrolmentError (`name-taken`).
+    """
+    if directory.find(request.name) is not None or directory.find_by_keyid(request.public_key.keyid) is not None:
+        raise EnrolmentError(
+            "expected a name and a key that no other hub has vouched for; settle it with the hub above",
+            code=ProblemCode.NAME_TAKEN,
+        )
+
+
 def admit(session: Session, request: EnrolmentRequest, *, actor: str, now: datetime) -> MembershipBody:
     """Make a checked request a member; the caller publishes the membership statement in the same transaction."""
     _check_free(session, request)

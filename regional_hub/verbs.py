@@ -116,6 +116,7 @@ def approve(hub: Hub, params: Params) -> Result:
         with hub.database.write() as session:
             audit.record(session, OPERATOR, f"enrolment-refused-{error.code.value}", name[:100], now)
         raise
+    members.check_unclaimed(hub.refresh_trust().directory, request)
     with hub.database.write() as session:
         body = members.admit(session, request, actor=OPERATOR, now=now)
         publish(session, Kind.MEMBERSHIP, body, Audience.EUROPE, name=hub.name, key=hub.key, now=now)
