@@ -4,11 +4,13 @@ Read `accept` first: it tells the whole story. Steps 1 to 5 need no database and
 steps 6 to 9 run inside one transaction for all submissions that wait at that moment (`sequencer.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import bindparam, select, tuple_, update
+from sqlalchemy import Connection, Select, and_, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from regional_hub import log
@@ -35,9 +37,19 @@ KINDS_BY_SUBMISSION = frozenset(Kind) - HUB_KINDS
 """What a city hands in. A hub's own statements are followed, except the sums for the hub above."""
 
 
-_SELECT_BY_SEQ = select(*table_of(EntryRow).columns).where(
-    tuple_(EntryRow.origin, EntryRow.seq).in_(bindparam("keys", expanding=True))
-)
+PAIRS_IN_ONE_QUERY = 64
+
+
+@lru_cache(maxsize=2)
+def _select_by_seq(pairs: int) -> Select[Any]:
+    """Entries by `pairs` of (origin, seq). Written as OR: for a list of row values SQLite reads the whole table."""
+    each = (
+        and_(EntryRow.origin == bindparam(f"origin{place}"), EntryRow.seq == bindparam(f"seq{place}"))
+        for place in range(pairs)
+    )
+    return select(*table_of(EntryRow).columns).where(or_(*each))
+
+
 _SELECT_TRENDS = select(EntryRow.origin, EntryRow.subject).where(
     EntryRow.subject.in_(bindparam("subjects", expanding=True)), EntryRow.kind == Kind.TREND.value
 )
@@ -147,6 +159,21 @@ def check_sender(verified: VerifiedStatement, member: Member, now: datetime) -> 
         raise IntakeError("expected figures of a city, not a sum", code=ProblemCode.KIND_NOT_ALLOWED)
 
 
+def _find_by_seq(connection: Connection, pairs: Collection[tuple[str, int]]) -> list[log.Entry]:
+    """The entries with these (origin, seq), in as few kinds of query as can be."""
+    entries: list[log.Entry] = []
+    rest = list(pairs)
+    size = 1 if len(rest) == 1 else PAIRS_IN_ONE_QUERY
+    while rest:
+        part, rest = rest[:size], rest[size:]
+        part += part[-1:] * (size - len(part))
+        values = {
+            f"{name}{place}": pair[way] for place, pair in enumerate(part) for way, name in enumerate(("origin", "seq"))
+        }
+        entries += [log.Entry(*row) for row in connection.execute(_select_by_seq(size), values)]
+    return entries
+
+
 class _Known:
     """What the log already has that concerns a group of submissions; grows as the group is gone through."""
 
@@ -164,14 +191,12 @@ class _Known:
         known = cls()
         statements = [item.verified.statement for item in submissions]
         connection = session.connection()
-        keys = list({(statement.origin, statement.seq) for statement in statements})
-        rows = connection.execute(_SELECT_BY_SEQ, {"keys": keys}).all()
+        for entry in _find_by_seq(connection, {(statement.origin, statement.seq) for statement in statements}):
+            known.by_seq[entry.origin, entry.seq] = entry
         subjects = {subject for item in submissions if (subject := log.subject_of(item.verified)) is not None}
         if subjects:
             trends = connection.execute(_SELECT_TRENDS, {"subjects": list(subjects)})
             known.trends = {(row.origin, row.subject) for row in trends}
-        for row in rows:
-            known.by_seq[row.origin, row.seq] = log.Entry(*row)
         origins = list({statement.origin for statement in statements})
         for row in connection.execute(_SELECT_MEMBERS, {"names": origins}):
             known.members[row.name] = (row.keyid, row.status)
