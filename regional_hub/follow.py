@@ -29,7 +29,7 @@ from shared_schema.merkle import EMPTY_ROOT, Frontier
 from shared_schema.problem import ProblemCode
 from shared_schema.release_rules import check_releasable
 from shared_schema.service.hub_api import HubApi
-from shared_schema.statement import HUB_KINDS, Audience, VerifiedStatement, parse_time, read_statement
+from shared_schema.statement import HUB_KINDS, Audience, Kind, VerifiedStatement, parse_time, read_statement
 from shared_schema.trend import AggregateBody, TrendBody
 
 
