@@ -235,6 +235,8 @@ class _Known:
             raise IntakeError("expected the digest of an item of the same origin", code=ProblemCode.NOT_FOUND)
         self.highest[statement.origin] = statement.seq
         self._in_group[place] = (submission.verified.digest, len(self._in_group))
+        if not isinstance(statement.body, WithdrawalBody):
+            self.targets[submission.verified.digest] = statement.origin
         if subject is not None:
             self.trends.add((statement.origin, subject))
         return None
