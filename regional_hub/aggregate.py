@@ -44,10 +44,9 @@ class _Term:
     scale: Fraction | None = None
 
 
-def inputs_of(contributions: Sequence[Contribution], expected: int) -> str:
+def inputs_of(digests: Sequence[str], expected: int) -> str:
     """Names what a sum is made of: equal for equal inputs, whatever their order."""
-    digests = sorted(contribution.digest for contribution in contributions)
-    return hashlib.sha256("\n".join([str(expected), *digests]).encode()).hexdigest()
+    return hashlib.sha256("\n".join([str(expected), *sorted(digests)]).encode()).hexdigest()
 
 
 def add_up(

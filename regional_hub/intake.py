@@ -15,18 +15,20 @@ from sqlalchemy.orm import Session
 
 from regional_hub import log
 from regional_hub.errors import IntakeError
-from regional_hub.members import Trust
+from regional_hub.members import Trust, get_policy, last_governance
 from regional_hub.orm import EntryRow, EvidenceRow, MemberRow, table_of
 from regional_hub.tiles import NodeCache, TileReader
 from shared_schema.envelope import Envelope, VerifiedEnvelope, parse_envelope, verify_envelope
 from shared_schema.errors import ContractError, VerificationError
-from shared_schema.governance import WithdrawalBody
+from shared_schema.governance import PolicyBody, WithdrawalBody
 from shared_schema.keys import Member, MemberRole, MemberStatus, SigningKey
 from shared_schema.problem import ProblemCode
 from shared_schema.release_rules import check_releasable
 from shared_schema.statement import (
     HUB_KINDS,
+    Audience,
     Kind,
+    Statement,
     VerifiedStatement,
     claimed_origin,
     read_statement,
@@ -67,6 +69,8 @@ class Submission:
 
     verified: VerifiedStatement
     keyid: str
+    trust_as_of: int
+    """Which state of the directory and the policy it was checked against (`Trust.as_of`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ def check_submission(body: bytes, trust: Trust, now: datetime) -> Submission:
     statement = read_statement(verified)  # 3. canonical, and of the kind it was signed as
     check_sender(statement, member, now)  # 4. the member speaks for itself, and may
     check_releasable(statement.statement, trust.policy)  # 5. nothing below the floor
-    return Submission(statement, member.key.keyid)
+    return Submission(statement, member.key.keyid, trust.as_of)
 
 
 def commit_submissions(
@@ -98,7 +102,7 @@ def commit_submissions(
 ) -> list[Accepted | ContractError]:
     """Steps 6 to 9, for many submissions in the caller's one transaction; a result for each, in order."""
     head = log.get_head(session, for_append=True)  # 6. nobody else appends until the commit
-    known = _Known.load(session, submissions)
+    known = _Known.load(session, submissions, name)
     reader = TileReader(session, nodes, head.frontier)
     results: list[Accepted | ContractError | None] = [None] * len(submissions)
     fresh: list[Submission] = []
@@ -183,11 +187,12 @@ class _Known:
         self.highest: dict[str, int] = {}
         self.members: dict[str, tuple[str, str]] = {}
         self.stored: dict[str, int] = {}
-        self.targets: dict[str, str] = {}
+        self.newer_policy: PolicyBody | None = None
+        self.targets: dict[str, tuple[str, Audience]] = {}
         self._in_group: dict[tuple[str, int], tuple[str, int]] = {}
 
     @classmethod
-    def load(cls, session: Session, submissions: Sequence[Submission]) -> "_Known":
+    def load(cls, session: Session, submissions: Sequence[Submission], name: str) -> "_Known":
         known = cls()
         statements = [item.verified.statement for item in submissions]
         connection = session.connection()
@@ -197,6 +202,8 @@ class _Known:
         if subjects:
             trends = connection.execute(_SELECT_TRENDS, {"subjects": list(subjects)})
             known.trends = {(row.origin, row.subject) for row in trends}
+            if last_governance(session) > min(item.trust_as_of for item in submissions):
+                known.newer_policy = get_policy(session, name)
         origins = list({statement.origin for statement in statements})
         for row in connection.execute(_SELECT_MEMBERS, {"names": origins}):
             known.members[row.name] = (row.keyid, row.status)
@@ -205,8 +212,8 @@ class _Known:
         withdrawn = {item.body.digest for item in statements if isinstance(item.body, WithdrawalBody)}
         if withdrawn:
             items = (EntryRow.digest.in_(withdrawn)) & (EntryRow.kind != Kind.WITHDRAWAL.value)
-            pairs = session.execute(select(EntryRow.digest, EntryRow.origin).where(items))
-            known.targets = dict(pairs.all())
+            found = session.execute(select(EntryRow.digest, EntryRow.origin, EntryRow.audience).where(items))
+            known.targets = {row.digest: (row.origin, Audience(row.audience)) for row in found}
         return known
 
     def check_order(self, session: Session, submission: Submission, now: datetime) -> log.Entry | int | None:
@@ -229,17 +236,29 @@ class _Known:
         highest = self.highest[statement.origin]
         if statement.seq <= highest:
             raise IntakeError(f"expected a seq above {highest}", code=ProblemCode.SEQ_TOO_LOW)
+        if self.newer_policy is not None:  # another process of this hub has put one in force meanwhile
+            check_releasable(statement, self.newer_policy)
         if subject is not None and (statement.origin, subject) in self.trends:
             raise IntakeError("expected one release for a table and period", code=ProblemCode.RELEASE_RULE)
-        if isinstance(statement.body, WithdrawalBody) and self.targets.get(statement.body.digest) != statement.origin:
-            raise IntakeError("expected the digest of an item of the same origin", code=ProblemCode.NOT_FOUND)
+        if isinstance(statement.body, WithdrawalBody):
+            self._check_withdrawal(statement, statement.body)
         self.highest[statement.origin] = statement.seq
         self._in_group[place] = (submission.verified.digest, len(self._in_group))
         if not isinstance(statement.body, WithdrawalBody):
-            self.targets[submission.verified.digest] = statement.origin
+            self.targets[submission.verified.digest] = (statement.origin, statement.audience)
         if subject is not None:
             self.trends.add((statement.origin, subject))
         return None
+
+    def _check_withdrawal(self, statement: Statement, body: WithdrawalBody) -> None:
+        origin, audience = self.targets.get(body.digest, (None, Audience.HUB))
+        if origin != statement.origin:
+            raise IntakeError("expected the digest of an item of the same origin", code=ProblemCode.NOT_FOUND)
+        if statement.audience.reach < audience.reach:
+            raise IntakeError(
+                "expected a withdrawal that travels as far as its item, so that every holder erases it",
+                code=ProblemCode.RELEASE_RULE,
+            )
 
     def _check_member(self, submission: Submission) -> None:
         # Between the check of the request and this transaction another process may have revoked the member.

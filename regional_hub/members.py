@@ -246,7 +246,7 @@ def load_trust(session: Session, name: str, key: PublicKey) -> Trust:
         directory.apply(signer=name, member=to_member(row, name))
     for body, origin in _relayed_memberships(session):
         apply_membership(directory, body, origin)
-    return Trust(name, directory, frozenset(row.name for row in rows), _own_policy(session, name), as_of)
+    return Trust(name, directory, frozenset(row.name for row in rows), get_policy(session, name), as_of)
 
 
 def last_governance(session: Session) -> int:
@@ -277,7 +277,8 @@ def _relayed_memberships(session: Session) -> Iterable[tuple[MembershipBody, str
             yield body, origin
 
 
-def _own_policy(session: Session, name: str) -> PolicyBody:
+def get_policy(session: Session, name: str) -> PolicyBody:
+    """The hub's policy in force. Raises HubError when there is none."""
     stored = session.scalars(
         select(ContentRow.envelope)
         .join(EntryRow, EntryRow.digest == ContentRow.digest)

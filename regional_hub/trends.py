@@ -4,9 +4,11 @@ A hub adds up its direct members only, so nothing is counted twice: a city's rel
 hub above counts that hub's complete sum. A late city makes a new revision; the earlier one stays in the log.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -42,30 +44,28 @@ def publish_aggregates(session: Session, trust: Trust, hub: Publishing, now: dat
     """Publish a new revision of every sum whose inputs have changed; return the number of statements."""
     log.get_head(session, for_append=True)  # two processes of one hub must not publish the same revision
     has_parent = any(member.role is MemberRole.PARENT for member in _direct(trust))
+    expected = expected_cities(trust)
     published = 0
-    for subject, contributions in collect(session, trust):
-        table = _find_table(contributions[0].body.table, trust)
+    for subject, digests in newest_digests(session, trust):
+        inputs = inputs_of(digests, expected)
+        rows = {complete: session.get(AggregateRow, (subject, complete)) for complete in (True, False)}
+        changed = [complete for complete, row in rows.items() if row is None or row.inputs != inputs]
+        if not changed or (changed == [True] and not has_parent):
+            continue  # most sums never change again, so their contents are not even read
+        contributions = load_contributions(session, digests, trust)
+        table = _find_table(contributions[0].body.table, trust) if contributions else None
         if table is None:
             continue
-        expected = expected_cities(trust)
-        inputs = inputs_of(contributions, expected)
-        for complete in (True, False) if has_parent else (False,):
-            row = session.get(AggregateRow, (subject, complete))
-            if row is not None and row.inputs == inputs:
+        for complete in changed:
+            if complete and not has_parent:
                 continue
+            row = rows[complete]
             revision = 1 if row is None else row.revision + 1
             body = add_up(contributions, table, hub.area, expected=expected, revision=revision)
             if not complete:
                 body = for_display(body, min_contributors=trust.policy.min_contributors)
-            entry = publish(
-                session,
-                Kind.AGGREGATE,
-                body,
-                Audience.HUB if complete else Audience(hub.level),
-                name=hub.name,
-                key=hub.key,
-                now=now,
-            )
+            audience = Audience.HUB if complete else Audience(hub.level)
+            entry = publish(session, Kind.AGGREGATE, body, audience, name=hub.name, key=hub.key, now=now)
             session.merge(
                 AggregateRow(subject=subject, complete=complete, revision=revision, inputs=inputs, digest=entry.digest)
             )
@@ -76,53 +76,58 @@ def publish_aggregates(session: Session, trust: Trust, hub: Publishing, now: dat
 
 def complete_sums(session: Session, trust: Trust, area: Area) -> list[AggregateBody]:
     """Every complete sum as it is now, for the operator and for checks; nothing is published."""
-    sums = []
-    for _, contributions in collect(session, trust):
-        table = _find_table(contributions[0].body.table, trust)
+    expected, sums = expected_cities(trust), []
+    for _, digests in newest_digests(session, trust):
+        contributions = load_contributions(session, digests, trust)
+        table = _find_table(contributions[0].body.table, trust) if contributions else None
         if table is not None:
-            sums.append(add_up(contributions, table, area, expected=expected_cities(trust), revision=1))
+            sums.append(add_up(contributions, table, area, expected=expected, revision=1))
     return sums
 
 
-def collect(session: Session, trust: Trust) -> Iterable[tuple[str, list[Contribution]]]:
-    """Yield (subject, contributions) for every table and period: the newest statement of each direct member."""
+def newest_digests(session: Session, trust: Trust) -> Iterator[tuple[str, list[str]]]:
+    """Yield (subject, digests) for every table and period: the newest statement of each direct member that is held."""
     rows = session.execute(
-        select(EntryRow.subject, EntryRow.origin, EntryRow.digest, EntryRow.kind, ContentRow.envelope)
-        .join(ContentRow, ContentRow.digest == EntryRow.digest)
+        select(EntryRow.subject, EntryRow.origin, EntryRow.digest)
         .where(
             EntryRow.subject.is_not(None),
             EntryRow.kind.in_((Kind.TREND.value, Kind.AGGREGATE.value)),
             EntryRow.audience == Audience.HUB.value,
             EntryRow.origin != trust.name,
+            EntryRow.withdrawn_by.is_(None),
         )
         .order_by(EntryRow.subject, EntryRow.index)
     )
-    subject: str | None = None
-    newest: dict[str, Contribution] = {}
-    for row in rows:
-        if row.subject != subject:
-            if subject is not None and newest:
-                yield subject, list(newest.values())
-            subject, newest = row.subject, {}
-        contribution = _contribution(row.origin, row.digest, row.kind, row.envelope, trust)
-        if contribution is not None:
-            newest[row.origin] = contribution
-    if subject is not None and newest:
-        yield subject, list(newest.values())
+    for subject, group in groupby(rows, key=attrgetter("subject")):
+        newest = {row.origin: row.digest for row in group if _adds(row.origin, trust)}
+        if newest:
+            yield subject, list(newest.values())
 
 
-def _contribution(origin: str, digest: str, kind: str, stored: bytes, trust: Trust) -> Contribution | None:
+def _adds(origin: str, trust: Trust) -> bool:
     member = trust.find_direct(origin)
-    if member is None or member.role is MemberRole.PARENT:
-        return None
+    return member is not None and member.role is not MemberRole.PARENT
+
+
+def load_contributions(session: Session, digests: Sequence[str], trust: Trust) -> list[Contribution]:
+    """The contents of statements; one in a wording of the table that is not in force any more is left out."""
+    rows = session.execute(
+        select(EntryRow.origin, EntryRow.digest, EntryRow.kind, ContentRow.envelope)
+        .join(ContentRow, ContentRow.digest == EntryRow.digest)
+        .where(EntryRow.digest.in_(digests))
+        .order_by(EntryRow.index)
+    )
+    contributions = [_contribution(row.origin, row.digest, row.kind, row.envelope) for row in rows]
+    return [item for item in contributions if _find_table(item.body.table, trust) is not None]
+
+
+def _contribution(origin: str, digest: str, kind: str, stored: bytes) -> Contribution:
     payload = parse_strict(envelope_from_object(parse_strict(stored)).payload)
     body: TrendBody | AggregateBody
     if kind == Kind.TREND.value:
         body = TrendBody.from_object(payload["body"])
     else:
         body = AggregateBody.from_object(payload["body"])
-    if _find_table(body.table, trust) is None:  # a wording that an earlier policy had
-        return None
     return Contribution(origin, digest, body)
 
 

@@ -205,7 +205,7 @@ def _follow_one(hub: Hub, name: str) -> Result:
         with hub.api(url) as api:
             for _ in range(MAX_PAGES_A_RUN):
                 after, items = follow.fetch_page(api, state, hub.settings.level)
-                trust = hub.reload_trust()
+                trust = hub.refresh_trust()
                 with hub.database.write() as session:
                     page = follow.store_page(
                         session, name, state, after, items, trust=trust, follower=hub.follower, now=hub.clock()

@@ -40,7 +40,11 @@ class Database:
             self._reader = _sqlite_engine(url, begin="BEGIN", pool_size=READERS, query_only=True)
         else:
             self._writer = self._reader = create_engine(
-                url, pool_size=READERS, pool_pre_ping=True, hide_parameters=True
+                url,
+                pool_size=READERS,
+                pool_pre_ping=True,
+                hide_parameters=True,
+                connect_args={"options": f"-c lock_timeout={BUSY_TIMEOUT_MS}"},
             )
 
     @contextmanager

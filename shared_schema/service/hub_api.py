@@ -5,6 +5,7 @@ What comes back is bytes or checked models; whoever calls verifies proofs and si
 """
 
 import json
+import time
 from collections.abc import Callable
 from datetime import datetime
 from ipaddress import ip_address
@@ -26,6 +27,8 @@ from shared_schema.wire import WireModel
 Model = TypeVar("Model", bound=WireModel)
 TIMEOUT = httpx.Timeout(15.0, connect=5.0)
 MAX_RETRY_AFTER_SECONDS = 3600
+TOTAL_SECONDS = 120
+"""8 MB in two minutes: a line of half a megabit. Slower than that is not an answer but a held connection."""
 
 
 class HubUnreachable(Exception):
@@ -165,7 +168,10 @@ def _bounded(response: httpx.Response) -> bytes:
     if response.headers.get("content-encoding", "identity").lower() != "identity":
         raise HubUnreachable("expected an answer without content encoding")
     parts, size = [], 0
+    deadline = time.monotonic() + TOTAL_SECONDS
     for part in response.iter_raw():
+        if time.monotonic() > deadline:  # the client's own timeout begins anew with every byte
+            raise HubUnreachable(f"expected the whole answer within {TOTAL_SECONDS} seconds")
         size += len(part)
         if size > MAX_RESPONSE_BYTES:
             raise HubUnreachable(f"expected an answer of at most {MAX_RESPONSE_BYTES} bytes")
@@ -193,9 +199,14 @@ def _problem(content: bytes, status: int) -> tuple[str, int, str]:
     """Code, status and sentence of a problem document; texts of a hub are cut and shown to people only."""
     try:
         document = json.loads(content)
-        return str(document["code"])[:60], status, str(document["detail"])[:600]
+        return _printable(document["code"], 60), status, _printable(document["detail"], 600)
     except (ValueError, KeyError, TypeError, RecursionError):
         return "unknown", status, "the hub gave no reason"
+
+
+def _printable(value: object, limit: int) -> str:
+    """A text of a hub for a terminal: no control characters, so that it cannot paint over what stands there."""
+    return "".join(character for character in str(value)[:limit] if character.isprintable())
 
 
 def _read(model: type[Model], content: bytes) -> Model:

@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from shared_schema.errors import ContractError
@@ -122,6 +123,9 @@ def install_problem_handlers(app: FastAPI) -> None:
             return problem_response(ProblemCode.STORAGE_FULL, _SENTENCES[ProblemCode.STORAGE_FULL])
         raise error
 
+    async def no_connection(_request: Request, _error: Exception) -> Response:
+        return problem_response(ProblemCode.BUSY, _SENTENCES[ProblemCode.BUSY], {"Retry-After": "1"})
+
     async def unexpected_error(_request: Request, _error: Exception) -> Response:
         return problem_response(ProblemCode.INTERNAL, _SENTENCES[ProblemCode.INTERNAL])
 
@@ -129,4 +133,5 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, validation_error)
     app.add_exception_handler(HTTPException, http_error)
     app.add_exception_handler(OperationalError, database_error)
+    app.add_exception_handler(PoolTimeout, no_connection)
     app.add_exception_handler(Exception, unexpected_error)

@@ -128,6 +128,6 @@ def test_a_suppressed_cell_from_below_is_an_interval_and_never_zero() -> None:
 
 
 def test_inputs_are_named_whatever_their_order() -> None:
-    first, second = city("a", 1, 1, 1), city("b", 1, 1, 1)
+    first, second = city("a", 1, 1, 1).digest, city("b", 1, 1, 1).digest
     assert inputs_of([first, second], 3) == inputs_of([second, first], 3)
     assert len({inputs_of([first], 3), inputs_of([first], 4), inputs_of([first, second], 3), inputs_of([], 3)}) == 4
