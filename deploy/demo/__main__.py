@@ -103,7 +103,7 @@ def _print_findings(findings: Findings, federation: Federation, options: argpars
         f"  seconds                       {findings.seconds}",
         *(f"  PROBLEM: {problem}" for problem in findings.problems),
         "",
-        f"Where to look (accounts on every node: {COORDINATOR}, coordinator; {REVIEWER}, reviewer)",
+        f"Where to look (people on every node: {COORDINATOR}, coordinator; {REVIEWER}, reviewer)",
         *(f"  {program.name:16} {program.url}  {program.data}" for program in federation.programs),
     ]
     print("\n".join(lines), file=out, flush=True)
