@@ -25,6 +25,8 @@ from shared_schema.service.problems import problem_response
 from shared_schema.statement import Kind
 
 ITEMS_A_PAGE = 50
+LAST_PAGE = 1_000_000
+"""Beyond it lies nothing, and at some point a number that no database takes."""
 LATEST_OUTBOX_ROWS = 10
 AGGREGATES_READ = 1_000
 """Two years of a dozen tables from three hubs with a few revisions each."""
@@ -119,7 +121,7 @@ class Site:
     def inbox(self, show: str = "lessons", kind: str = "", page: int = 1) -> Response:
         """The items, filtered by a view or by one kind, a page at a time."""
         view = self._view(show, kind)
-        if view is None or page < 1:
+        if view is None or not 1 <= page <= LAST_PAGE:
             return self.message(404, "There is no such list", "Choose one of the lists of the inbox.")
         offset = (page - 1) * ITEMS_A_PAGE
         with self._database.read() as session:
