@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 from fastapi import FastAPI
+from sqlalchemy.exc import SQLAlchemyError
 
 from local_node import outbox
 from local_node.rounds import Rounds
@@ -54,9 +55,13 @@ class Node:
         self.transport = transport
         self.area = Area(scheme="LAU", version=settings.area_version, code=settings.area_code)
         self.database = Database(f"sqlite:///{data_dir.resolve() / DATABASE_FILE}")
-        self.database.migrate(MIGRATIONS)
-        with self.database.write() as session:
-            outbox.take_up_again(session)
+        try:
+            self.database.migrate(MIGRATIONS)
+            with self.database.write() as session:
+                outbox.take_up_again(session)
+        except SQLAlchemyError as error:
+            self.database.close()
+            raise VerbError("database", database_trouble(data_dir, error)) from None
         self.rounds = Rounds(self.database, settings.name, key, clock, transport)
 
     @property
@@ -72,6 +77,12 @@ class Node:
 def open_node(data_dir: Path, clock: Callable[[], datetime] = utc_now) -> Node:
     """The node of a data directory, whose lock the caller holds. Raises VerbError with what is missing."""
     return Node(data_dir, load_settings(data_dir), load_key(data_dir), clock)
+
+
+def database_trouble(data_dir: Path, error: SQLAlchemyError) -> str:
+    """What a person can do about it: the database's own words, which hold no record, and where it lies."""
+    cause = str(getattr(error, "orig", None) or type(error).__name__)
+    return f"expected a database that can be read and written at {data_dir / DATABASE_FILE}: {cause}"
 
 
 def write_key(data_dir: Path, key: SigningKey) -> None:
@@ -107,7 +118,14 @@ def create_app(node: Node, handle_verb: Callable[[str, JsonObject], JsonObject])
     """
 
     async def handle(verb: str, params: JsonObject) -> JsonObject:
-        return await asyncio.to_thread(handle_verb, verb, params)
+        try:
+            return await asyncio.to_thread(handle_verb, verb, params)
+        except VerbError:
+            raise
+        except Exception as error:  # a trace could show what a record holds
+            get_logger().error("verb-failed", verb=verb, error_type=type(error).__name__)
+            message = f"expected no {type(error).__name__}; this is a mistake in the program, report it"
+            raise VerbError("internal", message) from None
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

@@ -7,6 +7,9 @@ to load (web, database, OpenDP) is loaded only by the commands that need it.
 import json
 import re
 import secrets
+import socket
+import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -64,6 +67,7 @@ Request = Annotated[str, typer.Argument(help="The request's id, for example r1."
 def main() -> None:
     """The entry point: turns what is wrong, here or in the command line itself, into one line and exit code 2."""
     try:
+        _check_arguments(sys.argv)
         code = cli(standalone_mode=False)
     except VerbError as error:
         _complain(error.message)
@@ -75,7 +79,27 @@ def main() -> None:
         raise SystemExit(WRONG) from None
     except KeyboardInterrupt:
         raise SystemExit(INTERRUPTED) from None
+    except OSError as error:
+        _complain(f"expected to read and write {error.filename or 'the data directory'}: {error.strerror or 'cannot'}")
+        raise SystemExit(WRONG) from None
+    except Exception as error:  # a trace could show what a record holds; where it happened is enough to report it
+        _complain(f"expected no {type(error).__name__} {_place_of(error)}; this is a mistake in the program, report it")
+        raise SystemExit(WRONG) from None
     raise SystemExit(code if isinstance(code, int) else 0)
+
+
+def _check_arguments(arguments: Sequence[str]) -> None:
+    """Raise VerbError for bytes that are no text: they cannot be stored, shown or signed."""
+    try:
+        "".join(arguments).encode()
+    except UnicodeEncodeError:
+        raise VerbError("bad-parameter", "expected arguments in UTF-8") from None
+
+
+def _place_of(error: Exception) -> str:
+    """Where in the program it happened, as file and line."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"in {Path(last.filename).name} line {last.lineno}"
 
 
 def _complain(message: str) -> None:
@@ -169,6 +193,8 @@ def init(
 ) -> None:
     """Make a node: its key, its settings, its database, its two people."""
     from local_node.app import load_key
+    from local_node.errors import NodeError
+    from local_node.people import check_id
 
     values: dict[str, str | int] = {
         "name": name,
@@ -181,6 +207,11 @@ def init(
     settings = check_settings(dict(values))
     if coordinator == reviewer:
         raise VerbError("same-person", "expected two people: nobody releases anything alone")
+    try:  # before anything is made: a half-made node would keep the one of the two that is good
+        check_id(coordinator)
+        check_id(reviewer)
+    except NodeError as error:
+        raise VerbError(error.code, error.message) from None
     with own_directory(data):
         if (data / FILE_NAME).exists():
             raise VerbError("exists", f"expected a data directory without {FILE_NAME}; a node is never overwritten")
@@ -240,6 +271,7 @@ def serve(
 
     configure_logging(verbose=verbose)
     with own_directory(data):
+        _check_port(settings.host, settings.port)
         node = Node(data, settings, load_key(data))
         app = create_app(node, lambda verb, params: verbs.run(node, verb, params))
         Console(stderr=True, soft_wrap=True, highlight=False).print(f"http://{_in_url(settings.host)}:{settings.port}/")
@@ -259,6 +291,20 @@ def serve(
             )
         finally:
             node.close()
+
+
+def _check_port(host: str, port: int) -> None:
+    """Raise VerbError when nobody can listen there, which uvicorn would say in words and with a code of its own."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as error:
+        raise VerbError(
+            "port",
+            f"expected port {port} to be free ({error.strerror}); choose another one with --port or in {FILE_NAME}",
+        ) from None
 
 
 def _in_url(host: str) -> str:

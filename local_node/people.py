@@ -23,8 +23,7 @@ class PersonError(NodeError):
 
 def add_person(session: Session, person_id: str, role: str, *, by: str, now: datetime) -> Person:
     """Register somebody. Raises PersonError: a malformed id, an unknown role, an id that is taken."""
-    if not _ID.fullmatch(person_id):
-        raise PersonError("expected an id of small letters, digits, dot, dash or underscore, 40 at most")
+    check_id(person_id)
     if role not in list(Role):
         raise PersonError(f"expected a role: {', '.join(Role)}")
     if session.get(PersonRow, person_id) is not None:
@@ -33,6 +32,12 @@ def add_person(session: Session, person_id: str, role: str, *, by: str, now: dat
     session.flush()
     audit.append(session, by, "person.added", f"{person_id}/{role}", now)
     return Person(person_id, Role(role))
+
+
+def check_id(person_id: str) -> None:
+    """Raise PersonError unless somebody can have this id."""
+    if not _ID.fullmatch(person_id):
+        raise PersonError("expected an id of small letters, digits, dot, dash or underscore, 40 at most")
 
 
 def get_person(session: Session, person_id: str) -> Person:

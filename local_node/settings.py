@@ -92,7 +92,7 @@ def load_settings(data_dir: Path, **changes: Any) -> NodeSettings:
         values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise VerbError("no-settings", f"expected {path}; make it with: local-node init") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+    except ValueError:  # no TOML, no UTF-8, or a number of thousands of digits
         raise VerbError("bad-settings", f"expected TOML in {path}; {SAMPLE}") from None
     return check_settings(values | changes)
 

@@ -6,8 +6,10 @@ What is wrong is a VerbError with one sentence.
 
 from collections.abc import Callable
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from local_node import sync
-from local_node.app import Node
+from local_node.app import Node, database_trouble
 from local_node.errors import NodeError
 from local_node.verbs import exchange, releases, standing
 from local_node.verbs.parameters import Params, Result
@@ -31,6 +33,8 @@ def run(node: Node, verb: str, params: Params) -> Result:
         raise VerbError(sync.UNREACHABLE, f"{error.message}; everything stays here, try again later") from None
     except HubRefused as error:
         raise VerbError(error.code, f"the hub refused: {error.message}") from None
+    except SQLAlchemyError as error:
+        raise VerbError("database", database_trouble(node.data_dir, error)) from None
     except KeyError as error:
         raise VerbError("bad-parameter", f"expected the parameter {error.args[0]}") from None
 
