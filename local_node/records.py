@@ -28,10 +28,10 @@ from shared_schema.errors import SchemaError
 from shared_schema.names import CellCode, TermId
 from shared_schema.period import Period, parse_period
 from shared_schema.vocabulary import SourceKind
-from shared_schema.wire import describe
 
 MAX_FILE_BYTES: Final = 5 * 1024 * 1024  # thirty years of daily events; small enough to read whole
-MAX_COUNT: Final = 10**9  # far above any city's month, far below what a database or JSON integer holds
+MAX_COUNT: Final = 10**8  # far above any city's month
+MAX_MAPPING_ERRORS: Final = 5
 DELIMITERS: Final = ",;\t"
 DATE_FORMATS: Final = {"iso": "%Y-%m-%d", "german": "%d.%m.%Y"}
 _COUNT: Final = re.compile(r"[0-9]{1,10}", re.ASCII)
@@ -126,6 +126,7 @@ class EventsMapping(_Mapping):
 
 Mapping = Annotated[ReturnsMapping | EventsMapping, Field(discriminator="kind")]
 _MAPPING: Final[TypeAdapter[ReturnsMapping | EventsMapping]] = TypeAdapter(Mapping)
+_FIELDS: Final = {*ReturnsMapping.model_fields, *EventsMapping.model_fields, *DimensionColumn.model_fields}
 
 
 def parse_mapping(data: bytes) -> ReturnsMapping | EventsMapping:
@@ -140,12 +141,26 @@ def parse_mapping(data: bytes) -> ReturnsMapping | EventsMapping:
         value: Any = tomllib.loads(data.decode("utf-8"))
         mapping = _MAPPING.validate_json(json.dumps(value, default=str))
     except ValidationError as error:
-        raise RecordError(f"expected another mapping: {describe(error)}", code="mapping") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError):
+        raise RecordError(f"expected another mapping: {_explain(error)}", code="mapping") from None
+    except (ValueError, RecursionError):  # no TOML, no UTF-8, or a number of thousands of digits
         raise RecordError("expected a mapping in TOML (UTF-8)", code="mapping") from None
     if isinstance(mapping, ReturnsMapping) and len(set(mapping.columns.values())) != len(mapping.columns):
         raise RecordError("expected another mapping: every cell from one column", code="mapping")
     return mapping
+
+
+def _explain(error: ValidationError) -> str:
+    """The fields that are wrong, by the names that a mapping gives them; never a name or a value of the agency's."""
+    parts = []
+    for item in error.errors(include_input=False, include_url=False, include_context=False)[:MAX_MAPPING_ERRORS]:
+        if item["type"].startswith("union_tag"):
+            return "kind: expected returns or events"
+        place = ".".join(str(part) for part in item["loc"][1:] if part in _FIELDS)
+        if item["type"] == "extra_forbidden":
+            place = f"a field in {place} that no mapping has" if place else "a field that no mapping has"
+        parts.append(f"{place}: {item['msg'].removeprefix('Value error, ')}")
+    more = error.error_count() - len(parts)
+    return "; ".join(parts) + (f"; and {more} more" if more else "")
 
 
 # --- the file ------------------------------------------------------------------------------------------------------

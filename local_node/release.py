@@ -129,11 +129,12 @@ def request_words(
         # The hub's word in place of the city's (kind `relayed`) is not built; naming the city would break the promise.
         raise ReleaseError("expected attribution city: other ones cannot be kept yet", code="attribution")
     fields = {name: _tidy(value) for name, value in draft.items()}
-    screened = screen(free_texts(fields))
-    note = _review_note(session, person, screened)
     model = STATEMENT_BODIES[kind]
     place = {"area": area.to_object()} if "area" in model.model_fields else {}
-    body = model.from_object({**fields, **place, "review": note.to_object()})
+    model.from_object({**fields, **place, "review": _review_note(session, person).to_object()})  # 1. short enough
+    screened = screen(free_texts(fields))  # 2. for this: its patterns take minutes for a text of any length
+    note = _review_note(session, person, screened)
+    body = model.from_object({**fields, **place, "review": note.to_object()})  # 3. exactly what will be signed
     return request_store.add_request(
         session,
         kind=kind,

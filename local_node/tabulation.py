@@ -15,11 +15,12 @@ from typing import Final, Literal
 from local_node.errors import TabulationError
 from local_node.records import EventRecord, ReturnRecord
 from shared_schema.period import Period, parse_period
-from shared_schema.trend import Coverage, TableDefinition
+from shared_schema.trend import MAX_ABSOLUTE_VALUE, Coverage, TableDefinition
 from shared_schema.vocabulary import SourceKind
 
 REPORTED: Final = "A"
 NOT_COLLECTED: Final = "L"
+MAX_CELL: Final = MAX_ABSOLUTE_VALUE // 2  # with its noise it still has a place in a statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def tabulate(
 
     Raises TabulationError: a table that counts persons (agencies do not supply file references yet), a code outside
     the grid, the same cell reported twice, several source kinds or one that the table does not allow, nothing
-    collected at all.
+    collected at all, more in a cell than a statement has a place for.
     """
     if table.unit != "record":
         raise TabulationError(f"expected a table that counts records, and {table.id} counts persons", code="unit")
@@ -85,6 +86,8 @@ def tabulate(
         sums[cell] += value
     if not sums:
         raise TabulationError(f"expected at least one cell of {table.id} to be collected in the period", code="empty")
+    if max(sums.values()) > MAX_CELL:
+        raise TabulationError(f"expected at most {MAX_CELL} in a cell of {table.id}", code="too-large")
     cells = tuple(
         FrequencyCell(code, REPORTED, sums[code]) if code in sums else FrequencyCell(code, NOT_COLLECTED, None)
         for code in table.cells

@@ -128,7 +128,9 @@ def inbox_list(node: Node, params: Params) -> Result:
     """What was read from the hubs."""
     kinds = [choose(Kind, params["kind"])] if params.get("kind") else []
     state = choose(InboxState, params["state"]) if params.get("state") else None
-    limit = int(params.get("limit") or LISTED)
+    limit = LISTED if params.get("limit") is None else params["limit"]
+    if not isinstance(limit, int) or not 1 <= limit <= LISTED:
+        raise VerbError("bad-parameter", f"expected a limit from 1 to {LISTED}")
     with node.database.read() as session:
         items = inbox.list_items(session, kinds=kinds, state=state, limit=limit)
     return {"items": [_item(item) for item in items]}

@@ -24,9 +24,11 @@ def choose(kinds: type[Choice], text: str) -> Choice:
 def read_file(path: str, limit: int) -> bytes:
     """The bytes of a file. Raises VerbError when it cannot be read or is larger than `limit`."""
     try:
+        if not Path(path).is_file():  # to open a pipe would wait for its other end, in the serving process
+            raise VerbError("no-file", f"expected an ordinary file at {path}")
         with Path(path).open("rb") as file:
             data = file.read(limit + 1)
-    except OSError:
+    except (OSError, ValueError):
         raise VerbError("no-file", f"expected a file that can be read at {path}") from None
     if len(data) > limit:
         raise VerbError("too-large", f"expected a file of at most {limit // 1024} KiB at {path}")

@@ -3,11 +3,21 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy.orm import Session
 
 from local_node import request_store
 from local_node.app import Node
 from local_node.narrative import free_texts
-from local_node.records import MAX_FILE_BYTES, RowError, parse_csv, parse_mapping
+from local_node.records import (
+    MAX_FILE_BYTES,
+    EventsMapping,
+    ReturnsMapping,
+    RowError,
+    parse_csv,
+    parse_mapping,
+)
 from local_node.request_store import StoredRequest
 from local_node.review import ReleaseRequest, RequestState
 from local_node.verbs.exchange import home_policy
@@ -19,6 +29,10 @@ from shared_schema.statement import Audience
 
 MAX_PRACTICE_BYTES = 256 * 1024
 MAX_ROW_ERRORS = 10
+MAX_ERRORS_LISTED = 1_000
+"""So that the answer about any file fits through the control socket."""
+MAX_DEPTH = 20
+"""Deeper than any body; far from where reading it would end."""
 NEXT = {
     RequestState.REQUESTED: "another person decides: local-node release approve, or refuse",
     RequestState.APPROVED: "it is signed and sent with the next sync: local-node sync",
@@ -43,6 +57,7 @@ def import_records(node: Node, params: Params) -> Result:
     if parsed.errors and not accept_good_rows:
         raise VerbError("bad-rows", _explain_rows(parsed.errors))
     with node.database.write() as session:
+        _check_grid(session, mapping)
         report = record_store.store(
             session,
             parsed,
@@ -59,15 +74,38 @@ def import_records(node: Node, params: Params) -> Result:
         "replaced": report.replaced,
         "unchanged": report.unchanged,
         "late": report.late,
-        "errors": [{"line": error.line, "column": error.column, "message": error.message} for error in parsed.errors],
+        "wrong": len(parsed.errors),
+        "errors": [
+            {"line": error.line, "column": error.column, "message": error.message}
+            for error in parsed.errors[:MAX_ERRORS_LISTED]
+        ],
     }
+
+
+def _check_grid(session: Session, mapping: ReturnsMapping | EventsMapping) -> None:
+    """Stop a return under a table or cell that the hub's rules do not know; nobody could take it out again.
+
+    Before the first sync there are no rules to compare with.
+    """
+    try:
+        _, policy = home_policy(session)
+    except VerbError:
+        return
+    if not isinstance(mapping, ReturnsMapping):
+        return
+    table = policy.find_table(mapping.table)
+    if table is None or table.measure != mapping.measure:
+        known = ", ".join(sorted({f"{table.id} of {table.measure}" for table in policy.tables}))
+        raise VerbError("mapping", f"expected a table and measure of the hub's policy in the mapping: {known}")
+    if set(mapping.columns.values()) - set(table.cells):
+        raise VerbError("mapping", f"expected cells of {table.id} in the mapping: {', '.join(table.cells)}")
 
 
 def _explain_rows(errors: Sequence[RowError]) -> str:
     shown = [f"line {error.line}, column {error.column}: {error.message}" for error in errors[:MAX_ROW_ERRORS]]
     more = len(errors) - len(shown)
     return (
-        f"nothing was stored, {len(errors)} places are wrong: "
+        f"nothing was stored, {len(errors)} {'place is' if len(errors) == 1 else 'places are'} wrong: "
         + "; ".join(shown)
         + (f"; and {more} more" if more else "")
         + "; --accept-good-rows stores the others"
@@ -101,6 +139,7 @@ def release_practice(node: Node, params: Params) -> Result:
 
     try:
         draft = json.loads(read_file(params["file"], MAX_PRACTICE_BYTES))
+        _check_depth(draft)
     except (ValueError, RecursionError):
         raise VerbError("bad-file", f"expected a JSON file at {params['file']}") from None
     if not isinstance(draft, dict):
@@ -109,6 +148,15 @@ def release_practice(node: Node, params: Params) -> Result:
     with node.database.write() as session:
         request = release.request_practice(session, draft, params["by"], node.area, audience, node.clock())
         return _shown(request_store.get_request(session, request.id))
+
+
+def _check_depth(value: Any, depth: int = 0) -> None:
+    """Raise ValueError for JSON that is nested deeper than any body."""
+    if depth > MAX_DEPTH:
+        raise ValueError
+    if isinstance(value, (dict, list)):
+        for item in value.values() if isinstance(value, dict) else value:
+            _check_depth(item, depth + 1)
 
 
 def release_list(node: Node, _params: Params) -> Result:

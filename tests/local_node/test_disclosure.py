@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from local_node.disclosure import ProtectedTable, StoredDraw, add_noise, noisy_cells, protect, to_trend_body
 from local_node.errors import DisclosureError
-from local_node.tabulation import FrequencyTable
+from local_node.tabulation import MAX_CELL, FrequencyTable
 from shared_schema.period import parse_period
 from shared_schema.release_rules import check_trend
 from shared_schema.trend import ReviewNote, TrendBody
@@ -96,7 +96,7 @@ def test_the_trend_body_keeps_the_rules_of_the_policy_and_says_how_it_was_protec
     assert TrendBody.from_bytes(body.to_bytes()) == body
 
 
-counts = st.lists(st.one_of(st.none(), st.integers(0, 10**9)), min_size=6, max_size=6)
+counts = st.lists(st.one_of(st.none(), st.integers(0, MAX_CELL)), min_size=6, max_size=6)
 
 
 @given(counts, st.data())
