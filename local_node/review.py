@@ -133,8 +133,10 @@ def check_findings_resolved(request: ReleaseRequest, accepted: Mapping[int, str]
 
 def check_reason(reason: str, purpose: str) -> None:
     """Raise ReviewError unless a reason was given."""
-    if not reason.strip() or len(reason) > MAX_REASON_CHARACTERS:
-        raise ReviewError(f"expected a reason of 1 to {MAX_REASON_CHARACTERS} characters {purpose}", code="reason")
+    if not reason.strip() or len(reason) > MAX_REASON_CHARACTERS or not reason.isprintable():
+        raise ReviewError(
+            f"expected a reason of 1 to {MAX_REASON_CHARACTERS} printable characters {purpose}", code="reason"
+        )
 
 
 def check_may_refuse(request: ReleaseRequest, person: Person) -> None:

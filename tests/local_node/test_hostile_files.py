@@ -107,3 +107,10 @@ def test_more_than_a_statement_can_carry_is_one_sentence(member: Node, tmp_path:
         read_in(member, tmp_path, mapping(), f"month,assault\n2026-09,{MAX_COUNT}\n", agency=f"agency-{number}")
     with pytest.raises(VerbError, match="expected at most 500000000 in a cell"):
         verbs.run(member, "release.numbers", {"table": TABLE, "period": "2026-09", "by": "anna"})
+
+
+@pytest.mark.parametrize("reason", ["\x1b[2J", "a\nb", "a\u202eb", " ", "x" * 501])
+def test_a_reason_cannot_steer_the_terminal_of_whoever_lists_it(node: Node, tmp_path: Path, reason: str) -> None:
+    practice(node, tmp_path, PRACTICE.read_text())
+    with pytest.raises(VerbError, match="printable characters to refuse"):
+        verbs.run(node, "release.refuse", {"request": "r1", "by": "ben", "reason": reason})
