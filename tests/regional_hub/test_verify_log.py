@@ -17,11 +17,11 @@ from regional_hub.verify_log import VerifyReport, verify_everything
 from shared_schema.statement import Kind
 from tests import postgres
 from tests.regional_hub.conftest import HubStarter
-from tests.regional_hub.running import City, EventLoop, Network, RunningHub, join
+from tests.regional_hub.running import City, EventLoop, Network, RollBackError, RunningHub, join
 
 LOG_TABLES = (EntryRow, ContentRow, TileRow, CheckpointRow, HeadRow)
 COLUMNS = [(row.__tablename__, column.name) for row in LOG_TABLES for column in row.__table__.columns]
-FLIPS = 8
+FLIPS = 4
 """Bits a column and database; the long test flips hundreds."""
 
 
@@ -86,10 +86,6 @@ def flipped(value: Any, chance: random.Random) -> Any:
     place = chance.randrange(len(data))
     data[place] ^= 1 << chance.randrange(8)
     return bytes(data)
-
-
-class RollBackError(Exception):
-    """Ends a transaction whose changes nobody wants."""
 
 
 def verify_after(hub: RunningHub, statement: str, values: dict[str, Any] | None = None) -> VerifyReport:
