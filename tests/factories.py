@@ -33,7 +33,7 @@ ORIGIN = "leipzig.sn.de"
 HUB = "sachsen.de"
 LEIPZIG = Area(scheme="LAU", version="2019", code="14713000")
 JANUARY = parse_period("2026-01")
-OFFENCES = ("assault", "arson", "demonstration", "attack", "suspicion", "other")
+OFFENCES = ("assault", "arson", "demonstration", "attack", "unconfirmed", "other")
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 COORDINATOR, REVIEWER, PARTNER = "anna", "bert", "paula"
 

@@ -10,7 +10,7 @@ from deploy.demo.federation import DemoError, Program
 from tests.federation.conftest import Processes
 
 TABLE = "bias_incidents.by_offence"
-CELLS = ("assault", "arson", "demonstration", "attack", "suspicion", "other")
+CELLS = ("assault", "arson", "demonstration", "attack", "unconfirmed", "other")
 MONTHS = [f"{year}-{month:02d}" for year in (2020, 2021, 2022, 2023) for month in range(1, 13)]
 MAPPING = (
     'kind = "returns"\nmeasure = "bias_incidents"\ntable = "bias_incidents.by_offence"\n'

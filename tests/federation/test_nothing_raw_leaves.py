@@ -25,7 +25,7 @@ TABLE = "bias_incidents.by_offence"
 RETURNS = (
     'kind = "returns"\nmeasure = "bias_incidents"\ntable = "bias_incidents.by_offence"\n'
     'columns = { assault = "assault", arson = "arson", demonstration = "demonstration", attack = "attack", '
-    'suspicion = "suspicion", other = "other" }\nignore = ["remarks"]\n'
+    'unconfirmed = "unconfirmed", other = "other" }\nignore = ["remarks"]\n'
 )
 EVENTS = """kind = "events"
 measure = "first_contacts"
@@ -57,7 +57,7 @@ def release_and_sync(node: Program, directory: Path) -> None:
     for place, agency in enumerate(("police", WORDS[3].lower())):
         file = directory / f"{place}.csv"
         file.write_text(
-            "month,assault,arson,demonstration,attack,suspicion,other,remarks\n"
+            "month,assault,arson,demonstration,attack,unconfirmed,other,remarks\n"
             f"2024-01,{COUNTS[place]},0,,{COUNTS[2]},1,2,{WORDS[0]}\n"
         )
         node.ask("import", file=str(file), mapping=str(directory / "returns.toml"), agency=agency, by="anna")

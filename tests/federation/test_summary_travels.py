@@ -45,12 +45,12 @@ from shared_schema.trend import ReviewNote, TrendBody
 from tests.federation.conftest import Processes
 
 TABLE = "bias_incidents.by_offence"
-CELLS = ("assault", "arson", "demonstration", "attack", "suspicion", "other")
+CELLS = ("assault", "arson", "demonstration", "attack", "unconfirmed", "other")
 MAPPING = (
     'kind = "returns"\nmeasure = "bias_incidents"\ntable = "bias_incidents.by_offence"\n'
     "columns = { " + ", ".join(f'{cell} = "{cell}"' for cell in CELLS) + " }\n"
 ).encode()
-CSV = b"month,assault,arson,demonstration,attack,suspicion,other\n2024-01,3,0,,12,1,2\n"
+CSV = b"month,assault,arson,demonstration,attack,unconfirmed,other\n2024-01,3,0,,12,1,2\n"
 PRACTICE = """{"title": "Open evenings in the library", "summary": "Young people and librarians talked in the evening.",
 "phenomenon": ["RWE"], "prevention_level": "primary", "agencies": [{"type": "youth", "role": "deliver"}],
 "outcome": "no_effect", "lessons": "Begin with fewer and longer evenings.", "language": "en"}"""

@@ -92,7 +92,7 @@ def test_the_trend_body_keeps_the_rules_of_the_policy_and_says_how_it_was_protec
     }
     assert body.ledger.to_object() == {"seq": 7, "head": "ab" * 32}
     assert body.coverage.to_object() == {"reporting": 1, "expected": 2}
-    assert body.cells[4].to_object() == {"dims": {"offence": "suspicion"}, "status": "L"}
+    assert body.cells[4].to_object() == {"dims": {"offence": "unconfirmed"}, "status": "L"}
     assert TrendBody.from_bytes(body.to_bytes()) == body
 
 

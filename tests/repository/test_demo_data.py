@@ -33,7 +33,7 @@ CITIES: list[dict[str, str]] = json.loads((DEMO / "cities.json").read_text(encod
 CITY_NAMES = [city["city"] for city in CITIES]
 
 COLUMNS = {
-    "offence": ["assault", "arson", "demonstration", "attack", "suspicion", "other"],
+    "offence": ["assault", "arson", "demonstration", "attack", "unconfirmed", "other"],
     "weekday": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
 }
 LESS_SUCCESSFUL = {Outcome.MIXED, Outcome.NO_EFFECT, Outcome.HARM, Outcome.NOT_DELIVERED, Outcome.STOPPED}

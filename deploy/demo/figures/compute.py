@@ -31,7 +31,7 @@ OFFENCES: Final = {
     "arson": "arson",
     "demonstration": "demonstration",
     "miscellaneous attack": "attack",
-    "suspicion": "suspicion",
+    "suspicion": "unconfirmed",
     "other": "other",
 }
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
