@@ -53,7 +53,7 @@ NEEDS_A_LOOK = 1
 """Exit code of a command that did its work and found something that a person should look at."""
 WRONG = 2
 INTERRUPTED = 130
-DATA_VARIABLE = "PREVENTION_EXCHANGE_DATA"
+DATA_VARIABLE = "LOCAL_NODE_DATA"
 HERE = Path("node-data")
 DIGEST = re.compile(r"[0-9a-f]{64}")
 SHORT_DIGEST = 12

@@ -44,7 +44,7 @@ class Done:
 
 def run(*arguments: str, data: Path | None = None) -> Done:
     """Run the command line as a person does, in this process, because a hundred starts take a minute."""
-    environment = {} if data is None else {"PREVENTION_EXCHANGE_DATA": str(data)}
+    environment = {} if data is None else {"LOCAL_NODE_DATA": str(data)}
     out, err = io.StringIO(), io.StringIO()
     with (
         mock.patch.object(sys, "argv", ["local-node", *arguments]),
@@ -205,7 +205,7 @@ def _port(data: Path) -> int:
 
 def test_paths_are_those_of_the_person_and_not_of_the_server(serving: Path, tmp_path: Path) -> None:
     (tmp_path / "draft.json").write_text("[]")
-    environment = os.environ | {"PREVENTION_EXCHANGE_DATA": str(serving), "PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"LOCAL_NODE_DATA": str(serving), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "local_node", "practice", "add", "draft.json", "--by", "anna"]
     result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert (result.returncode, "one JSON object" in result.stderr) == (2, True)
