@@ -21,7 +21,7 @@ from tests.regional_hub.running import City, EventLoop, Network, RollBackError, 
 
 LOG_TABLES = (EntryRow, ContentRow, TileRow, CheckpointRow, HeadRow)
 COLUMNS = [(row.__tablename__, column.name) for row in LOG_TABLES for column in row.__table__.columns]
-FLIPS = 4
+FLIPS = 3
 """Bits a column and database; the long test flips hundreds."""
 
 
