@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,13 +20,12 @@ from shared_schema.period import Area
 from shared_schema.service.browser import KnownHosts, SecurityHeaders, hosts_of
 from shared_schema.service.control import VerbError, control_server
 from shared_schema.service.database import Database
+from shared_schema.service.key_file import load_key
 from shared_schema.service.logging import get_logger
 from shared_schema.service.problems import install_problem_handlers
 
-KEY_FILE = "signing.key"
 DATABASE_FILE = "node.db"
 MIGRATIONS = "local_node.migrations"
-READABLE_BY_OTHERS = 0o077
 
 JsonObject = dict[str, Any]
 
@@ -83,31 +81,6 @@ def database_trouble(data_dir: Path, error: SQLAlchemyError) -> str:
     """What a person can do about it: the database's own words, which hold no record, and where it lies."""
     cause = str(getattr(error, "orig", None) or type(error).__name__)
     return f"expected a database that can be read and written at {data_dir / DATABASE_FILE}: {cause}"
-
-
-def write_key(data_dir: Path, key: SigningKey) -> None:
-    """Store the private key so that only its owner can read it. Raises VerbError when there is one."""
-    try:
-        handle = os.open(data_dir / KEY_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise VerbError("exists", "expected a data directory without a key; a key is never overwritten") from None
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write(key.seed.hex() + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def load_key(data_dir: Path) -> SigningKey:
-    """Read the private key. Raises VerbError when it is missing, not one, or open to other users."""
-    path = data_dir / KEY_FILE
-    try:
-        if path.stat().st_mode & READABLE_BY_OTHERS:
-            raise VerbError("open-key", f"expected a key that only its owner can read; run: chmod 600 {path}")
-        return SigningKey.from_seed(bytes.fromhex(path.read_text(encoding="ascii")))
-    except FileNotFoundError:
-        raise VerbError("no-key", f"expected {path}; make it with: local-node init") from None
-    except ValueError:
-        raise VerbError("bad-key", f"expected 64 hexadecimal digits in {path}") from None
 
 
 def create_app(node: Node, handle_verb: Callable[[str, JsonObject], JsonObject]) -> FastAPI:

@@ -192,9 +192,9 @@ def init(
     as_json: AsJson = False,
 ) -> None:
     """Make a node: its key, its settings, its database, its two people."""
-    from local_node.app import load_key
     from local_node.errors import NodeError
     from local_node.people import check_id
+    from shared_schema.service.key_file import load_key
 
     values: dict[str, str | int] = {
         "name": name,
@@ -231,7 +231,7 @@ def init(
 
 
 def _make_key(data: Path) -> None:
-    from local_node.app import KEY_FILE, write_key
+    from shared_schema.service.key_file import KEY_FILE, write_key
 
     if not (data / KEY_FILE).exists():
         write_key(data, SigningKey.from_seed(secrets.token_bytes(32)))
@@ -266,7 +266,8 @@ def serve(
     import uvicorn
 
     from local_node import verbs
-    from local_node.app import Node, create_app, load_key
+    from local_node.app import Node, create_app
+    from shared_schema.service.key_file import load_key
     from shared_schema.service.logging import configure_logging
 
     configure_logging(verbose=verbose)

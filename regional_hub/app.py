@@ -1,9 +1,7 @@
 """The hub put together: settings, key, database, what it trusts, and the web application around them."""
 
 import asyncio
-import base64
 import contextlib
-import os
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,11 +25,11 @@ from shared_schema.service.browser import KnownHosts, SecurityHeaders, hosts_of
 from shared_schema.service.control import VerbError, control_server
 from shared_schema.service.database import Database
 from shared_schema.service.hub_api import HubApi
+from shared_schema.service.key_file import load_key
 from shared_schema.service.limits import BODY_SECONDS
 from shared_schema.service.logging import get_logger
 from shared_schema.service.problems import install_problem_handlers
 
-KEY_FILE = "signing.key"
 MIGRATIONS = "regional_hub.migrations"
 
 
@@ -125,28 +123,6 @@ def _check_own_log(note: str, verifier: NoteVerifier) -> None:
         verify_checkpoint(note, verifier)
     except ContractError:
         raise VerbError("wrong-database", "expected a database whose log this hub's name and key have signed") from None
-
-
-def write_key(data_dir: Path, key: SigningKey) -> None:
-    """Store the private key so that only its owner can read it. Raises VerbError when there is one."""
-    try:
-        handle = os.open(data_dir / KEY_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise VerbError("exists", "expected a data directory without a key; a key is never overwritten") from None
-    with os.fdopen(handle, "wb") as file:
-        file.write(base64.b64encode(key.seed) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def load_key(data_dir: Path) -> SigningKey:
-    """Read the private key. Raises VerbError when it is missing or not one."""
-    try:
-        return SigningKey.from_seed(base64.b64decode((data_dir / KEY_FILE).read_bytes(), validate=False))
-    except FileNotFoundError:
-        raise VerbError("no-key", f"expected {data_dir / KEY_FILE}; make it with: regional-hub init") from None
-    except ValueError:
-        raise VerbError("bad-key", f"expected a key of 32 bytes in base64 in {data_dir / KEY_FILE}") from None
 
 
 def open_hub(data_dir: Path, clock: Callable[[], datetime] = utc_now) -> Hub:

@@ -12,12 +12,13 @@ from rich.console import Console
 from rich.table import Table
 
 from regional_hub import verbs
-from regional_hub.app import Hub, create_app, load_key, open_hub, write_key
+from regional_hub.app import Hub, create_app, open_hub
 from regional_hub.settings import FILE_NAME, load_settings, write_settings
 from shared_schema.errors import ContractError
 from shared_schema.governance import PolicyBody
 from shared_schema.keys import SigningKey
 from shared_schema.service.control import VerbError, own_directory, run_verb
+from shared_schema.service.key_file import KEY_FILE, load_key, write_key
 from shared_schema.service.logging import configure_logging
 from shared_schema.service.server import GuardedProtocol
 
@@ -99,8 +100,8 @@ def init(
     if len(parts) != 3:
         raise VerbError("bad-parameter", "expected an area such as NUTS:2024:DED")
     with own_directory(data):
-        if (data / FILE_NAME).exists():
-            raise VerbError("exists", f"expected a data directory without {FILE_NAME}")
+        if (data / FILE_NAME).exists() or (data / KEY_FILE).exists():
+            raise VerbError("exists", f"expected a data directory without {FILE_NAME} and {KEY_FILE}")
         values: dict[str, str | int] = {
             "name": name,
             "level": level,
@@ -119,7 +120,8 @@ def init(
             write_key(data, SigningKey.from_seed(secrets.token_bytes(32)))
             hub = Hub(data, settings, load_key(data))
         except (VerbError, ContractError, ValueError) as error:
-            (data / FILE_NAME).unlink()
+            for name_of_file in (FILE_NAME, KEY_FILE):  # so that the next try begins anew
+                (data / name_of_file).unlink(missing_ok=True)
             raise VerbError("bad-settings", str(error)) from None
         starter = files("regional_hub").joinpath("starter_policy.json").read_bytes()
         verbs.publish_policy(hub, PolicyBody.from_object(json.loads(starter)))

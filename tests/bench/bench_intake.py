@@ -24,7 +24,7 @@ from statistics import median
 from sqlalchemy import insert
 
 from regional_hub import members
-from regional_hub.app import Hub, load_key, write_key
+from regional_hub.app import Hub
 from regional_hub.intake import check_submission
 from regional_hub.orm import ContentRow, EntryRow
 from regional_hub.publication import publish
@@ -34,6 +34,7 @@ from shared_schema.envelope import sign_payload
 from shared_schema.governance import EnrolmentRequest, PolicyBody
 from shared_schema.keys import MemberRole, SigningKey
 from shared_schema.period import Area
+from shared_schema.service.key_file import load_key, write_key
 from shared_schema.statement import Audience, Kind
 from tests.bench.figures import Figure, at_least, measured
 from tests.bench.load import LoadResult, pin, post, run_load

@@ -31,7 +31,7 @@ from local_node import (
     sync,
     tabulation,
 )
-from local_node.app import Node, write_key
+from local_node.app import Node
 from local_node.outbox import OutboxState
 from local_node.people import add_person
 from local_node.review import RequestState
@@ -41,6 +41,7 @@ from shared_schema.governance import PolicyBody
 from shared_schema.keys import SigningKey
 from shared_schema.period import parse_period
 from shared_schema.service.hub_api import HubApi
+from shared_schema.service.key_file import write_key
 from shared_schema.trend import ReviewNote, TrendBody
 from tests.federation.conftest import Processes
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from local_node import hub_client, inbox, sync, verbs
-from local_node.app import Node, load_key, write_key
+from local_node.app import Node
 from local_node.hub_client import PinnedHub
 from local_node.inbox import InboxItem
 from local_node.settings import load_settings, write_settings
@@ -15,6 +15,7 @@ from local_node.sync import Alarm, SyncReport
 from shared_schema.governance import PolicyBody
 from shared_schema.service.database import Database, upgrade_schema
 from shared_schema.service.hub_api import HubApi
+from shared_schema.service.key_file import load_key, write_key
 from shared_schema.trend import TableDefinition
 from shared_schema.vocabulary import SourceKind
 from tests.hub_simulator import Author, HubSimulator, MovableClock, seeded_key

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from local_node import outbox, verbs
-from local_node.app import KEY_FILE, Node, create_app, load_key, open_node, sync_forever, write_key
+from local_node.app import Node, create_app, open_node, sync_forever
 from local_node.outbox import OutboxState
 from shared_schema.service.control import SOCKET_NAME, VerbError
+from shared_schema.service.key_file import KEY_FILE, load_key, write_key
 from tests.hub_simulator import Author, HubSimulator, MovableClock, seeded_key
 from tests.local_node.conftest import LEIPZIG
 
@@ -41,7 +42,7 @@ def test_a_broken_key_is_named_and_not_repeated(tmp_path: Path, content: str) ->
 
 
 def test_a_missing_key_names_the_command_that_makes_one(tmp_path: Path) -> None:
-    with pytest.raises(VerbError, match="local-node init"):
+    with pytest.raises(VerbError, match="command init"):
         load_key(tmp_path)
 
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from regional_hub.app import KEY_FILE, load_key, write_key
 from regional_hub.cli import main
 from shared_schema.keys import SigningKey
 from shared_schema.service.control import VerbError
+from shared_schema.service.key_file import KEY_FILE, load_key, write_key
 from tests.regional_hub.conftest import HubStarter
 from tests.regional_hub.running import RunningHub, join
 

@@ -210,7 +210,3 @@ def make_append_only(table: str) -> None:
             "table_id = NEW.table_id AND table_version = NEW.table_version AND period = NEW.period) "
             "BEGIN SELECT RAISE(ABORT, 'ledger holds a draw of this table and period'); END"
         )
-
-
-def downgrade() -> None:
-    raise NotImplementedError("a node goes back by restoring a backup")
