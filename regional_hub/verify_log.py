@@ -27,7 +27,8 @@ from shared_schema.merkle import TILE_HEIGHT, TILE_WIDTH, Frontier, completed_no
 from shared_schema.service.database import is_busy
 from shared_schema.statement import Kind, Statement, VerifiedStatement, read_statement
 
-BATCH = 2_000
+BATCH = 500
+"""Entries read at once, with contents of a few kilobytes each."""
 MAX_FINDINGS = 100
 
 
@@ -72,12 +73,12 @@ class _Verification:
         self._notes = dict(session.execute(select(CheckpointRow.size, CheckpointRow.note)).all())
         contents = _ContentCheck(session, self._verifier, sorted(self._notes))
         self._check_note(0)
-        for row in _entries(session):
+        for row, stored in _entries(session):
             if row.index != self._frontier.size or len(self.findings) > MAX_FINDINGS or not self._add(row):
                 self.findings.append(f"entry {self._frontier.size}: expected it here, with every entry after it")
                 break
             self._check_note(self._frontier.size, missing_is_fine=True)
-            self.findings += contents.check(row)
+            self.findings += contents.check(row, stored)
         self._contents = contents.count
         self._check_head()
         self._check_tiles()
@@ -133,16 +134,22 @@ class _Verification:
             self.findings.append(f"tiles: expected {self._tree.count()}, got {self._tiles}")
 
 
-def _entries(session: Session) -> Iterator[EntryRow]:
+def _entries(session: Session) -> Iterator[tuple[EntryRow, bytes | None]]:
+    """Every entry in order, with its content if there is one."""
     first = 0
     while True:
-        rows = session.scalars(
-            select(EntryRow).where(EntryRow.index >= first).order_by(EntryRow.index).limit(BATCH)
+        rows = session.execute(
+            select(EntryRow, ContentRow.envelope)
+            .outerjoin(ContentRow, ContentRow.digest == EntryRow.digest)
+            .where(EntryRow.index >= first)
+            .order_by(EntryRow.index)
+            .limit(BATCH)
         ).all()
         if not rows:
             return
-        yield from rows
-        first = rows[-1].index + 1
+        for entry, envelope in rows:
+            yield entry, envelope
+        first = rows[-1][0].index + 1
         session.expunge_all()
 
 
@@ -178,10 +185,9 @@ class _ContentCheck:
         self._sizes = sizes
         self.count = 0
 
-    def check(self, row: EntryRow) -> list[str]:
+    def check(self, row: EntryRow, stored: bytes | None) -> list[str]:
         place = f"entry {row.index}"
         findings = self._check_row(row)
-        stored = self._session.scalar(select(ContentRow.envelope).where(ContentRow.digest == row.digest))
         if row.withdrawn_by is not None:
             return findings + self._check_withdrawn(row, stored)
         if stored is None:
