@@ -22,6 +22,9 @@ Json = bool | int | str | Sequence[Any] | Mapping[str, Any]
 JsonObject = dict[str, Any]
 
 MAX_DEPTH = 8
+MAX_ELEMENTS = 2_000
+"""In one list or object: five times the largest table. Whoever checks the elements one by one (pydantic does, and
+remembers every error) would spend most of a second on what fits into one envelope."""
 MAX_INTEGER = 2**53 - 1
 """Every JSON reader in use holds integers up to here exactly (RFC 8259 section 6)."""
 MAX_INTEGER_DIGITS = 16
@@ -130,6 +133,8 @@ def _check(value: object, *, depth: int, place: str | None) -> None:
 def _check_container(value: Mapping[str, Any] | Sequence[Any], *, depth: int, place: str | None) -> None:
     if depth > MAX_DEPTH:
         raise MalformedError(f"expected a depth of at most {MAX_DEPTH}")
+    if len(value) > MAX_ELEMENTS:
+        raise SchemaError(f"expected at most {MAX_ELEMENTS} elements in a list or an object{_at(place)}")
     if not isinstance(value, Mapping):
         for index, item in enumerate(value):
             if not _is_plain(item):
