@@ -147,8 +147,7 @@ def _entries(session: Session) -> Iterator[tuple[EntryRow, bytes | None]]:
         ).all()
         if not rows:
             return
-        for entry, envelope in rows:
-            yield entry, envelope
+        yield from ((entry, envelope) for entry, envelope in rows)
         first = rows[-1][0].index + 1
         session.expunge_all()
 
