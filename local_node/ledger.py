@@ -192,7 +192,9 @@ def _append(
 
 def _hash(row: LedgerRow) -> str:
     fields: dict[str, Any] = {
-        column.key: getattr(row, column.key) for column in LedgerRow.__table__.columns if column.key != "entry_hash"
+        column.key: getattr(row, column.key)
+        for column in LedgerRow.__table__.columns
+        if column.key not in ("entry_hash", "format", "correction", "threshold")
     }
     return hashlib.sha256(canonical.encode({**fields, "charged_at": format_time(row.charged_at)})).hexdigest()
 

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    true,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -76,11 +77,16 @@ class ImportBatchRow(Base):
 class EventRecordRow(Base):
     """One event. `dims` is canonical JSON: dimension → cell code.
 
-    `unit_hash` is the keyed hash of an agency's own file reference, with which a person counts once.
+    `unit_hash` is the keyed hash of an agency's own file reference, with which a person counts once; `counts` is false
+    where the person was counted before. `counted_in` is the month (`2026-01`) that a late event counts in; NULL is the
+    month it was recorded in.
     """
 
     __tablename__ = "event_records"
-    __table_args__ = (Index("event_records_by_measure", "measure", "recorded_on"),)
+    __table_args__ = (
+        Index("event_records_by_measure", "measure", "recorded_on"),
+        Index("event_records_counted", "measure", "counted_in"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     batch_id: Mapped[int] = mapped_column(ForeignKey("import_batches.id"))
@@ -89,10 +95,27 @@ class EventRecordRow(Base):
     recorded_on: Mapped[date]
     dims: Mapped[str]
     unit_hash: Mapped[str | None]
+    counted_in: Mapped[str | None] = mapped_column(String(7))
+    counts: Mapped[bool] = mapped_column(default=True, server_default=true())
+
+
+class CountedUnitRow(Base):
+    """A person that was counted in a month (year * 12 + month - 1). A trigger refuses a second one within a year."""
+
+    __tablename__ = "counted_units"
+    __table_args__ = (Index("counted_units_by_unit", "measure", "unit_hash", "month", unique=True),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    measure: Mapped[str]
+    unit_hash: Mapped[str]
+    month: Mapped[int]
 
 
 class ReturnRecordRow(Base):
-    """One cell of an agency's return. NULL is not collected, 0 is zero."""
+    """One cell of an agency's return. NULL is not collected, 0 is zero; `status` is A, B (break) or D (differs).
+
+    `counted_in` is the period that a late return counts in; NULL is its own.
+    """
 
     __tablename__ = "return_records"
     __table_args__ = (UniqueConstraint("table_id", "agency", "period", "cell"),)
@@ -104,6 +127,24 @@ class ReturnRecordRow(Base):
     period: Mapped[str]
     cell: Mapped[str]
     value: Mapped[int | None]
+    status: Mapped[str] = mapped_column(default="A", server_default="A")
+    counted_in: Mapped[str | None]
+
+
+class CorrectionRecordRow(Base):
+    """By how much a cell that is released was wrong. `ledger_seq` is the correction that has taken it out."""
+
+    __tablename__ = "correction_records"
+    __table_args__ = (Index("correction_records_by_table", "table_id", "period"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    batch_id: Mapped[int] = mapped_column(ForeignKey("import_batches.id"))
+    table_id: Mapped[str]
+    agency: Mapped[str]
+    period: Mapped[str]
+    cell: Mapped[str]
+    delta: Mapped[int]
+    ledger_seq: Mapped[int | None]
 
 
 class CollectedPeriodRow(Base):
@@ -126,10 +167,16 @@ class LedgerRow(Base):
     """One charge with its draw.
 
     `cells` is canonical JSON of ReleasedCell objects: the values as they are released, never as they were counted.
+    `correction` is 0 for a release and 1, 2, … for its corrections. With a `threshold` there is no noise: epsilon and
+    scale are 0. `format` says what `entry_hash` covers: 1 all columns but `format`, `correction` and `threshold`,
+    2 what the statement will say (`spending.hash_entry`).
     """
 
     __tablename__ = "ledger"
-    __table_args__ = (UniqueConstraint("table_id", "table_version", "period"),)
+    __table_args__ = (
+        UniqueConstraint("table_id", "table_version", "period", "correction"),
+        Index("ledger_by_measure", "measure"),
+    )
 
     seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     table_id: Mapped[str]
@@ -149,6 +196,9 @@ class LedgerRow(Base):
     charged_at: Mapped[datetime]
     prev_hash: Mapped[str]
     entry_hash: Mapped[str]
+    format: Mapped[int] = mapped_column(default=1, server_default="1")
+    correction: Mapped[int] = mapped_column(default=0, server_default="0")
+    threshold: Mapped[int | None]
 
 
 class AuditRow(Base):

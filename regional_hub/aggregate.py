@@ -18,6 +18,7 @@ from shared_schema.trend import (
     AggregateCell,
     CellStatus,
     Coverage,
+    LaplaceMechanism,
     Scale,
     TableDefinition,
     TrendBody,
@@ -95,15 +96,15 @@ def _term(body: TrendBody | AggregateBody, place: int) -> _Term:
         if cell.estimate is None or cell.variance_milli is None:
             return _Term(cell.status, 0)
         return _Term(cell.status, cell.contributors, cell.estimate, cell.variance_milli, _scale(body))
-    if cell.value is None or isinstance(body, AggregateBody):
+    scale = _scale(body)
+    if cell.value is None or scale is None:
         return _Term(cell.status, 0)
-    scale = body.mechanism.scale.to_fraction()
     return _Term(cell.status, 1, cell.value, variance_milli(scale), scale)
 
 
 def _scale(body: TrendBody | AggregateBody) -> Fraction | None:
     if isinstance(body, TrendBody):
-        return body.mechanism.scale.to_fraction()
+        return body.mechanism.scale.to_fraction() if isinstance(body.mechanism, LaplaceMechanism) else None
     return None if body.scale is None else body.scale.to_fraction()
 
 

@@ -162,8 +162,10 @@ def check_of(index: int, origin: str, seq: int, via: str | None, subject: str | 
 
 
 def subject_of(verified: VerifiedStatement) -> str | None:
-    """`table@version/period` for figures, else None."""
+    """`table@version/period` for figures, with `/c1`, `/c2` … for their corrections; else None."""
     body = verified.statement.body
+    if isinstance(body, TrendBody) and body.correction is not None:
+        return f"{body.table.id}@{body.table.version}/{body.period.label}/c{body.correction}"
     if isinstance(body, TrendBody | AggregateBody):
         return f"{body.table.id}@{body.table.version}/{body.period.label}"
     return None

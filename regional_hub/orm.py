@@ -225,6 +225,29 @@ class AggregateRow(Base):
     revision: Mapped[int] = mapped_column(Integer)
     inputs: Mapped[str] = mapped_column(String(64))
     digest: Mapped[str] = mapped_column(String(64))
+    atoms: Mapped[str | None] = mapped_column(Text)
+    """Canonical JSON: what anybody can take apart from the revisions that were shown (`aggregate.Atoms`)."""
+
+
+class ChargeRow(Base):
+    """What one release of a city has spent. It stays when the release is withdrawn: what is out is out.
+
+    Months are year * 12 + month - 1, both included. `ledger_seq` and `ledger_head` are the city's own.
+    """
+
+    __tablename__ = "charges"
+    __table_args__ = (Index("charges_by_origin", "origin", "first_month"),)
+
+    entry_index: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    origin: Mapped[str] = mapped_column(String(100))
+    measure: Mapped[str] = mapped_column(String(80))
+    table_id: Mapped[str] = mapped_column(String(80))
+    first_month: Mapped[int] = mapped_column(Integer)
+    last_month: Mapped[int] = mapped_column(Integer)
+    epsilon_milli: Mapped[int] = mapped_column(Integer)
+    correction: Mapped[int] = mapped_column(Integer)
+    ledger_seq: Mapped[int] = mapped_column(BigInteger)
+    ledger_head: Mapped[str] = mapped_column(String(64))
 
 
 class AlarmRow(Base):

@@ -1,6 +1,7 @@
 """What a hub says about its members and its rules, and what an author takes back."""
 
 import base64
+import hashlib
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -9,11 +10,15 @@ from shared_schema.content import ExperienceBody, PracticeBody
 from shared_schema.errors import ContractError
 from shared_schema.keys import MemberRole, MemberStatus, PublicKey
 from shared_schema.names import Base64Key, Digest, Origin, Timestamp, Version
-from shared_schema.period import Area
-from shared_schema.trend import TableDefinition
+from shared_schema.period import Area, Granularity
+from shared_schema.trend import MeasureDefinition, TableDefinition
 from shared_schema.wire import WireModel
 
 Level = Literal["region", "nation", "europe"]
+DEFAULT_P_PERCENT = 15
+DEFAULT_LEAST_SHOWN = 11
+DEFAULT_THRESHOLD_FLOOR = 5
+"""DESIGN section 4; what a policy that says nothing about them means."""
 
 
 class MembershipBody(WireModel):
@@ -45,8 +50,21 @@ class MembershipBody(WireModel):
         return PublicKey(base64.b64decode(self.key))
 
 
+class PeriodAdvice(WireModel):
+    """From `from_units` a year on (in one table) a city's figures are useful at periods of this length."""
+
+    from_units: Annotated[int, Field(ge=0, le=10**9)]
+    granularity: Granularity
+
+
 class PolicyBody(WireModel):
-    """The rules of a hub: its tables, the floor for privacy, the vocabulary. A node may only be stricter."""
+    """The rules of a hub: its measures and tables, the floor for privacy, the vocabulary. A node may only be stricter.
+
+    Together the tables of a measure spend at most `epsilon_milli_per_measure`, in thousandths, per unit and year; all
+    measures at most `epsilon_milli_total`. A sum is shown from `min_contributors` cities on, when nobody can estimate
+    one of them to within `p_percent` percent, and read as a number from `least_shown` on. Cities that refuse noise
+    suppress below `threshold_floor` at least. What is absent has its DEFAULT.
+    """
 
     version: Annotated[int, Field(ge=1, le=10**6)]
     vocabulary_version: Annotated[int, Field(ge=1, le=10**6)]
@@ -54,12 +72,62 @@ class PolicyBody(WireModel):
     epsilon_milli_per_measure: Annotated[int, Field(ge=1, le=10_000)]
     epsilon_milli_total: Annotated[int, Field(ge=1, le=10_000)]
     min_contributors: Annotated[int, Field(ge=1, le=100)]
+    measures: Annotated[tuple[MeasureDefinition, ...], Field(min_length=1, max_length=100)] | None = None
+    p_percent: Annotated[int, Field(ge=1, le=100)] | None = None
+    least_shown: Annotated[int, Field(ge=1, le=1_000)] | None = None
+    threshold_floor: Annotated[int, Field(ge=5, le=1_000)] | None = None
+    advice: Annotated[tuple[PeriodAdvice, ...], Field(min_length=1, max_length=3)] | None = None
 
     @model_validator(mode="after")
     def _tables_differ(self) -> Self:
         if len({(table.id, table.version) for table in self.tables}) != len(self.tables):
             raise ValueError("expected every version of a table once")
         return self
+
+    @model_validator(mode="after")
+    def _tables_fit_measures(self) -> Self:
+        """Only with measures: policies from before version 0.2 have none."""
+        if self.measures is None:
+            return self
+        known = {measure.id: measure for measure in self.measures}
+        if len(known) != len(self.measures):
+            raise ValueError("expected every measure once")
+        for table in self.tables:
+            measure = known.get(table.measure)
+            if measure is None:
+                raise ValueError("expected the measure of every table in measures")
+            if table.unit != measure.unit or not set(table.source_kinds) <= set(measure.source_kinds):
+                raise ValueError("expected tables to have the unit and the source kinds of their measure")
+        for measure in self.measures:
+            if self.epsilon_milli_of(measure.id) > self.epsilon_milli_per_measure:
+                raise ValueError("expected the tables of a measure to share epsilon_milli_per_measure")
+        return self
+
+    @property
+    def p_rule_percent(self) -> int:
+        return DEFAULT_P_PERCENT if self.p_percent is None else self.p_percent
+
+    @property
+    def least_number_shown(self) -> int:
+        return DEFAULT_LEAST_SHOWN if self.least_shown is None else self.least_shown
+
+    @property
+    def least_threshold(self) -> int:
+        return DEFAULT_THRESHOLD_FLOOR if self.threshold_floor is None else self.threshold_floor
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the canonical policy: names exactly this registry of measures and tables."""
+        return hashlib.sha256(self.to_bytes()).hexdigest()
+
+    def find_measure(self, measure_id: str) -> MeasureDefinition | None:
+        """The measure with this id; None where the policy has none of that name, or no measures at all."""
+        return next((measure for measure in self.measures or () if measure.id == measure_id), None)
+
+    def epsilon_milli_of(self, measure_id: str) -> int:
+        """What the newest versions of a measure's tables may spend together."""
+        newest = {table.id: self.find_table(table.id) for table in self.tables if table.measure == measure_id}
+        return sum(table.epsilon_milli for table in newest.values() if table is not None)
 
     def find_table(self, table_id: str, version: int | None = None) -> TableDefinition | None:
         """The table with this id, in this version or in the newest one."""

@@ -41,6 +41,7 @@ class ProblemCode(StrEnum):
     UNKNOWN_TABLE = "unknown-table"
     GRID_MISMATCH = "grid-mismatch"
     PRIVACY_FLOOR = "privacy-floor"
+    PRIVACY_BUDGET = "privacy-budget"
     # enrolment
     ENROLMENT_CODE = "enrolment-code"
     FINGERPRINT_MISMATCH = "fingerprint-mismatch"

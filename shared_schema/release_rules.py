@@ -18,13 +18,19 @@ from shared_schema.trend import (
     MAX_CITIES,
     MAX_VARIANCE_MILLI,
     AggregateBody,
+    LaplaceMechanism,
+    ReleasedCell,
     TableDefinition,
     TableReference,
+    ThresholdMechanism,
     TrendBody,
     grid_of,
+    pad_for,
 )
 
 VARIANCE_TOLERANCE_MILLI = 1
+MOVED_RECORD = 2
+"""A correction can take a record out of one cell and put it into another: it moves two counts by 1."""
 
 
 def check_releasable(statement: Statement, policy: PolicyBody) -> None:
@@ -50,20 +56,24 @@ def check_releasable(statement: Statement, policy: PolicyBody) -> None:
 
 
 def check_trend(body: TrendBody, policy: PolicyBody) -> None:
-    """The rules for a city's figures: a table of the policy, its whole grid, no more epsilon than allowed."""
+    """The rules for a city's figures: a table of the policy, its whole grid, protected as the policy asks for.
+
+    Raises ReleaseRuleError. What a city has spent before is another rule (`spending.check_charge`).
+    """
     table = get_table(body.table, policy)
     _check_grid(tuple(grid_of(body.cells)), table)
     if body.period.granularity not in table.granularities:
         raise ReleaseRuleError("expected a period of a length that the table allows")
     if body.source_kind not in table.source_kinds:
         raise ReleaseRuleError("expected a source kind that the table allows")
-    if body.privacy.unit != table.unit:
-        raise ReleaseRuleError("expected the unit of privacy that the table names", code=ProblemCode.PRIVACY_FLOOR)
     if body.coverage.expected > MAX_AGENCIES:
         raise ReleaseRuleError(f"expected at most {MAX_AGENCIES} agencies")
-    if any(cell.status == "Q" for cell in body.cells):
-        raise ReleaseRuleError("expected noise on every cell and none suppressed")
-    _check_noise(body, table)
+    if body.pad is not None and body.pad != pad_for(body.cells):
+        raise ReleaseRuleError("expected a pad that makes up for the length of the cells")
+    if isinstance(body.mechanism, LaplaceMechanism):
+        _check_noise(body, body.mechanism, table)
+    else:
+        _check_threshold(body, body.mechanism, policy)
 
 
 def get_table(reference: TableReference, policy: PolicyBody) -> TableDefinition:
@@ -96,13 +106,40 @@ def _check_grid(cells: tuple[tuple[str, str], ...], table: TableDefinition) -> N
         )
 
 
-def _check_noise(body: TrendBody, table: TableDefinition) -> None:
-    epsilon, scale = body.privacy.epsilon_milli, body.mechanism.scale.to_fraction()
-    if epsilon > table.epsilon_milli:
-        raise ReleaseRuleError(
-            f"expected an epsilon of at most {table.epsilon_milli} thousandths", code=ProblemCode.PRIVACY_FLOOR
-        )
-    if scale < Fraction(1000, epsilon):
-        raise ReleaseRuleError("expected a scale of at least 1/epsilon", code=ProblemCode.PRIVACY_FLOOR)
-    if abs(body.mechanism.variance_milli - variance_milli(scale)) > VARIANCE_TOLERANCE_MILLI:
+def _check_noise(body: TrendBody, mechanism: LaplaceMechanism, table: TableDefinition) -> None:
+    if body.privacy is None or body.privacy.unit != table.unit:
+        raise ReleaseRuleError("expected the unit of privacy that the table names", code=ProblemCode.PRIVACY_FLOOR)
+    if any(cell.status == "Q" for cell in body.cells):
+        raise ReleaseRuleError("expected noise on every cell and none suppressed")
+    epsilon, scale = body.privacy.epsilon_milli, mechanism.scale.to_fraction()
+    most = table.epsilon_milli_for(body.period.granularity)
+    if epsilon > most:
+        raise ReleaseRuleError(f"expected an epsilon of at most {most} thousandths", code=ProblemCode.PRIVACY_FLOOR)
+    sensitivity = 1 if body.correction is None else MOVED_RECORD
+    if scale < Fraction(1000 * sensitivity, epsilon):
+        raise ReleaseRuleError(f"expected a scale of at least {sensitivity}/epsilon", code=ProblemCode.PRIVACY_FLOOR)
+    if abs(mechanism.variance_milli - variance_milli(scale)) > VARIANCE_TOLERANCE_MILLI:
         raise ReleaseRuleError("expected the variance that belongs to the scale", code=ProblemCode.PRIVACY_FLOOR)
+
+
+def _check_threshold(body: TrendBody, mechanism: ThresholdMechanism, policy: PolicyBody) -> None:
+    threshold = mechanism.threshold
+    if threshold < policy.least_threshold:
+        raise ReleaseRuleError(
+            f"expected a threshold of at least {policy.least_threshold}", code=ProblemCode.PRIVACY_FLOOR
+        )
+    if body.period.granularity == "month":
+        raise ReleaseRuleError("expected a quarter or a year, as there is no noise", code=ProblemCode.PRIVACY_FLOOR)
+    if not all(_is_rounded(cell, mechanism) for cell in body.cells):
+        raise ReleaseRuleError(
+            f"expected multiples of {mechanism.base} from {threshold} on, and wide intervals for what is suppressed",
+            code=ProblemCode.PRIVACY_FLOOR,
+        )
+
+
+def _is_rounded(cell: ReleasedCell, mechanism: ThresholdMechanism) -> bool:
+    if cell.low is not None and cell.high is not None:
+        return cell.low >= 0 and cell.high - cell.low >= mechanism.threshold - 1
+    # 10 is what 10, 11 and 12 are rounded to: the least figure is the threshold, rounded down to a multiple.
+    least = mechanism.threshold - mechanism.threshold % mechanism.base
+    return cell.value is None or (cell.value % mechanism.base == 0 and cell.value >= least)

@@ -3,6 +3,9 @@
 A city's cell carries the noisy value as it was drawn, unclamped, so that sums stay unbiased. A hub's cell carries the
 estimate, its variance, the number of cities in it and the 95 % interval. Status letters are SDMX OBS_STATUS. A
 suppressed cell (`Q`) and one that was not collected (`L`) have no value; they are never 0.
+
+A city that refuses noise releases rounded figures of at least a threshold instead (`ThresholdMechanism`); a figure
+below it is suppressed, with the interval that everybody may know.
 """
 
 import hashlib
@@ -12,6 +15,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from shared_schema import canonical
 from shared_schema.names import CellCode, Digest, TermId
 from shared_schema.period import Area, Granularity, Period
 from shared_schema.vocabulary import SourceKind
@@ -22,6 +26,10 @@ MAX_ABSOLUTE_VALUE = 10**9
 MAX_VARIANCE_MILLI = 10**10
 MAX_AGENCIES = 10_000
 MAX_CITIES = 100_000
+MAX_NOISE_SHARES = 16
+MAX_CORRECTIONS = 100
+PADDED_CELL = 60
+"""Characters of the longest cell that `pad` makes up for: an interval, or a value with its sign."""
 """Bounds of one city's cell, its variance and its agencies, and of the cities that one hub adds up (Europe has 98,000
 municipalities): with them no release, however wild, makes a sum that cannot be written down."""
 _MAX_SUM = 4 * 10**15
@@ -30,6 +38,19 @@ CellStatus = Literal["A", "L", "Q", "B", "D"]
 WITH_VALUE = frozenset({"A", "B", "D"})
 Value = Annotated[int, Field(ge=-MAX_ABSOLUTE_VALUE, le=MAX_ABSOLUTE_VALUE)]
 SumValue = Annotated[int, Field(ge=-_MAX_SUM, le=_MAX_SUM)]
+
+
+class MeasureDefinition(WireModel):
+    """What is counted; part of a hub's policy. A `stock` (how many there are) is never added up over time.
+
+    `unit` is what the promise of privacy is about: the record, or the person where agencies give file references.
+    """
+
+    id: TermId
+    title: Annotated[str, Field(min_length=1, max_length=120)]
+    unit: Literal["record", "person"]
+    source_kinds: Annotated[tuple[SourceKind, ...], Field(min_length=1)]
+    stock: bool = False
 
 
 class TableDefinition(WireModel):
@@ -45,6 +66,20 @@ class TableDefinition(WireModel):
     source_kinds: Annotated[tuple[SourceKind, ...], Field(min_length=1)]
     granularities: Annotated[tuple[Granularity, ...], Field(min_length=1)]
     epsilon_milli: Annotated[int, Field(ge=1, le=10_000)]
+    year_epsilon_milli: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """With it the table is a tree: a release of a year may spend this much beside its months, and these the rest."""
+
+    @model_validator(mode="after")
+    def _year_leaves_a_rest(self) -> Self:
+        if self.year_epsilon_milli is not None and self.year_epsilon_milli >= self.epsilon_milli:
+            raise ValueError("expected a year to leave some of the table's epsilon for its months")
+        return self
+
+    def epsilon_milli_for(self, granularity: Granularity) -> int:
+        """The most that one release of this length may spend, in thousandths."""
+        if self.year_epsilon_milli is None:
+            return self.epsilon_milli
+        return self.year_epsilon_milli if granularity == "year" else self.epsilon_milli - self.year_epsilon_milli
 
     @model_validator(mode="after")
     def _cells_differ(self) -> Self:
@@ -80,13 +115,26 @@ class Scale(WireModel):
         return Fraction(self.numerator, self.denominator)
 
 
-class Mechanism(WireModel):
-    """How a city's cells were protected; the variance is that of one cell, in thousandths."""
+class LaplaceMechanism(WireModel):
+    """Noise on every cell; the variance is that of one cell, in thousandths."""
 
     name: Literal["discrete-laplace"]
     scale: Scale
     variance_milli: Annotated[int, Field(ge=0, le=MAX_VARIANCE_MILLI)]
     library: Annotated[str, Field(min_length=1, max_length=40)]
+
+
+class ThresholdMechanism(WireModel):
+    """No noise: counts below `threshold` are suppressed, and what would give one away; the rest is rounded."""
+
+    name: Literal["threshold-rounding"]
+    threshold: Annotated[int, Field(ge=5, le=1_000)]
+    base: Literal[5]
+    library: Annotated[str, Field(min_length=1, max_length=40)]
+
+
+Mechanism = Annotated[LaplaceMechanism | ThresholdMechanism, Field(discriminator="name")]
+"""How a city's cells were protected."""
 
 
 class Privacy(WireModel):
@@ -99,10 +147,15 @@ class Privacy(WireModel):
 
 
 class LedgerReference(WireModel):
-    """Where in the city's ledger the charge stands, and the hash that chains everything before it."""
+    """Where in the city's ledger the charge stands: its hash, and the hash of the entry before it (`prev`).
+
+    With `prev` the hash covers exactly what the statement says (`spending.entry_hash`), so that everybody can check
+    the chain from signed messages alone. Nodes before version 0.2 did not send it.
+    """
 
     seq: Annotated[int, Field(ge=1)]
     head: Digest
+    prev: Digest | None = None
 
 
 class Coverage(WireModel):
@@ -119,19 +172,58 @@ class Coverage(WireModel):
 
 
 class ReleasedCell(WireModel):
+    """One cell of a city's release. A suppressed one has the interval that everybody may know, both ends included."""
+
     dims: Annotated[dict[TermId, CellCode], Field(min_length=1, max_length=1)]
     status: CellStatus
     value: Value | None = None
+    low: Value | None = None
+    high: Value | None = None
 
     @model_validator(mode="after")
     def _value_fits_status(self) -> Self:
         if (self.value is not None) != (self.status in WITH_VALUE):
             raise ValueError("expected a value exactly when the status is A, B or D")
+        if (self.low is not None, self.high is not None) != (self.status == "Q", self.status == "Q"):
+            raise ValueError("expected low and high exactly when the status is Q")
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError("expected low to be at most high")
         return self
 
 
+class NoiseShare(WireModel):
+    """So many draws of one scale, or so many figures rounded to one base, lie in a sum."""
+
+    draws: Annotated[int, Field(ge=1, le=_MAX_SUM)]
+    scale: Scale | None = None
+    base: Literal[5] | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if (self.scale is None) == (self.base is None):
+            raise ValueError("expected either a scale or a base")
+        return self
+
+
+Withheld = Literal["few-cities", "dominance", "differencing"]
+"""Why a hub does not show a cell: fewer cities than the policy asks for; one city could be estimated from it; or from
+the difference to a figure that is shown already."""
+
+
+class ShownPart(WireModel):
+    """What a hub shows of a cell to its own members: so many cities, with this estimate."""
+
+    contributors: Annotated[int, Field(ge=1, le=_MAX_SUM)]
+    estimate: SumValue
+
+
 class AggregateCell(WireModel):
-    """One cell of a sum. `estimate`, `variance_milli`, `low` and `high` are absent where it may not be shown."""
+    """One cell of a sum. `estimate`, `variance_milli`, `low` and `high` are absent where it may not be shown.
+
+    `suppressed` cities have a figure that they keep to themselves, together at most `suppressed_high`; they are in
+    neither `estimate` nor `contributors`. For the hub above alone: `noise` says what the variance is made of, and
+    `shown` how much of the cell this hub shows to its own members.
+    """
 
     dims: Annotated[dict[TermId, CellCode], Field(min_length=1, max_length=1)]
     status: CellStatus
@@ -140,6 +232,19 @@ class AggregateCell(WireModel):
     variance_milli: Annotated[int, Field(ge=0, le=_MAX_SUM)] | None = None
     low: SumValue | None = None
     high: SumValue | None = None
+    suppressed: Annotated[int, Field(ge=1, le=_MAX_SUM)] | None = None
+    suppressed_high: Annotated[int, Field(ge=0, le=_MAX_SUM)] | None = None
+    withheld: Withheld | None = None
+    noise: Annotated[tuple[NoiseShare, ...], Field(min_length=1, max_length=MAX_NOISE_SHARES)] | None = None
+    shown: ShownPart | None = None
+
+    @model_validator(mode="after")
+    def _suppressed_has_a_bound(self) -> Self:
+        if (self.suppressed is None) != (self.suppressed_high is None):
+            raise ValueError("expected suppressed and suppressed_high together")
+        if self.withheld is not None and self.status != "Q":
+            raise ValueError("expected withheld only where the status is Q")
+        return self
 
     @model_validator(mode="after")
     def _value_fits_status(self) -> Self:
@@ -158,18 +263,33 @@ class ReviewNote(WireModel):
 
 
 class TrendBody(WireModel):
-    """A city's release of one table for one period. Never in it: true counts, seeds, numbers of raw records."""
+    """A city's release of one table for one period. Never in it: true counts, seeds, numbers of raw records.
+
+    `privacy` is there exactly when there is noise. A `correction` (1, 2, …) is what has changed since: its noisy cells
+    are added to those of the release that it corrects. `pad` makes every release of a table equally long, so that its
+    length says nothing about its figures.
+    """
 
     table: TableReference
     area: Area
     period: Period
     source_kind: SourceKind
     mechanism: Mechanism
-    privacy: Privacy
+    privacy: Privacy | None = None
     ledger: LedgerReference
     coverage: Coverage
     review: ReviewNote
     cells: Annotated[tuple[ReleasedCell, ...], Field(min_length=1, max_length=MAX_CELLS)]
+    correction: Annotated[int, Field(ge=1, le=MAX_CORRECTIONS)] | None = None
+    pad: Annotated[str, Field(pattern=r"^0*$", max_length=MAX_CELLS * PADDED_CELL)] | None = None
+
+    @model_validator(mode="after")
+    def _privacy_fits_mechanism(self) -> Self:
+        if (self.privacy is not None) != isinstance(self.mechanism, LaplaceMechanism):
+            raise ValueError("expected privacy exactly when the mechanism draws noise")
+        if self.correction is not None and not isinstance(self.mechanism, LaplaceMechanism):
+            raise ValueError("expected noise on a correction")
+        return self
 
 
 class AggregateBody(WireModel):
@@ -177,7 +297,8 @@ class AggregateBody(WireModel):
 
     `complete` sums go to the parent hub alone, to be added up; shown ones have `Q` where fewer than three cities
     contribute. A later `revision` of the same table and period takes the place of an earlier one. `scale` is the one
-    scale of all terms, absent when they differ.
+    scale of all terms, absent when they differ. `rolled_up` cities did not release this very period: their figures
+    are sums of the shorter periods in it.
     """
 
     table: TableReference
@@ -189,6 +310,7 @@ class AggregateBody(WireModel):
     scale: Scale | None = None
     coverage: Coverage
     agencies: Coverage
+    rolled_up: Annotated[int, Field(ge=1, le=_MAX_SUM)] | None = None
     cells: Annotated[tuple[AggregateCell, ...], Field(min_length=1, max_length=MAX_CELLS)]
 
 
@@ -196,3 +318,14 @@ def grid_of(cells: tuple[ReleasedCell, ...] | tuple[AggregateCell, ...]) -> Iter
     """(dimension, code) of every cell, in order."""
     for cell in cells:
         yield from cell.dims.items()
+
+
+def pad_for(cells: tuple[ReleasedCell, ...]) -> str:
+    """What makes a release as long as if every cell were as long as it can be.
+
+    So the length of a message, which anybody on the wire can see, is the same whatever the figures are.
+    """
+    lengths = (
+        len(canonical.encode(cell.model_dump(mode="json", exclude={"dims"}, exclude_none=True))) for cell in cells
+    )
+    return "0" * sum(PADDED_CELL - length for length in lengths)

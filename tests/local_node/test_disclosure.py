@@ -84,6 +84,7 @@ def test_the_trend_body_keeps_the_rules_of_the_policy_and_says_how_it_was_protec
     table = make_frequency_table()
     body = to_trend_body(protect(table, stored_draw(table, (1,) * 5)), area=LEIPZIG, review=NOTE)
     check_trend(body, make_policy())
+    assert body.privacy is not None
     assert body.privacy.to_object() == {
         "unit": "record",
         "window": "period",

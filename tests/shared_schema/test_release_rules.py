@@ -175,7 +175,7 @@ def test_a_source_that_the_table_does_not_allow_is_refused() -> None:
 
 
 def test_a_suppressed_cell_is_refused_because_noise_makes_it_needless() -> None:
-    suppressed = [*TREND["cells"][:2], {"dims": {"offence": GRID[2]}, "status": "Q"}]
+    suppressed = [*TREND["cells"][:2], {"dims": {"offence": GRID[2]}, "status": "Q", "low": 0, "high": 9}]
     assert_refused(TREND | {"cells": suppressed}, ProblemCode.RELEASE_RULE)
 
 

@@ -32,7 +32,16 @@ def released(status: str, **value: object) -> dict[str, Any]:
 def test_a_cell_that_is_suppressed_or_not_collected_has_no_value(status: str, value: int) -> None:
     with pytest.raises(SchemaError, match="expected a value exactly when"):
         ReleasedCell.from_object(released(status, value=value))
-    assert ReleasedCell.from_object(released(status)).value is None
+    bounds = {"low": 0, "high": 9} if status == "Q" else {}
+    assert ReleasedCell.from_object({**released(status), **bounds}).value is None
+
+
+def test_a_suppressed_cell_is_an_interval_and_nothing_else_is_one() -> None:
+    for wrong in ({}, {"low": 0}, {"high": 9}, {"low": 9, "high": 0}):
+        with pytest.raises(SchemaError):
+            ReleasedCell.from_object({**released("Q"), **wrong})
+    with pytest.raises(SchemaError):
+        ReleasedCell.from_object({**released("A", value=5), "low": 0, "high": 9})
 
 
 @pytest.mark.parametrize("status", ["A", "B", "D"])
