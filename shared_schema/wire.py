@@ -58,12 +58,18 @@ def describe(error: ValidationError) -> str:
     """One sentence with the places that are wrong; never a value, never a key that the sender chose."""
     parts: list[str] = []
     for item in error.errors(include_input=False, include_url=False, include_context=False)[:_SHOWN_ERRORS]:
-        part = f"{_place(item['loc'])}: {item['msg'].removeprefix('Value error, ')}"
+        part = f"{_place(item['loc'])}: {_message(item['type'], item['msg'])}"
         if parts and len("; ".join([*parts, part])) > _MAX_DESCRIPTION:
             break
         parts.append(part[:_MAX_DESCRIPTION])
     more = error.error_count() - len(parts)
     return "; ".join(parts) + (f"; and {more} more" if more > 0 else "")
+
+
+def _message(kind: str, message: str) -> str:
+    if kind == "union_tag_invalid":  # pydantic repeats the name that was sent
+        return "expected a name that this version knows"
+    return message.removeprefix("Value error, ")
 
 
 def _place(location: tuple[int | str, ...]) -> str:

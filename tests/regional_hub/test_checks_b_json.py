@@ -284,7 +284,7 @@ def test_27_less_noise_than_the_floor_is_refused(resident: City, changes: dict[s
     "changes",
     [
         {"source_kind": "survey"},
-        {"cells": cells(*builders.GRID, status="Q")},
+        {"cells": [cell | {"low": 0, "high": 9} for cell in cells(*builders.GRID, status="Q")]},
         {
             "period": {"start": "2026-01-01", "end": "2026-12-31", "granularity": "year", "basis": "recorded"},
         },
