@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from local_node import sync
 from local_node.app import Node, database_trouble
 from local_node.errors import NodeError
-from local_node.verbs import exchange, releases, standing
+from local_node.verbs import exchange, records, releases, standing
 from local_node.verbs.parameters import Params, Result
 from shared_schema.errors import ContractError
 from shared_schema.service.control import VerbError
@@ -45,7 +45,7 @@ VERBS: dict[str, Callable[[Node, Params], Result]] = {
     "hub.add": exchange.hub_add,
     "hub.enrol": exchange.hub_enrol,
     "policy.show": exchange.show_policy,
-    "import": releases.import_records,
+    "import": records.import_records,
     "release.numbers": releases.release_numbers,
     "release.practice": releases.release_practice,
     "release.list": releases.release_list,
