@@ -10,7 +10,7 @@ import pytest
 from local_node import verbs
 from local_node.app import Node
 from local_node.records import MAX_COUNT
-from local_node.verbs.releases import MAX_ERRORS_LISTED
+from local_node.verbs.records import MAX_ERRORS_LISTED
 from shared_schema.service.control import VerbError
 
 TABLE = "bias_incidents.by_offence"
