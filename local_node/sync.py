@@ -47,6 +47,7 @@ FINAL_REFUSALS = frozenset(
         ProblemCode.UNKNOWN_TABLE,
         ProblemCode.GRID_MISMATCH,
         ProblemCode.PRIVACY_FLOOR,
+        ProblemCode.PRIVACY_BUDGET,
     }
 )
 """What a hub says about the statement itself. Every other 4xx is about the member or the way there (suspended, clock,

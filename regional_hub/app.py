@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from regional_hub import log, members
+from regional_hub import charges, log, members
 from regional_hub.feed import Publisher
 from regional_hub.follow import Follower
 from regional_hub.sequencer import Sequencer
@@ -61,6 +61,7 @@ class Hub:
             with self.database.write() as session:
                 log.start_log(session, settings.name, key)
                 _check_own_log(log.latest_checkpoint(session), self.verifier)
+                charges.fill_missing(session, settings.name)
         except BaseException:
             self.database.close()
             raise

@@ -13,7 +13,8 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
-from regional_hub import log
+from regional_hub import charges, log
+from regional_hub.charges import Charges, LedgerConflictError
 from regional_hub.errors import IntakeError
 from regional_hub.members import Trust, get_policy, last_governance
 from regional_hub.orm import EntryRow, EvidenceRow, MemberRow, table_of
@@ -24,6 +25,7 @@ from shared_schema.governance import PolicyBody, WithdrawalBody
 from shared_schema.keys import Member, MemberRole, MemberStatus, SigningKey
 from shared_schema.problem import ProblemCode
 from shared_schema.release_rules import check_releasable
+from shared_schema.spending import Charge
 from shared_schema.statement import (
     HUB_KINDS,
     Audience,
@@ -33,7 +35,7 @@ from shared_schema.statement import (
     claimed_origin,
     read_statement,
 )
-from shared_schema.trend import AggregateBody
+from shared_schema.trend import AggregateBody, TrendBody
 
 KINDS_BY_SUBMISSION = frozenset(Kind) - HUB_KINDS
 """What a city hands in. A hub's own statements are followed, except the sums for the hub above."""
@@ -52,7 +54,7 @@ def _select_by_seq(pairs: int) -> Select[Any]:
     return select(*table_of(EntryRow).columns).where(or_(*each))
 
 
-_SELECT_TRENDS = select(EntryRow.origin, EntryRow.subject).where(
+_SELECT_TRENDS = select(EntryRow.origin, EntryRow.subject, EntryRow.withdrawn_by).where(
     EntryRow.subject.in_(bindparam("subjects", expanding=True)), EntryRow.kind == Kind.TREND.value
 )
 _SELECT_MEMBERS = select(MemberRow.name, MemberRow.keyid, MemberRow.status, MemberRow.highest_seq).where(
@@ -71,6 +73,7 @@ class Submission:
     keyid: str
     trust_as_of: int
     """Which state of the directory and the policy it was checked against (`Trust.as_of`)."""
+    policy: PolicyBody
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,9 @@ def check_submission(body: bytes, trust: Trust, now: datetime) -> Submission:
     statement = read_statement(verified)  # 3. canonical, and of the kind it was signed as
     check_sender(statement, member, now)  # 4. the member speaks for itself, and may
     check_releasable(statement.statement, trust.policy)  # 5. nothing below the floor
-    return Submission(statement, member.key.keyid, trust.as_of)
+    if isinstance(statement.statement.body, TrendBody):
+        charges.check_head(statement.statement.body)
+    return Submission(statement, member.key.keyid, trust.as_of, trust.policy)
 
 
 def commit_submissions(
@@ -109,7 +114,8 @@ def commit_submissions(
     found: list[tuple[int, log.Entry | int, bool]] = []
     for place, submission in enumerate(submissions):
         try:
-            entry = known.check_order(session, submission, now)  # 7. a retry gets its old receipt; no seq twice
+            # 7. a retry gets its old receipt; no seq twice; nobody spends more than the policy allows
+            entry = known.check_order(session, submission, now)
         except ContractError as error:
             results[place] = error
             continue
@@ -125,6 +131,7 @@ def commit_submissions(
         rows, note = log.append(session, arrivals, name=name, key=key, head=head, now=now, reader=reader)
         notes[head.size + len(rows)] = note
         known.store_highest(session)
+        known.store_charges(session, rows)
     entries = [rows[entry] if isinstance(entry, int) else entry for _, entry, _ in found]
     receipts = log.make_receipts(session, entries, reader, notes)  # 9. proof for each
     for (place, _, new), receipt in zip(found, receipts, strict=True):
@@ -183,13 +190,16 @@ class _Known:
 
     def __init__(self) -> None:
         self.by_seq: dict[tuple[str, int], log.Entry] = {}
-        self.trends: set[tuple[str, str]] = set()
+        self.trends: dict[tuple[str, str], bool] = {}
+        """(origin, subject) of releases → whether its content is still there."""
+        self.charges = Charges()
         self.highest: dict[str, int] = {}
         self.members: dict[str, tuple[str, str]] = {}
         self.stored: dict[str, int] = {}
         self.newer_policy: PolicyBody | None = None
         self.targets: dict[str, tuple[str, Audience]] = {}
         self._in_group: dict[tuple[str, int], tuple[str, int]] = {}
+        self._spent: dict[int, tuple[TrendBody, Charge]] = {}  # by the place among the group's new ones
 
     @classmethod
     def load(cls, session: Session, submissions: Sequence[Submission], name: str) -> "_Known":
@@ -198,10 +208,11 @@ class _Known:
         connection = session.connection()
         for entry in _find_by_seq(connection, {(statement.origin, statement.seq) for statement in statements}):
             known.by_seq[entry.origin, entry.seq] = entry
-        subjects = {subject for item in submissions if (subject := log.subject_of(item.verified)) is not None}
+        subjects = {subject for item in statements for subject in _subjects_behind(item)}
         if subjects:
             trends = connection.execute(_SELECT_TRENDS, {"subjects": list(subjects)})
-            known.trends = {(row.origin, row.subject) for row in trends}
+            known.trends = {(row.origin, row.subject): row.withdrawn_by is None for row in trends}
+            known.charges = Charges.load(connection, statements)
             if last_governance(session) > min(item.trust_as_of for item in submissions):
                 known.newer_policy = get_policy(session, name)
         origins = list({statement.origin for statement in statements})
@@ -219,10 +230,10 @@ class _Known:
     def check_order(self, session: Session, submission: Submission, now: datetime) -> log.Entry | int | None:
         """None for a new statement; for a retry its entry, or the place of its twin among the group's new ones.
 
-        Raises IntakeError (`seq-conflict`, `seq-too-low`, `release-rule`, `not-found`) or VerificationError when the
-        member is no longer what it was when the request began.
+        Raises IntakeError (`seq-conflict`, `seq-too-low`, `release-rule`, `not-found`), ReleaseRuleError
+        (`privacy-budget`) or VerificationError when the member is no longer what it was when the request began.
         """
-        statement, subject = submission.verified.statement, log.subject_of(submission.verified)
+        statement = submission.verified.statement
         self._check_member(submission)
         place = (statement.origin, statement.seq)
         entry = self.by_seq.get(place)
@@ -238,17 +249,39 @@ class _Known:
             raise IntakeError(f"expected a seq above {highest}", code=ProblemCode.SEQ_TOO_LOW)
         if self.newer_policy is not None:  # another process of this hub has put one in force meanwhile
             check_releasable(statement, self.newer_policy)
-        if subject is not None and (statement.origin, subject) in self.trends:
-            raise IntakeError("expected one release for a table and period", code=ProblemCode.RELEASE_RULE)
+        if isinstance(statement.body, TrendBody):
+            self._take_release(session, submission, statement.body, now)
         if isinstance(statement.body, WithdrawalBody):
             self._check_withdrawal(statement, statement.body)
         self.highest[statement.origin] = statement.seq
         self._in_group[place] = (submission.verified.digest, len(self._in_group))
         if not isinstance(statement.body, WithdrawalBody):
             self.targets[submission.verified.digest] = (statement.origin, statement.audience)
-        if subject is not None:
-            self.trends.add((statement.origin, subject))
         return None
+
+    def _take_release(self, session: Session, submission: Submission, body: TrendBody, now: datetime) -> None:
+        """Check a release against those before it, and count it. Raises before anything is counted."""
+        origin, digest = submission.verified.statement.origin, submission.verified.digest
+        subject, *behind = _subjects_behind(submission.verified.statement)
+        if (origin, subject) in self.trends:
+            raise IntakeError("expected one release for a table and period", code=ProblemCode.RELEASE_RULE)
+        if behind and not all((origin, each) in self.trends for each in behind):
+            raise IntakeError(
+                "expected a correction of a release that is here, numbered after the one before it",
+                code=ProblemCode.RELEASE_RULE,
+            )
+        if behind and not self.trends[origin, behind[0]]:
+            raise IntakeError("expected a correction of a release that is not withdrawn", code=ProblemCode.RELEASE_RULE)
+        try:
+            charge = self.charges.check(origin, body, self.newer_policy or submission.policy)
+        except LedgerConflictError as conflict:
+            known = conflict.known if isinstance(conflict.known, str) else _digest_at(session, conflict.known)
+            self._keep_evidence(session, submission, known, now)
+            message = f"{conflict.message}; both are kept as evidence"
+            raise IntakeError(message, code=ProblemCode.SEQ_CONFLICT) from None
+        self.charges.add(origin, body, charge, digest)
+        self.trends[origin, subject] = True
+        self._spent[len(self._in_group)] = (body, charge)
 
     def _check_withdrawal(self, statement: Statement, body: WithdrawalBody) -> None:
         origin, audience = self.targets.get(body.digest, (None, Audience.HUB))
@@ -269,20 +302,31 @@ class _Known:
     def _check_same(self, session: Session, submission: Submission, digest: str, now: datetime) -> None:
         if submission.verified.digest == digest:
             return
+        self._keep_evidence(session, submission, digest, now)
+        seq = submission.verified.statement.seq
+        raise IntakeError(
+            f"expected one content for seq {seq}; both are kept as evidence", code=ProblemCode.SEQ_CONFLICT
+        )
+
+    def _keep_evidence(self, session: Session, submission: Submission, known_digest: str, now: datetime) -> None:
         statement = submission.verified.statement
         session.merge(
             EvidenceRow(
                 digest=submission.verified.digest,
                 origin=statement.origin,
                 seq=statement.seq,
-                known_digest=digest,
+                known_digest=known_digest,
                 envelope=submission.verified.envelope.stored_bytes,
                 since=now,
             )
         )
-        raise IntakeError(
-            f"expected one content for seq {statement.seq}; both are kept as evidence", code=ProblemCode.SEQ_CONFLICT
-        )
+
+    def store_charges(self, session: Session, rows: Sequence[log.Entry]) -> None:
+        """Write what the group's new releases have spent; `rows` are its entries in their order."""
+        if self._spent:
+            charges.store(
+                session.connection(), [(rows[place], body, charge) for place, (body, charge) in self._spent.items()]
+            )
 
     def store_highest(self, session: Session) -> None:
         raised = [
@@ -291,3 +335,19 @@ class _Known:
             if highest != self.stored[name]
         ]
         session.connection().execute(_RAISE_HIGHEST, raised)
+
+
+def _subjects_behind(statement: Statement) -> list[str]:
+    """The subject of a release; for a correction also what must be there: the release, and the correction before."""
+    body = statement.body
+    if not isinstance(body, TrendBody):
+        return []
+    release = f"{body.table.id}@{body.table.version}/{body.period.label}"
+    if body.correction is None:
+        return [release]
+    before = [f"{release}/c{body.correction - 1}"] if body.correction > 1 else []
+    return [f"{release}/c{body.correction}", release, *before]
+
+
+def _digest_at(session: Session, index: int) -> str:
+    return session.scalars(select(EntryRow.digest).where(EntryRow.index == index)).one()

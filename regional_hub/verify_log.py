@@ -2,30 +2,32 @@
 
 Every row is compared with something it cannot change on its own: entries with the tree, the tree with tiles, head and
 signed checkpoints; contents with the digest in their entry; the columns of an entry with the signed content, its
-checksum and the checkpoint of its receipt; withdrawn entries with their withdrawal. The keys come from the memberships
-in the log itself, in their order.
+checksum and the checkpoint of its receipt; withdrawn entries with their withdrawal; charges with what was released. The
+keys come from the memberships in the log itself, in their order, and the tables from its policies.
 """
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from regional_hub import audit, log, members
-from regional_hub.orm import CheckpointRow, ContentRow, EntryRow, SourceRow, TileRow
+from regional_hub.charges import COMPARED, KnownTables, to_charge, to_row
+from regional_hub.orm import ChargeRow, CheckpointRow, ContentRow, EntryRow, SourceRow, TileRow
 from shared_schema.canonical import parse_strict
 from shared_schema.checkpoint import NoteVerifier, verify_checkpoint
 from shared_schema.entry import digest_of
 from shared_schema.envelope import parse_envelope, verify_envelope
 from shared_schema.errors import ContractError
-from shared_schema.governance import MembershipBody, WithdrawalBody
+from shared_schema.governance import MembershipBody, PolicyBody, WithdrawalBody
 from shared_schema.keys import Directory, Member, MemberRole
 from shared_schema.merkle import TILE_HEIGHT, TILE_WIDTH, Frontier, completed_nodes
 from shared_schema.service.database import is_busy
 from shared_schema.statement import Kind, Statement, VerifiedStatement, read_statement
+from shared_schema.trend import TrendBody
 
 BATCH = 500
 """Entries read at once, with contents of a few kilobytes each."""
@@ -73,12 +75,12 @@ class _Verification:
         self._notes = dict(session.execute(select(CheckpointRow.size, CheckpointRow.note)).all())
         contents = _ContentCheck(session, self._verifier, sorted(self._notes))
         self._check_note(0)
-        for row, stored in _entries(session):
+        for row, stored, charge in _entries(session):
             if row.index != self._frontier.size or len(self.findings) > MAX_FINDINGS or not self._add(row):
                 self.findings.append(f"entry {self._frontier.size}: expected it here, with every entry after it")
                 break
             self._check_note(self._frontier.size, missing_is_fine=True)
-            self.findings += contents.check(row, stored)
+            self.findings += contents.check(row, stored, charge)
         self._contents = contents.count
         self._check_head()
         self._check_tiles()
@@ -134,20 +136,21 @@ class _Verification:
             self.findings.append(f"tiles: expected {self._tree.count()}, got {self._tiles}")
 
 
-def _entries(session: Session) -> Iterator[tuple[EntryRow, bytes | None]]:
-    """Every entry in order, with its content if there is one."""
+def _entries(session: Session) -> Iterator[tuple[EntryRow, bytes | None, ChargeRow | None]]:
+    """Every entry in order, with its content and its charge if there is one."""
     first = 0
     while True:
         rows = session.execute(
-            select(EntryRow, ContentRow.envelope)
+            select(EntryRow, ContentRow.envelope, ChargeRow)
             .outerjoin(ContentRow, ContentRow.digest == EntryRow.digest)
+            .outerjoin(ChargeRow, ChargeRow.entry_index == EntryRow.index)
             .where(EntryRow.index >= first)
             .order_by(EntryRow.index)
             .limit(BATCH)
         ).all()
         if not rows:
             return
-        yield from ((entry, envelope) for entry, envelope in rows)
+        yield from ((entry, envelope, charge) for entry, envelope, charge in rows)
         first = rows[-1][0].index + 1
         session.expunge_all()
 
@@ -182,19 +185,20 @@ class _ContentCheck:
         self._signers = _Signers(verifier)
         self._sources = {verifier.name, *session.scalars(select(SourceRow.name))}
         self._sizes = sizes
+        self._tables = KnownTables()
         self.count = 0
 
-    def check(self, row: EntryRow, stored: bytes | None) -> list[str]:
+    def check(self, row: EntryRow, stored: bytes | None, charge: ChargeRow | None) -> list[str]:
         place = f"entry {row.index}"
         findings = self._check_row(row)
         if row.withdrawn_by is not None:
-            return findings + self._check_withdrawn(row, stored)
+            return findings + self._check_withdrawn(row, stored) + self._check_erased_charge(row, charge)
         if stored is None:
             return [*findings, f"{place}: content missing"]
         self.count += 1
         if digest_of(stored) != row.digest:
             return [*findings, f"{place}: content does not have the digest that the entry names"]
-        return findings + self._check_columns(row, stored)
+        return findings + self._check_columns(row, stored, charge)
 
     def _check_row(self, row: EntryRow) -> list[str]:
         place, findings = f"entry {row.index}", []
@@ -213,7 +217,7 @@ class _ContentCheck:
             return [f"entry {row.index}: expected a withdrawal by its origin and no content"]
         return []
 
-    def _check_columns(self, row: EntryRow, stored: bytes) -> list[str]:
+    def _check_columns(self, row: EntryRow, stored: bytes, charge: ChargeRow | None) -> list[str]:
         place = f"entry {row.index}"
         try:
             envelope = parse_envelope(stored)
@@ -225,20 +229,57 @@ class _ContentCheck:
             return [f"{place}: {error.message}"]
         statement = verified.statement
         self._signers.learn(statement)
+        if isinstance(statement.body, PolicyBody):
+            self._tables.learn(statement.body)
         said = (statement.origin, statement.seq, statement.kind.value, statement.audience.value)
         if said != (row.origin, row.seq, row.kind, row.audience) or statement.origin != member.name:
             return [f"{place}: expected origin, seq, kind and audience of its content"]
         if log.subject_of(verified) != row.subject:
             return [f"{place}: expected the subject of its content"]
-        return self._check_way(row, verified, member.role)
+        return self._check_way(row, verified, member.role) + self._check_charge(row, statement, charge)
 
     def _check_way(self, row: EntryRow, verified: VerifiedStatement, role: MemberRole) -> list[str]:
         if row.via is None and verified.statement.origin not in self._sources and role is not MemberRole.NODE:
             return [f"entry {row.index}: expected to be told which hub it came from"]
         return []
 
+    def _check_charge(self, row: EntryRow, statement: Statement, charge: ChargeRow | None) -> list[str]:
+        """A release has the charge that it names, and nothing else has one."""
+        body = statement.body
+        if not isinstance(body, TrendBody) or row.via is not None:
+            return [] if charge is None else [f"entry {row.index}: expected no charge"]
+        expected = self._tables.charge_of(body)
+        if expected is None:
+            return []  # no policy ever had this table; intake would have refused it
+        if charge is None or to_row(row.index, row.origin, body, expected) != {
+            name: getattr(charge, name) for name in COMPARED
+        }:
+            return [f"entry {row.index}: expected the charge that its content names"]
+        return []
+
+    def _check_erased_charge(self, row: EntryRow, charge: ChargeRow | None) -> list[str]:
+        """What is left to compare once the content is erased: of whom and of what the charge is."""
+        if row.kind != Kind.TREND.value or row.via is not None:
+            return [] if charge is None else [f"entry {row.index}: expected no charge"]
+        most = self._tables.most_for(row.subject or "")
+        if most is None:
+            return []
+        if charge is None or charge.origin != row.origin or not 0 <= charge.epsilon_milli <= most.epsilon_milli:
+            return [f"entry {row.index}: expected the charge of a release that was withdrawn"]
+        if replace(to_charge(charge), epsilon_milli=most.epsilon_milli) != most:
+            return [f"entry {row.index}: expected a charge for the subject that was withdrawn"]
+        return []
+
     def orphans(self) -> list[str]:
-        """Contents that no entry names."""
+        """Contents that no entry names, and charges."""
+        return self._orphaned_contents() + self._orphaned_charges()
+
+    def _orphaned_charges(self) -> list[str]:
+        named = select(EntryRow.index).where(EntryRow.index == ChargeRow.entry_index)
+        count = self._session.scalar(select(func.count()).select_from(ChargeRow).where(~named.exists())) or 0
+        return [f"charges: {count} that no entry names"] if count else []
+
+    def _orphaned_contents(self) -> list[str]:
         named = select(EntryRow.digest).where(EntryRow.digest == ContentRow.digest)
         count = self._session.scalar(select(func.count()).select_from(ContentRow).where(~named.exists())) or 0
         return [f"contents: {count} that no entry names"] if count else []

@@ -9,7 +9,7 @@ from fastapi.responses import PlainTextResponse, Response
 from sqlalchemy import select
 from starlette.exceptions import HTTPException
 
-from regional_hub import feed, log, members
+from regional_hub import charges, feed, log, members
 from regional_hub.errors import HubError
 from regional_hub.intake import Accepted, Submission, check_submission
 from regional_hub.members import Trust
@@ -144,7 +144,10 @@ def _add_reading(router: APIRouter, hub: ServedHub) -> None:
         with hub.database.read() as session:
             row = session.get(MemberRow, reader.name)
             highest = 0 if row is None else row.highest_seq
-        answer = {"name": reader.name, "status": reader.status.value, "highest_seq": highest}
+            last = charges.find_last(session, reader.name)
+        answer: dict[str, Any] = {"name": reader.name, "status": reader.status.value, "highest_seq": highest}
+        if last is not None:
+            answer |= {"ledger_seq": last[0], "ledger_head": last[1]}
         return Response(json.dumps(answer), media_type=JSON)
 
 

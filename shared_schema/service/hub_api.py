@@ -20,7 +20,7 @@ from shared_schema.entry import Receipt
 from shared_schema.errors import ContractError, SchemaError
 from shared_schema.feed import MAX_RESPONSE_BYTES
 from shared_schema.keys import SigningKey
-from shared_schema.names import Origin
+from shared_schema.names import Digest, Origin
 from shared_schema.service.signed_reads import sign_request
 from shared_schema.wire import WireModel
 
@@ -61,11 +61,17 @@ class HubIdentity(WireModel):
 
 
 class MemberState(WireModel):
-    """What a hub knows of the member that asks."""
+    """What a hub knows of the member that asks.
+
+    `ledger_seq` and `ledger_head`: the highest entry of the member's ledger among its accepted releases. Absent when
+    there is none, and from hubs before version 0.2.
+    """
 
     name: Origin
     status: str
     highest_seq: Annotated[int, Field(ge=0)]
+    ledger_seq: Annotated[int, Field(ge=1)] | None = None
+    ledger_head: Digest | None = None
 
 
 def check_hub_url(url: str) -> str:

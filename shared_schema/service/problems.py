@@ -44,6 +44,7 @@ STATUS: dict[ProblemCode, int] = {
     ProblemCode.UNKNOWN_TABLE: 422,
     ProblemCode.GRID_MISMATCH: 422,
     ProblemCode.PRIVACY_FLOOR: 422,
+    ProblemCode.PRIVACY_BUDGET: 422,
     ProblemCode.ENROLMENT_CODE: 403,
     ProblemCode.FINGERPRINT_MISMATCH: 422,
     ProblemCode.NAME_TAKEN: 409,

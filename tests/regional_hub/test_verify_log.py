@@ -12,14 +12,14 @@ from sqlalchemy import select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DataError, IntegrityError
 
-from regional_hub.orm import Base, CheckpointRow, ContentRow, EntryRow, HeadRow, TileRow
+from regional_hub.orm import Base, ChargeRow, CheckpointRow, ContentRow, EntryRow, HeadRow, TileRow
 from regional_hub.verify_log import VerifyReport, verify_everything
 from shared_schema.statement import Kind
 from tests import postgres
 from tests.regional_hub.conftest import HubStarter
 from tests.regional_hub.running import City, EventLoop, Network, RollBackError, RunningHub, join
 
-LOG_TABLES = (EntryRow, ContentRow, TileRow, CheckpointRow, HeadRow)
+LOG_TABLES = (EntryRow, ContentRow, TileRow, CheckpointRow, HeadRow, ChargeRow)
 COLUMNS = [(row.__tablename__, column.name) for row in LOG_TABLES for column in row.__table__.columns]
 FLIPS = 3
 """Bits a column and database; the long test flips hundreds."""
@@ -164,6 +164,16 @@ def test_every_value_is_watched(full_hub: RunningHub, table: str, column: str) -
         "UPDATE audit SET actor = 'somebody'",
         "UPDATE audit SET subject = subject || 'x' WHERE seq = 2",
         "DELETE FROM audit WHERE seq = 1",
+        "DELETE FROM charges WHERE entry_index = (SELECT min(entry_index) FROM charges)",
+        (
+            "INSERT INTO charges SELECT entry_index + 1000, origin, measure, table_id, first_month, last_month, "
+            "epsilon_milli, correction, ledger_seq, ledger_head FROM charges LIMIT 1"
+        ),
+        (
+            "INSERT INTO charges SELECT 0, origin, measure, table_id, first_month, last_month, "
+            "epsilon_milli, correction, ledger_seq, ledger_head FROM charges LIMIT 1"
+        ),
+        "UPDATE charges SET epsilon_milli = epsilon_milli - 1",
     ],
 )
 def test_a_change_with_sql_is_found(full_hub: RunningHub, statement: str) -> None:
@@ -215,3 +225,22 @@ def test_what_could_not_be_read_at_all_is_a_finding(hub: RunningHub, city: City)
     run(hub, "UPDATE contents SET envelope = :bytes", bytes=b"{")
     report = hub.verb("verify")
     assert not report["ok"] and len(report["findings"]) >= report["entries"]
+
+
+WITHDRAWN_PERIOD = {"start": "2026-09-01", "end": "2026-09-30", "granularity": "month", "basis": "recorded"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["origin = 'dresden.sn.de'", "table_id = 'x'", "measure = 'x'", "first_month = first_month - 1", "correction = 1"],
+)
+def test_of_a_withdrawn_release_the_charge_still_names_whose_and_what_it_was(
+    standing_hub: RunningHub, resident: City, change: str
+) -> None:
+    if not values_of(standing_hub, "charges", "origin"):
+        release = resident.trend(period=WITHDRAWN_PERIOD)
+        standing_hub.accept(release)
+        standing_hub.accept(resident.withdrawal(release))
+    assert standing_hub.verb("verify")["ok"]
+    assert verify_after(standing_hub, f"UPDATE charges SET {change}").findings
+    assert verify_after(standing_hub, "DELETE FROM charges").findings
