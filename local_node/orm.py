@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
     true,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -148,7 +149,10 @@ class CorrectionRecordRow(Base):
 
 
 class CollectedPeriodRow(Base):
-    """An agency's word that its events of a period, by a dimension, are all here: no event then means zero."""
+    """An agency's word that its events of a period, by a dimension, are all here: no event then means zero.
+
+    `status` is A, B (break) or D (differs). A `late` period came after its release: its events count in a later one.
+    """
 
     __tablename__ = "collected_periods"
     __table_args__ = (PrimaryKeyConstraint("measure", "agency", "dimension", "period"),)
@@ -158,6 +162,8 @@ class CollectedPeriodRow(Base):
     dimension: Mapped[str]
     period: Mapped[str]
     batch_id: Mapped[int] = mapped_column(ForeignKey("import_batches.id"))
+    status: Mapped[str] = mapped_column(default="A", server_default="A")
+    late: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 # --- the ledger and the audit log: append-only ---------------------------------------------------------------------

@@ -33,6 +33,8 @@ def records() -> None:
     op.create_index("event_records_counted", "event_records", ["measure", "counted_in"])
     op.add_column("return_records", sa.Column("status", sa.Text, nullable=False, server_default="A"))
     op.add_column("return_records", sa.Column("counted_in", sa.Text))
+    op.add_column("collected_periods", sa.Column("status", sa.Text, nullable=False, server_default="A"))
+    op.add_column("collected_periods", sa.Column("late", sa.Boolean, nullable=False, server_default=sa.false()))
 
 
 def counted_units() -> None:
