@@ -3,6 +3,9 @@
 Only one round runs at a time. Nothing is signed before the hubs have said which `seq` they know from this node, so a
 node that was restored from an old backup never uses a number twice; a hub that was asked once since the start does not
 hold up signing when it is away later. A patient round leaves a hub alone that did not answer lately.
+
+The hubs also say up to which entry of this node's ledger they have releases. A ledger without that very entry is older
+than what was released: that raises an alarm, and no figures are drawn (`verbs.spending`).
 """
 
 import secrets
@@ -12,14 +15,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import httpx
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from local_node import hub_client, inbox, outbox, request_store, sync
 from local_node.hub_client import PinnedHub
+from local_node.orm import LedgerRow
 from local_node.outbox import LONGEST_WAIT, wait_after
 from local_node.review import RequestState
 from shared_schema.keys import SigningKey
 from shared_schema.service.database import Database
-from shared_schema.service.hub_api import HubApi, HubRefused, HubUnreachable
+from shared_schema.service.hub_api import HubApi, HubRefused, HubUnreachable, MemberState
 
 NONCE_BYTES = 18
 NOT_A_MEMBER_YET = "not-a-member-yet"
@@ -63,7 +69,7 @@ class Rounds:
         self._clock = clock
         self._transport = transport
         self._lock = threading.Lock()
-        self._highest_seq: dict[str, int] = {}
+        self._states: dict[str, MemberState] = {}
         self._silences: dict[str, Silence] = {}
 
     def run(self, *, patient: bool = False) -> RoundReport:
@@ -92,7 +98,7 @@ class Rounds:
         """Ask who we are to the hub, then read its feed. False when nothing can be sent there now."""
         try:
             with self._connect(hub) as api:
-                self._highest_seq[hub.name] = api.highest_seq()
+                self._hear(hub, api)
                 self._remember_enrolment(hub)
                 pulled = sync.pull(self._database, hub, api, self._clock)
         except HubUnreachable as error:
@@ -113,6 +119,33 @@ class Rounds:
             return False
         self._silences.pop(hub.name, None)
         return True
+
+    def get_state(self, hub: PinnedHub) -> MemberState:
+        """What a hub knows of this node: what it said since the start, or else says now.
+
+        Raises HubUnreachable, HubRefused.
+        """
+        known = self._states.get(hub.name)
+        if known is None:
+            with self._connect(hub) as api:
+                known = self._hear(hub, api)
+        return known
+
+    def _hear(self, hub: PinnedHub, api: HubApi) -> MemberState:
+        """Ask a hub what it knows of this node, and look whether the ledger does."""
+        state = api.member_state()
+        self._states[hub.name] = state
+        with self._database.read() as session:
+            known, alarms = holds_entry(session, state), sync.list_alarms(session)
+        is_open = any((alarm.hub, alarm.code) == (hub.name, sync.LEDGER_RESTORED) for alarm in alarms)
+        if known == is_open:
+            with self._database.write() as session:
+                if known:
+                    sync.resolve_alarms(session, hub.name, self._clock(), codes=(sync.LEDGER_RESTORED,))
+                else:
+                    message = f"expected the ledger to hold entry {state.ledger_seq}"
+                    sync.raise_alarm(session, hub.name, sync.LEDGER_RESTORED, message, self._clock())
+        return state
 
     def _remember_enrolment(self, hub: PinnedHub) -> None:
         if not hub.enrolled:
@@ -135,7 +168,7 @@ class Rounds:
     def _sign(self, report: RoundReport) -> None:
         """Sign what was approved, when every hub that it goes to has said which seq it knows."""
         hubs = [hub.name for hub in self._hubs() if hub.enrolled]
-        if not hubs or not set(hubs) <= set(self._highest_seq):
+        if not hubs or not set(hubs) <= set(self._states):
             return
         with self._database.read() as session:
             policy = inbox.current_policy(session, hubs[0])
@@ -150,7 +183,7 @@ class Rounds:
                 key=self._key,
                 origin=self._name,
                 hubs=hubs,
-                highest_seq=max(self._highest_seq[name] for name in hubs),
+                highest_seq=max(self._states[name].highest_seq for name in hubs),
                 policy=policy,
                 nonces=_nonces(),
                 now=self._clock(),
@@ -167,6 +200,13 @@ class Rounds:
         report.refused += pushed.refused
         if pushed.problem is not None:
             report.problems[hub.name] = pushed.problem
+
+
+def holds_entry(session: Session, state: MemberState) -> bool:
+    """Whether the ledger has the highest entry that a hub knows; also when the hub knows none, or cannot say."""
+    if state.ledger_seq is None or state.ledger_head is None:
+        return True
+    return session.scalar(select(LedgerRow.entry_hash).where(LedgerRow.seq == state.ledger_seq)) == state.ledger_head
 
 
 def _nonces() -> Iterator[str]:

@@ -59,6 +59,7 @@ UNREACHABLE = "unreachable"
 FALSE_RECEIPT = ProblemCode.RECEIPT.value
 NOT_ACCEPTED = "not-accepted"
 NOT_SERVED = "not-served"
+LEDGER_RESTORED = "ledger-restored"
 PUSH_ALARMS = (FALSE_RECEIPT, NOT_ACCEPTED)
 
 
@@ -256,6 +257,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         FALSE_RECEIPT: "it gave a receipt that does not prove that it logged our statement",
         NOT_ACCEPTED: "it does not take our statements at present; everything waits here",
         NOT_SERVED: "it does not show us its log at present",
+        LEDGER_RESTORED: "it has releases of ours that this data directory, which is older, does not know",
     }
 )
 """What an alarm means, in plain words, by its code."""
@@ -271,8 +273,8 @@ def raise_alarm(session: Session, hub: str, code: str, message: str, now: dateti
 
 
 def resolve_alarms(session: Session, hub: str, now: datetime, *, codes: tuple[str, ...] | None) -> None:
-    """Mark open alarms as resolved: those of `codes`, or, for None, all but those of a push."""
-    about = AlarmRow.code.not_in(PUSH_ALARMS) if codes is None else AlarmRow.code.in_(codes)
+    """Mark open alarms as resolved: those of `codes`, or, for None, all that an honest feed settles."""
+    about = AlarmRow.code.not_in((*PUSH_ALARMS, LEDGER_RESTORED)) if codes is None else AlarmRow.code.in_(codes)
     session.execute(
         update(AlarmRow)
         .where(AlarmRow.hub == hub, AlarmRow.resolved_at.is_(None), about)

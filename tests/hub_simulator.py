@@ -19,7 +19,7 @@ from typing import Any
 
 import httpx
 
-from shared_schema.canonical import encode
+from shared_schema.canonical import encode, parse_strict
 from shared_schema.checkpoint import Checkpoint, NoteVerifier
 from shared_schema.content import PracticeBody
 from shared_schema.entry import LogEntry, Receipt
@@ -155,6 +155,8 @@ class HubSimulator(httpx.BaseTransport):
         self.refusal = ProblemCode.RELEASE_RULE
         self.refuse_next = 0
         """So many submissions are refused although the hub is honest otherwise."""
+        self.knows_no_ledgers = False
+        """A hub of release 0.1."""
         self.cursor_limit: int | None = None
         """A hub that was restored from an old backup: it refuses cursors beyond this size."""
         self.entries: list[LogEntry] = []
@@ -262,14 +264,24 @@ class HubSimulator(httpx.BaseTransport):
         reader = verify_request(request.method, str(request.url), request.headers, self.keys.get, self.clock())
         if route == ("GET", "/v1/members/me"):
             name, highest_seq = self.members[reader.keyid]
-            return _json(200, {"name": name, "status": "active", "highest_seq": highest_seq})
+            state = {"name": name, "status": "active", "highest_seq": highest_seq}
+            return _json(200, state | self._ledger_end(reader.keyid))
         if route == ("GET", "/v1/feed"):
             first, seen = (int(request.url.params[name]) for name in ("from", "seen"))
             if self.cursor_limit is not None and max(first, seen) > self.cursor_limit:
                 return _problem(ProblemCode.BAD_CURSOR, f"expected from and seen up to {self.cursor_limit}")
-            page = self._page(first, seen)
+            page = self._page(first, seen, reader.keyid)
             return _reply(200, page.to_bytes())
         return _problem(ProblemCode.NOT_FOUND, "expected an address that exists here")
+
+    def _ledger_end(self, keyid: str) -> dict[str, Any]:
+        """The highest ledger entry among a member's releases, withdrawn ones included."""
+        releases = [self.envelopes[entry.digest] for entry in self.entries if entry.kind is Kind.TREND]
+        own = [parse_strict(item.payload)["body"]["ledger"] for item in releases if item.keyid == keyid]
+        if not own or self.knows_no_ledgers:
+            return {}
+        last = max(own, key=lambda ledger: int(ledger["seq"]))
+        return {"ledger_seq": last["seq"], "ledger_head": last["head"]}
 
     def _take_enrolment(self, body: bytes) -> httpx.Response:
         envelope = parse_envelope(body)
@@ -308,11 +320,13 @@ class HubSimulator(httpx.BaseTransport):
             checkpoint=self.checkpoint(size).sign(key),
         )
 
-    def _page(self, first: int, seen: int) -> FeedPage:
+    def _page(self, first: int, seen: int, reader: str) -> FeedPage:
         size = len(self.entries)
         if self.lie is Lie.OLDER_CHECKPOINT:
             size = max(0, seen - 1)
-        items = [self._feed_entry(entry) for entry in self.entries[first : min(size, first + self.page_entries)]]
+        items = [
+            self._feed_entry(entry, reader) for entry in self.entries[first : min(size, first + self.page_entries)]
+        ]
         last = first + len(items)
         if self.lie is Lie.DROP_ENTRY and items:
             del items[len(items) // 2]
@@ -328,11 +342,11 @@ class HubSimulator(httpx.BaseTransport):
             seen_proof=tuple(map(_text, consistency_proof(min(seen, size), size, self._read))),
         )
 
-    def _feed_entry(self, entry: LogEntry) -> FeedEntry:
+    def _feed_entry(self, entry: LogEntry, reader: str) -> FeedEntry:
         envelope = self.envelopes[entry.digest]
         if entry.digest in self.withdrawn:
             return FeedEntry(entry=entry, absent="withdrawn")
-        if entry.audience is Audience.HUB:
+        if entry.audience is Audience.HUB and envelope.keyid != reader:
             return FeedEntry(entry=entry, absent="audience")
         if entry.kind is Kind.PRACTICE and self.lie is Lie.HIDE_CONTENT:
             return FeedEntry(entry=entry, absent="audience")

@@ -10,6 +10,7 @@ from local_node.request_store import StoredRequest
 from local_node.review import ReleaseRequest, RequestState
 from local_node.verbs.exchange import home_policy
 from local_node.verbs.parameters import Params, Result, choose, read_file
+from local_node.verbs.spending import check_may_draw
 from shared_schema.canonical import parse_strict
 from shared_schema.period import parse_period
 from shared_schema.service.control import VerbError
@@ -29,6 +30,7 @@ def release_numbers(node: Node, params: Params) -> Result:
     """Ask for the release of one table and period."""
     from local_node import noise, release
 
+    check_may_draw(node, params["table"], params["period"])
     with node.database.write() as session:
         _, policy = home_policy(session)
         request = release.request_numbers(

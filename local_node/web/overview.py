@@ -73,6 +73,13 @@ def _next_steps(overview: Overview) -> Iterator[NextStep]:
 
 def _about_hubs(overview: Overview) -> Iterator[NextStep]:
     for alarm in overview.alarms:
+        if alarm.code == sync.LEDGER_RESTORED:
+            yield NextStep(
+                f"Call the operator of {alarm.hub}: {alarm.sentence}. Then put a newer backup in its place, or fetch your "
+                f"own releases back. Until then no figures are drawn; everything else goes on.",
+                "local-node ledger resume",
+            )
+            continue
         yield NextStep(
             f"Call the operator of {alarm.hub}: {alarm.sentence}. What you hold is safe, and the node goes on by "
             f"itself when the hub is in order again."

@@ -1,0 +1,187 @@
+"""An old copy of a data directory is noticed before anything is drawn, and what was released is fetched back."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text
+
+from local_node import verbs
+from local_node.app import Node
+from local_node.orm import LedgerRow
+from local_node.settings import load_settings
+from shared_schema.problem import ProblemCode
+from shared_schema.service.control import VerbError
+from shared_schema.service.key_file import load_key
+from tests.hub_simulator import HubSimulator, Lie, MovableClock
+
+TABLE = "bias_incidents.by_offence"
+MAPPING = f"""
+kind = "returns"
+measure = "bias_incidents"
+table = "{TABLE}"
+columns = {{ assault = "assault", arson = "arson" }}
+"""
+Opener = Callable[[Path], Node]
+
+
+@pytest.fixture
+def open_copy(hub: HubSimulator, clock: MovableClock) -> Iterator[Opener]:
+    """Starts a node on a data directory, as after a restart."""
+    opened: list[Node] = []
+
+    def start(place: Path) -> Node:
+        opened.append(Node(place, load_settings(place), load_key(place), clock, hub))
+        return opened[-1]
+
+    yield start
+    for node in opened:
+        node.close()
+
+
+@pytest.fixture
+def city(member: Node, tmp_path: Path) -> Node:
+    """A member with figures of five months."""
+    (tmp_path / "mapping.toml").write_text(MAPPING)
+    rows = "".join(f"2026-0{month},{month},{9 - month}\n" for month in range(1, 6))
+    (tmp_path / "figures.csv").write_text(f"month,assault,arson\n{rows}")
+    params = {"file": str(tmp_path / "figures.csv"), "mapping": str(tmp_path / "mapping.toml")}
+    verbs.run(member, "import", params | {"agency": "youth-office", "by": "anna"})
+    return member
+
+
+def draw(node: Node, period: str) -> dict[str, Any]:
+    return verbs.run(node, "release.numbers", {"table": TABLE, "period": period, "by": "anna"})
+
+
+def release(node: Node, *periods: str) -> list[dict[str, Any]]:
+    """Release figures all the way to the hub; returns what was shown before."""
+    shown = [draw(node, period) for period in periods]
+    for each in shown:
+        verbs.run(node, "release.approve", {"request": each["request"], "by": "ben", "accept": {}})
+    assert verbs.run(node, "sync", {})["pushed"] == len(periods)
+    return shown
+
+
+def refusal(node: Node, period: str) -> VerbError:
+    """Expect a draw to be refused with the ledger untouched."""
+    before = entries(node)
+    with pytest.raises(VerbError) as caught:
+        draw(node, period)
+    assert entries(node) == before
+    return caught.value
+
+
+def entries(node: Node) -> list[tuple[int, str]]:
+    with node.database.read() as session:
+        return [(row.seq, row.entry_hash) for row in session.scalars(select(LedgerRow).order_by(LedgerRow.seq))]
+
+
+@pytest.fixture
+def restored(city: Node, open_copy: Opener, tmp_path: Path) -> Node:
+    """A node whose data directory is a copy from before its second and third release."""
+    release(city, "2026-01")
+    city.close()
+    shutil.copytree(city.data_dir, tmp_path / "copy")
+    later = open_copy(city.data_dir)
+    release(later, "2026-02", "2026-03")
+    later.close()
+    return open_copy(tmp_path / "copy")
+
+
+# --- before a draw -------------------------------------------------------------------------------------------------
+
+
+def test_an_old_copy_draws_nothing_and_says_what_to_do(restored: Node) -> None:
+    error = refusal(restored, "2026-02")
+    assert error.code == "ledger-restored"
+    assert "entry 3" in error.message and "local-node ledger resume" in error.message
+    assert refusal(restored, "2026-04").code == "ledger-restored"
+
+
+def test_an_old_copy_raises_an_alarm_that_the_overview_shows_until_it_is_newer(restored: Node) -> None:
+    result = verbs.run(restored, "sync", {})
+    assert [alarm["code"] for alarm in result["alarms"]] == ["ledger-restored"]
+    status = verbs.run(restored, "status", {})
+    assert any("put a newer backup in its place" in step for step in status["next"])
+    assert verbs.run(restored, "sync", {})["alarms"]  # an honest feed does not settle it
+
+
+def test_an_old_copy_can_still_do_everything_else(restored: Node, hub: HubSimulator) -> None:
+    practice = Path(__file__).parents[2] / "deploy/demo/practices/leipzig_2_faith_round_table_on_call.json"
+    shown = verbs.run(restored, "release.practice", {"file": str(practice), "by": "anna"})
+    accept = {str(finding["number"]): "a public office" for finding in shown["findings"]}
+    verbs.run(restored, "release.approve", {"request": shown["request"], "by": "ben", "accept": accept})
+    assert verbs.run(restored, "sync", {})["pushed"] == 1
+
+
+def test_a_ledger_with_another_entry_in_that_place_draws_nothing(city: Node, hub: HubSimulator) -> None:
+    release(city, "2026-01")
+    with city.database.write() as session:
+        session.execute(text("DROP TRIGGER ledger_no_update"))
+        session.execute(text("UPDATE ledger SET entry_hash = :hash"), {"hash": "ab" * 32})
+    verbs.run(city, "sync", {})
+    assert refusal(city, "2026-02").code == "ledger-restored"
+
+
+def test_a_hub_that_is_down_right_after_the_start_leaves_the_ledger_unconfirmed(
+    city: Node, open_copy: Opener, hub: HubSimulator
+) -> None:
+    city.close()
+    restarted = open_copy(city.data_dir)
+    hub.lie = Lie.UNREACHABLE
+    assert refusal(restarted, "2026-01").code == "ledger-unconfirmed"
+    hub.lie = None
+    assert draw(restarted, "2026-01")["state"] == "requested"
+
+
+def test_a_hub_that_turns_its_member_away_leaves_the_ledger_unconfirmed(
+    city: Node, open_copy: Opener, hub: HubSimulator
+) -> None:
+    city.close()
+    restarted = open_copy(city.data_dir)
+    key = hub.keys.pop(city.key.public.keyid)
+    assert refusal(restarted, "2026-01").code == "ledger-unconfirmed"
+    hub.keys[key.keyid] = key
+
+
+def test_a_hub_that_dies_later_holds_up_no_draw(city: Node, hub: HubSimulator) -> None:
+    hub.lie = Lie.UNREACHABLE
+    assert draw(city, "2026-01")["state"] == "requested"
+
+
+def test_the_replay_of_a_stored_draw_needs_no_hub(city: Node, open_copy: Opener, hub: HubSimulator) -> None:
+    first = draw(city, "2026-01")
+    verbs.run(city, "release.refuse", {"request": first["request"], "by": "ben", "reason": "not yet"})
+    city.close()
+    hub.lie = Lie.UNREACHABLE
+    again = draw(open_copy(city.data_dir), "2026-01")
+    assert again["cells"] == first["cells"]
+
+
+def test_a_node_that_never_released_draws(city: Node) -> None:
+    assert draw(city, "2026-01")["state"] == "requested"
+
+
+def test_an_honest_node_goes_on_after_a_restart(city: Node, open_copy: Opener) -> None:
+    release(city, "2026-01")
+    city.close()
+    restarted = open_copy(city.data_dir)
+    assert draw(restarted, "2026-02")["state"] == "requested"
+    assert verbs.run(restarted, "sync", {})["alarms"] == []
+
+
+def test_a_hub_of_release_0_1_does_not_hold_up_a_draw(restored: Node, hub: HubSimulator) -> None:
+    hub.knows_no_ledgers = True
+    assert draw(restored, "2026-04")["state"] == "requested"
+
+
+def test_a_refusal_for_the_budget_is_final_and_holds_up_nothing(city: Node, hub: HubSimulator) -> None:
+    shown = [draw(city, period) for period in ("2026-01", "2026-02")]
+    for each in shown:
+        verbs.run(city, "release.approve", {"request": each["request"], "by": "ben", "accept": {}})
+    hub.refuse_next, hub.refusal = 1, ProblemCode.PRIVACY_BUDGET
+    result = verbs.run(city, "sync", {})
+    assert (result["refused"], result["pushed"]) == (1, 1)
