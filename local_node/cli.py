@@ -530,3 +530,6 @@ def check_audit(data: DataDir = HERE, as_json: AsJson = False) -> None:
 def check_ledger(data: DataDir = HERE, as_json: AsJson = False) -> None:
     """Walk the privacy ledger."""
     _run(data, "ledger.verify", {}, as_json)
+
+
+from local_node import cli_spending as _cli_spending  # noqa: E402, F401 - it adds its commands to those above

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from local_node import sync
 from local_node.app import Node, database_trouble
 from local_node.errors import NodeError
-from local_node.verbs import exchange, records, releases, standing
+from local_node.verbs import exchange, records, releases, spending, standing
 from local_node.verbs.parameters import Params, Result
 from shared_schema.errors import ContractError
 from shared_schema.service.control import VerbError
@@ -59,5 +59,7 @@ VERBS: dict[str, Callable[[Node, Params], Result]] = {
     "inbox.show": exchange.inbox_show,
     "audit.verify": standing.verify_audit,
     "ledger.verify": standing.verify_ledger,
+    "spend.verify": spending.verify_spend,
+    "outbox.export": spending.export_releases,
 }
 """The verbs by the names that the control socket and the command line use."""

@@ -5,15 +5,27 @@ period anew, and two draws of one count average the noise away. So before a draw
 entry that its home hub has.
 """
 
-from sqlalchemy import select
+import base64
+import json
+from dataclasses import replace
+from pathlib import Path
 
-from local_node import hub_client
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from local_node import hub_client, spend_file
 from local_node.app import Node
-from local_node.orm import LedgerRow
+from local_node.orm import LedgerRow, OutboxRow
 from local_node.rounds import holds_entry
 from local_node.verbs.exchange import home_policy
+from local_node.verbs.parameters import Params, Result
+from shared_schema.canonical import parse_strict
+from shared_schema.envelope import Envelope, envelope_from_object
+from shared_schema.governance import PolicyBody
 from shared_schema.service.control import VerbError
 from shared_schema.service.hub_api import HubRefused, HubUnreachable
+from shared_schema.spending import SpendAudit
+from shared_schema.statement import Kind
 
 
 def check_may_draw(node: Node, table_id: str, period: str, correction: int = 0) -> None:
@@ -46,3 +58,54 @@ def check_may_draw(node: Node, table_id: str, period: str, correction: int = 0) 
                 f"expected the ledger to hold entry {state.ledger_seq}, which {name} has: this data directory is older "
                 f"than what was released. Put a newer backup in its place, or run: local-node ledger resume",
             )
+
+
+# --- what was spent, from signed messages ---------------------------------------------------------------------------
+
+
+def verify_spend(node: Node, _params: Params) -> Result:
+    """Check the node's own signed releases against its home hub's policy and its own ledger."""
+    with node.database.read() as session:
+        _, policy = home_policy(session)
+        releases = spend_file.verify_releases(_own_releases(session), node.key.public)
+        entries = dict(session.execute(select(LedgerRow.seq, LedgerRow.entry_hash)).all())
+    audit = spend_file.check_releases(releases, policy)
+    strange = [body.ledger.seq for body in releases.bodies if entries.get(body.ledger.seq) != body.ledger.head]
+    findings = [*audit.findings, *(f"entry {seq}: expected it in the ledger" for seq in sorted(strange))]
+    return spend_result(releases.origin, replace(audit, findings=tuple(findings)), policy)
+
+
+def spend_result(origin: str | None, audit: SpendAudit, policy: PolicyBody) -> Result:
+    """An audit as the command shows it; epsilon as a decimal number."""
+    return {
+        "ok": not audit.findings,
+        "origin": origin,
+        "releases": audit.releases,
+        "unseen": audit.unseen,
+        "spent": {measure: f"{milli / 1000:g}" for measure, milli in sorted(audit.spent_milli.items())},
+        "total": f"{audit.total_milli / 1000:g}",
+        "policy": f"version {policy.version}, fingerprint {policy.fingerprint}",
+        "findings": list(audit.findings),
+    }
+
+
+def export_releases(node: Node, params: Params) -> Result:
+    """Write the node's own signed releases to a file that others can check; an existing file is kept."""
+    with node.database.read() as session:
+        releases = _own_releases(session)
+    lines = [json.dumps({spend_file.KEY: base64.b64encode(node.key.public.raw).decode()})]
+    lines += [envelope.stored_bytes.decode() for envelope in releases]
+    path = Path(params["file"])
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write("\n".join(lines) + "\n")
+    except (OSError, ValueError):
+        raise VerbError("no-file", f"expected a new file that can be written at {path}") from None
+    return {"file": str(path), "releases": len(releases), "fingerprint": node.key.public.fingerprint}
+
+
+def _own_releases(session: Session) -> list[Envelope]:
+    """Every signed release of figures, in order, once however many hubs it goes to."""
+    rows = session.execute(select(OutboxRow.digest, OutboxRow.envelope).order_by(OutboxRow.seq))
+    envelopes = {row.digest: envelope_from_object(parse_strict(row.envelope)) for row in rows}
+    return [envelope for envelope in envelopes.values() if envelope.kind == Kind.TREND.value]

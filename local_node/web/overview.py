@@ -75,8 +75,8 @@ def _about_hubs(overview: Overview) -> Iterator[NextStep]:
     for alarm in overview.alarms:
         if alarm.code == sync.LEDGER_RESTORED:
             yield NextStep(
-                f"Call the operator of {alarm.hub}: {alarm.sentence}. Then put a newer backup in its place, or fetch your "
-                f"own releases back. Until then no figures are drawn; everything else goes on.",
+                f"Call the operator of {alarm.hub}: {alarm.sentence}. Then put a newer backup in its place, or fetch "
+                f"your own releases back. Until then no figures are drawn. What you hold is safe, the rest goes on.",
                 "local-node ledger resume",
             )
             continue

@@ -1,0 +1,146 @@
+"""A file of signed releases, checked by somebody who trusts nobody: signatures first, then what they add up to.
+
+Needs no node and no network. One DSSE envelope a line, or a JSON list of them; a first line {"key": "<base64>"} may
+bring the public key along, so that a person only has to compare its fingerprint.
+
+    releases = read_releases(data, "a1b2 c3d4 …")
+    check_releases(releases, read_policy(policy_bytes)).findings        () when all is well
+"""
+
+import base64
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from local_node.errors import NodeError
+from shared_schema.envelope import Envelope, envelope_from_object, parse_envelope, verify_envelope
+from shared_schema.errors import ContractError, ReleaseRuleError
+from shared_schema.governance import PolicyBody
+from shared_schema.keys import PublicKey, same_fingerprint
+from shared_schema.problem import ProblemCode
+from shared_schema.release_rules import check_trend
+from shared_schema.spending import SpendAudit, audit_spending
+from shared_schema.statement import read_statement
+from shared_schema.trend import TrendBody
+
+MAX_FILE_BYTES: Final = 64 * 1024 * 1024
+"""A city's releases of a hundred years."""
+KEY: Final = "key"
+
+
+class SpendFileError(NodeError):
+    """The file, the policy or the key cannot be read, or a signature does not hold."""
+
+    code = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class SignedReleases:
+    """Releases of one origin whose signatures hold. Only `read_releases` and `verify_releases` make one."""
+
+    origin: str | None
+    bodies: tuple[TrendBody, ...]
+
+
+def read_releases(data: bytes, key: str) -> SignedReleases:
+    """Read and verify a file. `key` is a public key in base64, or the fingerprint of the one in the file.
+
+    Raises SpendFileError naming the place of what is wrong.
+    """
+    values = _values(data)
+    carried = [value[KEY] for value in values if isinstance(value, dict) and set(value) == {KEY}]
+    public = find_key(key, carried)
+    envelopes = []
+    for number, value in enumerate(values, 1):
+        if isinstance(value, dict) and set(value) == {KEY}:
+            continue
+        try:
+            envelopes.append(envelope_from_object(value))
+        except ContractError as error:
+            raise SpendFileError(f"release {number}: {error.message}") from None
+    return verify_releases(envelopes, public)
+
+
+def verify_releases(envelopes: Iterable[Envelope], key: PublicKey) -> SignedReleases:
+    """Verify every signature; the same release twice counts once. Raises SpendFileError."""
+    bodies: dict[str, TrendBody] = {}
+    origins: set[str] = set()
+    for number, envelope in enumerate(envelopes, 1):
+        try:
+            verified = read_statement(verify_envelope(envelope, key))
+        except ContractError as error:
+            raise SpendFileError(f"release {number}: {error.message}") from None
+        body = verified.statement.body
+        if not isinstance(body, TrendBody):
+            raise SpendFileError(f"release {number}: expected figures of a city")
+        origins.add(verified.statement.origin)
+        bodies[verified.digest] = body
+    if len(origins) > 1:
+        raise SpendFileError(f"expected releases of one city, got {len(origins)}")
+    return SignedReleases(next(iter(origins), None), tuple(bodies.values()))
+
+
+def _values(data: bytes) -> list[Any]:
+    try:
+        text = data.decode()
+        if text.lstrip().startswith("["):
+            values = json.loads(text)
+        else:
+            values = [json.loads(line) for line in text.splitlines() if line.strip()]
+    except (ValueError, RecursionError):
+        raise SpendFileError("expected a JSON list of envelopes, or one envelope on every line") from None
+    if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
+        raise SpendFileError("expected a JSON list of envelopes, or one envelope on every line")
+    return values
+
+
+def find_key(key: str, carried: Sequence[Any] = ()) -> PublicKey:
+    """The public key that `key` is, or whose fingerprint it is among those that a file carries.
+
+    Raises SpendFileError.
+    """
+    for text in (key, *carried):
+        public = _parse_key(text)
+        if public is not None and (text == key or same_fingerprint(key, public)):
+            return public
+    raise SpendFileError("expected a public key in base64, or the fingerprint of the key in the file")
+
+
+def _parse_key(text: Any) -> PublicKey | None:
+    try:
+        return PublicKey(base64.b64decode(str(text), validate=True))
+    except (ValueError, ContractError):
+        return None
+
+
+def read_policy(data: bytes) -> PolicyBody:
+    """A policy from its canonical JSON, or from the envelope of a hub. Raises SpendFileError.
+
+    Whoever checks has got the policy from somebody: its signature proves nothing without the hub's key, so compare
+    the policy's fingerprint instead.
+    """
+    data = data.strip()
+    try:
+        try:
+            envelope = parse_envelope(data)
+        except ContractError:
+            return PolicyBody.from_bytes(data)
+        return PolicyBody.from_object(json.loads(envelope.payload)["body"])
+    except ContractError as error:
+        raise SpendFileError(f"policy: {error.message}") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise SpendFileError("policy: expected a policy in canonical JSON, or a hub's envelope with one") from None
+
+
+def check_releases(releases: SignedReleases, policy: PolicyBody) -> SpendAudit:
+    """What the releases have spent, whether each costs what it says, and whether together they may."""
+    audit = audit_spending(releases.bodies, policy)
+    findings: list[str] = []
+    for body in sorted(releases.bodies, key=lambda each: each.ledger.seq):
+        try:
+            check_trend(body, policy)
+        except ReleaseRuleError as error:
+            if error.code is not ProblemCode.UNKNOWN_TABLE:  # that one is among the audit's own
+                findings.append(f"entry {body.ledger.seq}, {body.table.id} {body.period.label}: {error.message}")
+    return replace(audit, findings=(*findings, *audit.findings))
