@@ -25,22 +25,26 @@ MAX_CELL: Final = MAX_ABSOLUTE_VALUE // 2  # with its noise it still has a place
 
 @dataclass(frozen=True, slots=True)
 class FrequencyCell:
-    """One cell of the grid: `A` with its true count (0 is a true zero), or `L` with None."""
+    """One cell of the grid: its true count (0 is a true zero) with `A`, `B` or `D`, or `L` with None."""
 
     code: str
-    status: Literal["A", "L"]
+    status: Literal["A", "B", "D", "L"]
     count: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class FrequencyTable:
-    """True counts of one table and period. Never shown, never stored, never sent."""
+    """True counts of one table and period. Never shown, never stored, never sent.
+
+    With a `correction` (1, 2, …) they are what has changed since the release, and may be negative.
+    """
 
     table: TableDefinition
     period: Period
     source_kind: SourceKind
     cells: tuple[FrequencyCell, ...]
     coverage: Coverage
+    correction: int = 0
 
 
 def count_events(
@@ -96,6 +100,27 @@ def tabulate(
     reporting = [agency for agency in agencies if all((agency, code) in values for code in sums)]
     coverage = Coverage(reporting=len(reporting), expected=max(len(agencies), expected_agencies))
     return FrequencyTable(table, period, _source_kind_of(within, table), cells, coverage)
+
+
+def tabulate_correction(
+    deltas: Mapping[str, int],
+    table: TableDefinition,
+    period: Period,
+    source_kind: SourceKind,
+    coverage: Coverage,
+    number: int,
+) -> FrequencyTable:
+    """Put the differences (cell code → delta) on the grid: every cell is there, 0 where nothing has changed.
+
+    `source_kind` and `coverage` are those of the release that is corrected; `number` is 1 for its first correction.
+    Raises TabulationError: a code outside the grid, more in a cell than a statement has a place for.
+    """
+    if set(deltas) - set(table.cells):
+        raise TabulationError(f"expected corrections in the cells of {table.id}, got another code", code="grid")
+    if any(abs(delta) > MAX_CELL for delta in deltas.values()):
+        raise TabulationError(f"expected a correction of at most {MAX_CELL} in a cell of {table.id}", code="too-large")
+    cells = tuple(FrequencyCell(code, REPORTED, deltas.get(code, 0)) for code in table.cells)
+    return FrequencyTable(table, period, source_kind, cells, coverage, number)
 
 
 def months_of(period: Period) -> frozenset[str]:
