@@ -43,9 +43,19 @@ def at_least(name: str, value: float, *, bar: float, sample_size: int) -> Figure
     return Figure(name, value, f">= {write_number(bar)}", sample_size, passed=value >= bar)
 
 
+def above(name: str, value: float, *, bar: float, sample_size: int) -> Figure:
+    """A figure that must exceed its bar."""
+    return Figure(name, value, f"> {write_number(bar)}", sample_size, passed=value > bar)
+
+
 def at_most(name: str, value: float, *, bar: float, sample_size: int) -> Figure:
     """A figure that must not exceed its bar."""
     return Figure(name, value, f"<= {write_number(bar)}", sample_size, passed=value <= bar)
+
+
+def exactly(name: str, value: float, *, bar: float, sample_size: int) -> Figure:
+    """A figure that must be this and nothing else, such as 0 of a thing that may not happen."""
+    return Figure(name, value, f"= {write_number(bar)}", sample_size, passed=value == bar)
 
 
 def within(name: str, value: float, *, low: float, high: float, sample_size: int) -> Figure:
