@@ -4,6 +4,8 @@ Discrete Laplace noise on every cell of the grid, unclamped, nothing suppressed:
 and a hidden cell of one city tears no hole into the nation's total (DESIGN section 4). The noise comes from outside and
 exactly once: `ledger` draws it, keeps what came out as a `StoredDraw`, and replays that for ever.
 
+A city that refuses noise has its cells from `suppression`; they are stored and replayed in the same way.
+
     protect(frequency_table, stored_draw)      -> ProtectedTable, the only kind of table that may be released
     to_trend_body(protected, area, review)     -> the body that will be signed
 """
@@ -17,16 +19,22 @@ from local_node.errors import DisclosureError
 from local_node.tabulation import FrequencyTable
 from shared_schema.laplace import variance_milli
 from shared_schema.period import Area, Period
-from shared_schema.trend import Coverage, ReleasedCell, ReviewNote, TableReference, TrendBody
+from shared_schema.trend import Coverage, ReleasedCell, ReviewNote, TableReference, TrendBody, pad_for
 from shared_schema.vocabulary import SourceKind
 
+FIRST_FORMAT: Final = 1
+"""Entries of the ledger from before version 0.2."""
+ROUNDED_TO: Final = 5
 COMPOSITION: Final = "parallel over periods, sum over tables"
 WINDOWS: Final = {"record": "period", "person": "rolling-12-months"}
 
 
 @dataclass(frozen=True)
 class StoredDraw:
-    """One entry of the ledger: what was drawn for a table and period, and what it cost. Only `ledger` makes one."""
+    """One entry of the ledger: what was drawn for a table and period, and what it cost. Only `ledger` makes one.
+
+    With a `threshold` nothing was drawn: `scale` and `epsilon_milli` are 0. `correction` is 0 for a release itself.
+    """
 
     seq: int
     entry_hash: str
@@ -40,6 +48,10 @@ class StoredDraw:
     library: str
     coverage: Coverage
     cells: tuple[ReleasedCell, ...]
+    correction: int = 0
+    threshold: int | None = None
+    prev_hash: str = 64 * "0"
+    format: int = 2
 
 
 @dataclass(frozen=True)
@@ -77,7 +89,7 @@ def protect(table: FrequencyTable, draw: StoredDraw) -> ProtectedTable:
 
     Raises DisclosureError unless the draw was made for exactly this table, period and grid.
     """
-    if (draw.table, draw.period) != (table.table.reference, table.period):
+    if (draw.table, draw.period, draw.correction) != (table.table.reference, table.period, table.correction):
         raise DisclosureError("expected the draw of this table, in this wording, and this period", code="draw")
     if [cell.dims for cell in draw.cells] != [{table.table.dimension: cell.code} for cell in table.cells]:
         raise DisclosureError(f"expected a draw on the {len(table.cells)} cells of the grid", code="draw")
@@ -87,27 +99,52 @@ def protect(table: FrequencyTable, draw: StoredDraw) -> ProtectedTable:
 def to_trend_body(protected: ProtectedTable, *, area: Area, review: ReviewNote) -> TrendBody:
     """The body of the trend statement: everything a reader needs to judge the figures, and nothing about records."""
     draw = protected.draw
+    # Entries of format 1 hash what no statement says, so the one before them would be of no use to anybody.
+    prev = {"prev": draw.prev_hash} if draw.format > FIRST_FORMAT else {}
     return TrendBody.from_object(
-        {
-            "table": draw.table.to_object(),
+        charged_fields(draw)
+        | {
             "area": area.to_object(),
-            "period": draw.period.to_object(),
-            "source_kind": draw.source_kind.value,
-            "mechanism": {
-                "name": "discrete-laplace",
-                "scale": {"numerator": draw.scale.numerator, "denominator": draw.scale.denominator},
-                "variance_milli": variance_milli(draw.scale),
-                "library": draw.library,
-            },
-            "privacy": {
-                "unit": draw.unit,
-                "window": WINDOWS[draw.unit],
-                "epsilon_milli": draw.epsilon_milli,
-                "composition": COMPOSITION,
-            },
-            "ledger": {"seq": draw.seq, "head": draw.entry_hash},
-            "coverage": draw.coverage.to_object(),
+            "ledger": {"seq": draw.seq, "head": draw.entry_hash} | prev,
             "review": review.to_object(),
-            "cells": [cell.to_object() for cell in draw.cells],
+            "pad": pad_for(draw.cells),
         }
     )
+
+
+def charged_fields(draw: StoredDraw) -> dict[str, object]:
+    """What the statement says of an entry, word by word: also what the entry's hash covers (`spending.hash_entry`)."""
+    fields: dict[str, object] = {
+        "table": draw.table.to_object(),
+        "period": draw.period.to_object(),
+        "source_kind": draw.source_kind.value,
+        "mechanism": _mechanism_of(draw),
+        "coverage": draw.coverage.to_object(),
+        "cells": [cell.to_object() for cell in draw.cells],
+    }
+    if draw.threshold is None:
+        fields["privacy"] = {
+            "unit": draw.unit,
+            "window": WINDOWS[draw.unit],
+            "epsilon_milli": draw.epsilon_milli,
+            "composition": COMPOSITION,
+        }
+    if draw.correction:
+        fields["correction"] = draw.correction
+    return fields
+
+
+def _mechanism_of(draw: StoredDraw) -> dict[str, object]:
+    if draw.threshold is not None:
+        return {
+            "name": "threshold-rounding",
+            "threshold": draw.threshold,
+            "base": ROUNDED_TO,
+            "library": draw.library,
+        }
+    return {
+        "name": "discrete-laplace",
+        "scale": {"numerator": draw.scale.numerator, "denominator": draw.scale.denominator},
+        "variance_milli": variance_milli(draw.scale),
+        "library": draw.library,
+    }

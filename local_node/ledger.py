@@ -2,40 +2,48 @@
 
 Charge and draw are one row, so no crash can come between them: either the row is committed with the value that was
 drawn, or neither exists and nothing was shown to anybody. Whoever asks again for the same table and period gets the
-stored draw. The database refuses to change or remove an entry (migration 0001).
+stored draw. The database refuses to change or remove an entry (migrations 0001 and 0002).
+
+What may be spent is the rule that the hub applies as well (`spending.check_charge`). An entry's hash covers what the
+statement will say of it (`spending.hash_entry`), so the chain can be checked from signed messages alone.
 
     with database.write() as session:
         stored = charge_and_draw(session, frequency_table, epsilon_milli=1000, policy=policy, draw=noise.draw, now=now)
 """
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from fractions import Fraction
+from importlib import import_module
+from importlib.metadata import version
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from local_node import noise
 from local_node.audit import FIRST_PREV_HASH
-from local_node.disclosure import StoredDraw, add_noise, noisy_cells
+from local_node.disclosure import FIRST_FORMAT, StoredDraw, add_noise, charged_fields, noisy_cells
 from local_node.errors import LedgerError
 from local_node.orm import LedgerRow
+from local_node.protection import Protection
 from local_node.tabulation import FrequencyTable
 from shared_schema import canonical
+from shared_schema.errors import ContractError
 from shared_schema.governance import PolicyBody
 from shared_schema.period import Period, parse_period
 from shared_schema.release_rules import get_table
+from shared_schema.spending import WINDOW_MONTHS, Charge, Spend, check_charge, hash_entry, months_of, spend_with
 from shared_schema.statement import format_time
 from shared_schema.trend import Coverage, ReleasedCell, TableDefinition, TableReference
 from shared_schema.vocabulary import SourceKind
 
-WINDOW_MONTHS: Final = 12
-"""A person's privacy is counted over a rolling year (DESIGN section 4)."""
 ROUNDING: Final = Fraction(1, 2**40)
 """OpenDP answers in binary floating point, rounded up: 0.1 comes back as a hair more than 1/10."""
+FORMAT: Final = 2
+"""Of new entries: their hash covers what the statement says."""
+NOISE: Final = Protection()
 
 
 def charge_and_draw(
@@ -46,27 +54,145 @@ def charge_and_draw(
     policy: PolicyBody,
     draw: noise.Draw,
     now: datetime,
+    protection: Protection = NOISE,
 ) -> StoredDraw:
     """Charge a release and draw its noise, in the caller's write transaction; or return the draw that is stored.
 
-    Raises LedgerError and draws nothing when the charge is not allowed.
+    Raises LedgerError or ReleaseRuleError and draws nothing when the charge is not allowed.
     """
-    if stored := find_draw(session, table.table, table.period):  # 1. never drawn twice
+    if stored := find_draw(session, table.table, table.period, table.correction):  # 1. never drawn twice
         return stored
-    check_budget(session, table, epsilon_milli, policy)  # 2. nothing is drawn that may not be spent
-    scale = noise.scale_for(epsilon_milli)
+    charge = charge_of(table.table, table.period, epsilon_milli, table.correction)
+    check_budget(
+        session, table.table, table.period, charge, policy, protection
+    )  # 2. what may not be spent is not drawn
+    scale = noise.scale_for(epsilon_milli, sensitivity_of(table.correction))
     cells = add_noise(table, draw(scale, noisy_cells(table)))  # 3. the one draw
-    return _append(session, table, epsilon_milli, scale, cells, now)  # 4. charge and draw in one row
+    return _append(  # 4. charge and draw in one row
+        session, table, cells, now, epsilon_milli=epsilon_milli, scale=scale, library=noise.LIBRARY
+    )
 
 
-def find_draw(session: Session, table: TableDefinition, period: Period) -> StoredDraw | None:
-    """The stored draw of this table, version and period.
+def suppress_once(
+    session: Session, table: FrequencyTable, *, policy: PolicyBody, protection: Protection, now: datetime
+) -> StoredDraw:
+    """Protect a release without noise and keep the result for ever; or return what is stored.
+
+    Raises LedgerError, ReleaseRuleError or DisclosureError (`not-protectable`) and stores nothing.
+    """
+    if stored := find_draw(session, table.table, table.period):  # 1. never made twice
+        return stored
+    cells = preview_suppressed(session, table, policy=policy, protection=protection)  # 2. with all that is out
+    return _append(
+        session,
+        table,
+        cells,
+        now,
+        epsilon_milli=0,
+        scale=Fraction(0),
+        library=f"scipy {version('scipy')}",
+        threshold=protection.threshold,
+    )
+
+
+def preview_suppressed(
+    session: Session, table: FrequencyTable, *, policy: PolicyBody, protection: Protection
+) -> tuple[ReleasedCell, ...]:
+    """The very cells that `suppress_once` would store. Raises as it does, and changes nothing."""
+    protection.check_possible(table.period, policy, correction=bool(table.correction))
+    get_table(table.table.reference, policy)
+    charge = charge_of(table.table, table.period, 0)
+    check_charge(charge, charges_near(session, table.period), protection.limits(policy))
+    engine = import_module("local_node.suppression")  # scipy is heavy, and most cities never need it
+    earlier = list_suppressed(session, table.table.measure)
+    cells: tuple[ReleasedCell, ...] = engine.suppress(table, earlier, threshold=protection.threshold)
+    return cells
+
+
+# --- the budget ----------------------------------------------------------------------------------------------------
+
+
+def charge_of(table: TableDefinition, period: Period, epsilon_milli: int, correction: int = 0) -> Charge:
+    """What a release would cost."""
+    first, last = months_of(period)
+    return Charge(table.measure, table.id, first, last, epsilon_milli, correction)
+
+
+def sensitivity_of(correction: int) -> int:
+    return noise.CORRECTION_SENSITIVITY if correction else noise.SENSITIVITY
+
+
+def check_budget(
+    session: Session, table: TableDefinition, period: Period, charge: Charge, policy: PolicyBody, protection: Protection
+) -> None:
+    """Raise unless the policy, and this city's own profile, allow a charge for noise.
+
+    LedgerError: an epsilon outside what the table may spend. ReleaseRuleError: a table that the policy does not know
+    in this wording, or more than its measure, or all measures, may spend.
+    """
+    get_table(table.reference, policy)
+    epsilon_milli, most = charge.epsilon_milli, protection.most_for(table, period, policy)
+    if not 1 <= epsilon_milli <= most:
+        raise LedgerError(f"expected an epsilon from 1 to {most} thousandths, got {epsilon_milli}", code="epsilon")
+    sensitivity = sensitivity_of(charge.correction)
+    spent = noise.epsilon_spent(noise.scale_for(epsilon_milli, sensitivity), sensitivity)
+    if spent > Fraction(epsilon_milli, 1000) + ROUNDING:
+        raise LedgerError("expected a scale that costs no more than what is charged", code="scale")
+    check_charge(charge, charges_near(session, period), protection.limits(policy))
+
+
+def left_for(session: Session, charge: Charge, period: Period, policy: PolicyBody) -> int:
+    """How much of a charge fits into what its measure, and all measures, have left; 0 when nothing does."""
+    spend = spend_with(charge, charges_near(session, period))
+    over = max(spend.of_measure - policy.epsilon_milli_per_measure, spend.of_all - policy.epsilon_milli_total, 0)
+    return max(charge.epsilon_milli - over, 0)
+
+
+def spend_after(session: Session, charge: Charge, period: Period) -> Spend:
+    """What will have been spent around a period once the charge is made."""
+    return spend_with(charge, charges_near(session, period))
+
+
+def charges_near(session: Session, period: Period) -> list[Charge]:
+    """The charges of all entries that can matter for a charge of `period`: those within twelve months of it.
+
+    Only they are read, so a ledger of many years costs no more than one of three.
+    """
+    rows = session.execute(
+        select(
+            LedgerRow.measure, LedgerRow.table_id, LedgerRow.period, LedgerRow.epsilon_milli, LedgerRow.correction
+        ).where(LedgerRow.period.in_(_labels_near(period)))
+    )
+    return [
+        Charge(measure, table_id, *months_of(parse_period(label)), epsilon_milli, correction)
+        for measure, table_id, label, epsilon_milli, correction in rows
+    ]
+
+
+def _labels_near(period: Period) -> set[str]:
+    """The labels of all months, quarters and years that share a month with the window around `period`."""
+    first, last = months_of(period)
+    labels: set[str] = set()
+    for number in range(first - WINDOW_MONTHS + 1, last + WINDOW_MONTHS):
+        year, month = divmod(number, 12)
+        labels |= {f"{year:04d}-{month + 1:02d}", f"{year:04d}-Q{month // 3 + 1}", f"{year:04d}"}
+    return labels
+
+
+# --- what is stored ------------------------------------------------------------------------------------------------
+
+
+def find_draw(session: Session, table: TableDefinition, period: Period, correction: int = 0) -> StoredDraw | None:
+    """The stored draw of this table, version and period, or of its correction with this number.
 
     Raises LedgerError when the table had another wording then: a version's wording stays for ever.
     """
     row = session.scalars(
         select(LedgerRow).where(
-            LedgerRow.table_id == table.id, LedgerRow.table_version == table.version, LedgerRow.period == period.label
+            LedgerRow.table_id == table.id,
+            LedgerRow.table_version == table.version,
+            LedgerRow.period == period.label,
+            LedgerRow.correction == correction,
         )
     ).first()
     if row is None:
@@ -78,73 +204,22 @@ def find_draw(session: Session, table: TableDefinition, period: Period) -> Store
     return _stored(row)
 
 
-def check_budget(session: Session, table: FrequencyTable, epsilon_milli: int, policy: PolicyBody) -> None:
-    """Raise LedgerError unless the policy allows this charge: for the table, for the measure, for all measures.
-
-    Raises ReleaseRuleError when the policy does not know the table in this wording.
-    """
-    definition = get_table(table.table.reference, policy)
-    if not 1 <= epsilon_milli <= definition.epsilon_milli:
-        raise LedgerError(
-            f"expected an epsilon from 1 to {definition.epsilon_milli} thousandths, got {epsilon_milli}", code="epsilon"
+def count_corrections(session: Session, table: TableDefinition, period: Period) -> int:
+    """How many corrections of a release there are; the last one has this number."""
+    last = session.scalar(
+        select(func.max(LedgerRow.correction)).where(
+            LedgerRow.table_id == table.id, LedgerRow.table_version == table.version, LedgerRow.period == period.label
         )
-    if noise.epsilon_spent(noise.scale_for(epsilon_milli)) > Fraction(epsilon_milli, 1000) + ROUNDING:
-        raise LedgerError("expected a scale that costs no more than what is charged", code="scale")
-    spent = spent_by_month(session)
-    for month in _months(table.period):
-        spent.setdefault(definition.measure, Counter())[month] += epsilon_milli
-    for_measure = max(spent[definition.measure][month] for month in _months(table.period))
-    if for_measure > policy.epsilon_milli_per_measure:
-        raise LedgerError(
-            f"expected at most {policy.epsilon_milli_per_measure} thousandths of epsilon for {definition.measure} in "
-            f"{table.period.label}; this release would make it {for_measure}",
-            code="budget-measure",
-        )
-    total = sum(max(of_measure[month] for month in _year_around(table.period)) for of_measure in spent.values())
-    if total > policy.epsilon_milli_total:
-        raise LedgerError(
-            f"expected at most {policy.epsilon_milli_total} thousandths of epsilon over all measures in twelve months; "
-            f"this release would make it {total}",
-            code="budget-total",
-        )
+    )
+    return last or 0
 
 
-def spent_by_month(session: Session) -> dict[str, Counter[int]]:
-    """Measure → month (year * 12 + month - 1) → the thousandths of epsilon that entries over this month add up to.
-
-    A record lies in one month, so this is what it has been charged, also where a quarter follows its months.
-    """
-    spent: dict[str, Counter[int]] = {}
-    for measure, label, epsilon_milli in session.execute(
-        select(LedgerRow.measure, LedgerRow.period, LedgerRow.epsilon_milli)
-    ):
-        for month in _months(parse_period(label)):
-            spent.setdefault(measure, Counter())[month] += epsilon_milli
-    return spent
-
-
-def _months(period: Period) -> range:
-    first, last = period.first_day, period.last_day
-    return range(first.year * 12 + first.month - 1, last.year * 12 + last.month)
-
-
-def _year_around(period: Period) -> range:
-    """Every month that lies within twelve months together with some month of `period`."""
-    months = _months(period)
-    return range(months.start - WINDOW_MONTHS + 1, months.stop + WINDOW_MONTHS - 1)
-
-
-def verify_chain(session: Session) -> int:
-    """Walk the whole ledger and return the number of its entries.
-
-    Raises LedgerError naming the first entry that does not follow from the one before it.
-    """
-    count, prev_hash = 0, FIRST_PREV_HASH
-    for row in session.scalars(select(LedgerRow).order_by(LedgerRow.seq)):
-        if (row.seq, row.prev_hash, row.entry_hash) != (count + 1, prev_hash, _hash(row)):
-            raise LedgerError(f"expected an unbroken ledger, got a break at entry {count + 1}", code="ledger-broken")
-        count, prev_hash = row.seq, row.entry_hash
-    return count
+def list_suppressed(session: Session, measure: str) -> list[StoredDraw]:
+    """All releases of a measure without noise, oldest first."""
+    rows = session.scalars(
+        select(LedgerRow).where(LedgerRow.measure == measure, LedgerRow.threshold.is_not(None)).order_by(LedgerRow.seq)
+    )
+    return [_stored(row) for row in rows]
 
 
 def list_draws(session: Session) -> Iterator[StoredDraw]:
@@ -153,18 +228,34 @@ def list_draws(session: Session) -> Iterator[StoredDraw]:
         yield _stored(row)
 
 
+def verify_chain(session: Session) -> int:
+    """Walk the whole ledger and return the number of its entries.
+
+    Raises LedgerError naming the first entry that does not follow from the one before it.
+    """
+    count, prev_hash = 0, FIRST_PREV_HASH
+    for row in session.scalars(select(LedgerRow).order_by(LedgerRow.seq).execution_options(yield_per=500)):
+        if (row.seq, row.prev_hash) != (count + 1, prev_hash) or not _has_its_hash(row):
+            raise LedgerError(f"expected an unbroken ledger, got a break at entry {count + 1}", code="ledger-broken")
+        count, prev_hash = row.seq, row.entry_hash
+    return count
+
+
 # --- rows ----------------------------------------------------------------------------------------------------------
 
 
 def _append(
     session: Session,
     table: FrequencyTable,
-    epsilon_milli: int,
-    scale: Fraction,
     cells: tuple[ReleasedCell, ...],
     now: datetime,
+    *,
+    epsilon_milli: int,
+    scale: Fraction,
+    library: str,
+    threshold: int | None = None,
 ) -> StoredDraw:
-    last = session.scalars(select(LedgerRow).order_by(LedgerRow.seq.desc()).limit(1)).first()
+    last = session.execute(select(LedgerRow.seq, LedgerRow.entry_hash).order_by(LedgerRow.seq.desc()).limit(1)).first()
     row = LedgerRow(
         seq=1 if last is None else last.seq + 1,
         table_id=table.table.id,
@@ -177,12 +268,16 @@ def _append(
         epsilon_milli=epsilon_milli,
         scale_numerator=scale.numerator,
         scale_denominator=scale.denominator,
-        library=noise.LIBRARY,
+        library=library,
         coverage_reporting=table.coverage.reporting,
         coverage_expected=table.coverage.expected,
         cells=canonical.encode({"items": [cell.to_object() for cell in cells]}).decode(),
         charged_at=now,
         prev_hash=FIRST_PREV_HASH if last is None else last.entry_hash,
+        entry_hash="",
+        format=FORMAT,
+        correction=table.correction,
+        threshold=threshold,
     )
     row.entry_hash = _hash(row)
     session.add(row)
@@ -190,7 +285,21 @@ def _append(
     return _stored(row)
 
 
+def _has_its_hash(row: LedgerRow) -> bool:
+    try:
+        return row.entry_hash == _hash(row)
+    except (ContractError, ValueError, KeyError, ZeroDivisionError):  # a row that somebody changed into nonsense
+        return False
+
+
 def _hash(row: LedgerRow) -> str:
+    if row.format == FIRST_FORMAT:
+        return _first_hash(row)
+    return hash_entry(row.seq, row.prev_hash, charged_fields(_stored(row)))
+
+
+def _first_hash(row: LedgerRow) -> str:
+    """The rule of version 0.1: all columns that there were."""
     fields: dict[str, Any] = {
         column.key: getattr(row, column.key)
         for column in LedgerRow.__table__.columns
@@ -213,4 +322,8 @@ def _stored(row: LedgerRow) -> StoredDraw:
         library=row.library,
         coverage=Coverage(reporting=row.coverage_reporting, expected=row.coverage_expected),
         cells=tuple(ReleasedCell.from_object(cell) for cell in canonical.parse_strict(row.cells.encode())["items"]),
+        correction=row.correction,
+        threshold=row.threshold,
+        prev_hash=row.prev_hash,
+        format=row.format,
     )

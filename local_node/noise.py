@@ -24,15 +24,21 @@ Draw = Callable[[Fraction, int], tuple[int, ...]]
 LIBRARY: Final = f"opendp {version('opendp')}"
 SENSITIVITY: Final = 1
 """A record stands in one cell of a one-way table, and there counts 1."""
+CORRECTION_SENSITIVITY: Final = 2
+"""A correction can take a record out of one cell and put it into another: two counts change by 1."""
 SCALE_DENOMINATOR: Final = 2**16
 """Scales are multiples of 1/65536: floating point holds them exactly, so that OpenDP draws with the scale we state."""
 
 dp.enable_features("contrib")
 
 
-def scale_for(epsilon_milli: int) -> Fraction:
-    """The smallest scale that costs at most `epsilon_milli` thousandths, on the grid of SCALE_DENOMINATOR."""
-    return Fraction(math.ceil(Fraction(1000 * SCALE_DENOMINATOR, epsilon_milli)), SCALE_DENOMINATOR)
+def scale_for(epsilon_milli: int, sensitivity: int = SENSITIVITY) -> Fraction:
+    """The smallest scale that costs at most `epsilon_milli` thousandths, on the grid of SCALE_DENOMINATOR.
+
+    `sensitivity` is the sum of what one record can change in all cells.
+    """
+    steps = math.ceil(Fraction(1000 * sensitivity * SCALE_DENOMINATOR, epsilon_milli))
+    return Fraction(steps, SCALE_DENOMINATOR)
 
 
 def draw(scale: Fraction, count: int) -> tuple[int, ...]:
@@ -40,12 +46,12 @@ def draw(scale: Fraction, count: int) -> tuple[int, ...]:
     return tuple(_measurement(scale)([0] * count))
 
 
-def epsilon_spent(scale: Fraction) -> Fraction:
+def epsilon_spent(scale: Fraction, sensitivity: int = SENSITIVITY) -> Fraction:
     """What OpenDP's privacy map says that one record can move at most, as the exact value of its floating point answer.
 
     The map rounds up, so the answer can be the smallest floating point step above 1/scale.
     """
-    return Fraction(_measurement(scale).map(SENSITIVITY))
+    return Fraction(_measurement(scale).map(sensitivity))
 
 
 def _measurement(scale: Fraction) -> Any:

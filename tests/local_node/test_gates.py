@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "local_node"
 GATES = {
-    "FrequencyTable": {"tabulation.tabulate"},
+    "FrequencyTable": {"tabulation.tabulate", "tabulation.tabulate_correction"},
     "StoredDraw": {"ledger._stored"},
     "ProtectedTable": {"disclosure.protect"},
     "ScreenedText": {"narrative.screen"},

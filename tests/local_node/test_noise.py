@@ -59,6 +59,14 @@ def test_a_scale_costs_what_was_asked_for_and_hardly_less(epsilon_milli: int) ->
     assert asked * Fraction(999, 1000) < epsilon_spent(scale) <= asked + Fraction(1, 2**40)
 
 
+@pytest.mark.parametrize("epsilon_milli", [1, 333, 500, 1000, 10_000])
+def test_a_correction_has_twice_the_scale_at_the_same_cost(epsilon_milli: int) -> None:
+    scale, asked = scale_for(epsilon_milli, 2), Fraction(epsilon_milli, 1000)
+    assert scale >= 2 / asked
+    assert asked * Fraction(999, 1000) < epsilon_spent(scale, 2) <= asked + Fraction(1, 2**40)
+    assert epsilon_spent(scale_for(epsilon_milli), 2) > asked * Fraction(3, 2), "the noise of a release is not enough"
+
+
 def test_the_scale_of_the_usual_epsilons_is_the_simple_fraction() -> None:
     assert [scale_for(epsilon) for epsilon in (1000, 500, 2000)] == [Fraction(1), Fraction(2), Fraction(1, 2)]
 
