@@ -53,3 +53,9 @@ def outbox_export(
 ) -> None:
     """Write this node's signed releases of figures to a file, for whoever checks them with verify-spend."""
     _run(data, "outbox.export", {"file": str(file.resolve())}, as_json)
+
+
+@ledger.command("resume")
+def ledger_resume(data: DataDir = HERE, as_json: AsJson = False) -> None:
+    """After the restore of an old copy: fetch this city's own releases back, so that nothing is drawn twice."""
+    _run(data, "ledger.resume", {}, as_json)

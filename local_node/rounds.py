@@ -120,13 +120,13 @@ class Rounds:
         self._silences.pop(hub.name, None)
         return True
 
-    def get_state(self, hub: PinnedHub) -> MemberState:
-        """What a hub knows of this node: what it said since the start, or else says now.
+    def get_state(self, hub: PinnedHub, *, ask_again: bool = False) -> MemberState:
+        """What a hub knows of this node: what it said since the start, or else (or to be asked again) says now.
 
         Raises HubUnreachable, HubRefused.
         """
         known = self._states.get(hub.name)
-        if known is None:
+        if known is None or ask_again:
             with self._connect(hub) as api:
                 known = self._hear(hub, api)
         return known

@@ -61,5 +61,6 @@ VERBS: dict[str, Callable[[Node, Params], Result]] = {
     "ledger.verify": standing.verify_ledger,
     "spend.verify": spending.verify_spend,
     "outbox.export": spending.export_releases,
+    "ledger.resume": spending.resume_ledger,
 }
 """The verbs by the names that the control socket and the command line use."""

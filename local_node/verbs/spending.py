@@ -13,7 +13,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from local_node import hub_client, spend_file
+from local_node import hub_client, ledger_resume, spend_file
 from local_node.app import Node
 from local_node.orm import LedgerRow, OutboxRow
 from local_node.rounds import holds_entry
@@ -109,3 +109,31 @@ def _own_releases(session: Session) -> list[Envelope]:
     rows = session.execute(select(OutboxRow.digest, OutboxRow.envelope).order_by(OutboxRow.seq))
     envelopes = {row.digest: envelope_from_object(parse_strict(row.envelope)) for row in rows}
     return [envelope for envelope in envelopes.values() if envelope.kind == Kind.TREND.value]
+
+
+# --- after a restore -----------------------------------------------------------------------------------------------
+
+
+def resume_ledger(node: Node, _params: Params) -> Result:
+    """Fetch the city's own releases back from its hubs, and append what is missing to the ledger."""
+    with node.database.read() as session:
+        home = hub_client.get_hub(session, home_policy(session)[0])
+    state = node.rounds.get_state(home, ask_again=True)
+    problem = node.rounds.run().problems.get(home.name)
+    if problem is not None:
+        raise VerbError(
+            problem, f"expected to read the whole feed of {home.name}; nothing was changed, see: local-node sync"
+        )
+    end = None if state.ledger_seq is None or state.ledger_head is None else (state.ledger_seq, state.ledger_head)
+    with node.database.write() as session:
+        releases = ledger_resume.own_releases(session, node.name, node.key.public)
+        measures = ledger_resume.known_measures(session)
+        done = ledger_resume.resume(session, releases, end, measures, node.clock())
+    node.rounds.get_state(home, ask_again=True)  # settles the alarm
+    return {
+        "restored": done.restored,
+        "lost": done.lost,
+        "next": "read in again what agencies have sent since the copy was made, see docs/operations.md"
+        if done.restored or done.lost
+        else "nothing was missing",
+    }

@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 
-from local_node import verbs
-from local_node.app import Node
+from local_node import audit, verbs
+from local_node.app import DATABASE_FILE, Node
 from local_node.orm import LedgerRow
 from local_node.settings import load_settings
+from shared_schema.canonical import parse_strict
 from shared_schema.problem import ProblemCode
 from shared_schema.service.control import VerbError
 from shared_schema.service.key_file import load_key
+from shared_schema.statement import Kind
 from tests.hub_simulator import HubSimulator, Lie, MovableClock
 
 TABLE = "bias_incidents.by_offence"
@@ -185,3 +187,99 @@ def test_a_refusal_for_the_budget_is_final_and_holds_up_nothing(city: Node, hub:
     hub.refuse_next, hub.refusal = 1, ProblemCode.PRIVACY_BUDGET
     result = verbs.run(city, "sync", {})
     assert (result["refused"], result["pushed"]) == (1, 1)
+
+
+# --- and back again ------------------------------------------------------------------------------------------------
+
+
+def cells_at(hub: HubSimulator) -> dict[str, Any]:
+    """Period → the cells that the hub has."""
+    bodies = [
+        parse_strict(hub.envelopes[entry.digest].payload)["body"] for entry in hub.entries if entry.kind is Kind.TREND
+    ]
+    return {body["period"]["start"][:7]: body["cells"] for body in bodies}
+
+
+def resume(node: Node) -> dict[str, Any]:
+    return verbs.run(node, "ledger.resume", {})
+
+
+def test_after_a_resume_the_same_values_are_replayed_and_new_ones_drawn(restored: Node, hub: HubSimulator) -> None:
+    done = resume(restored)
+    assert (done["restored"], done["lost"]) == (2, 0)
+    assert draw(restored, "2026-02")["body"]["cells"] == cells_at(hub)["2026-02"]
+    assert [seq for seq, _ in entries(restored)] == [1, 2, 3]
+    assert draw(restored, "2026-04")["body"]["ledger"]["seq"] == 4
+    assert verbs.run(restored, "sync", {})["alarms"] == []
+    assert verbs.run(restored, "ledger.verify", {})["entries"] == 4
+    assert (resume(restored)["restored"], resume(restored)["lost"]) == (0, 0)
+
+
+def test_what_was_drawn_after_a_resume_is_taken_by_the_hub(restored: Node, hub: HubSimulator) -> None:
+    resume(restored)
+    release(restored, "2026-04")
+    assert set(cells_at(hub)) == {"2026-01", "2026-02", "2026-03", "2026-04"}
+
+
+def test_an_empty_data_directory_with_the_old_key_gets_its_whole_ledger_back(
+    city: Node, open_copy: Opener, hub: HubSimulator, tmp_path: Path
+) -> None:
+    release(city, "2026-01", "2026-02")
+    place = tmp_path / "empty"
+    place.mkdir()
+    for path in city.data_dir.iterdir():
+        if path.is_file() and not path.name.startswith(DATABASE_FILE):
+            shutil.copy(path, place)
+    fresh = open_copy(place)
+    verbs.run(fresh, "hub.add", {"url": hub.url, "fingerprint": hub.verifier.key.fingerprint})
+    verbs.run(fresh, "sync", {})
+    assert resume(fresh)["restored"] == 2
+    assert [seq for seq, _ in entries(fresh)] == [1, 2]
+
+
+def test_an_entry_that_was_drawn_and_never_handed_in_keeps_its_place(
+    city: Node, open_copy: Opener, hub: HubSimulator, tmp_path: Path
+) -> None:
+    city.close()
+    shutil.copytree(city.data_dir, tmp_path / "copy")
+    later = open_copy(city.data_dir)
+    draw(later, "2026-01")  # seen by the reviewer alone
+    release(later, "2026-02")
+    kept = entries(later)
+    later.close()
+    copy = open_copy(tmp_path / "copy")
+    done = resume(copy)
+    assert (done["restored"], done["lost"]) == (1, 1)
+    assert entries(copy)[1] == kept[1]
+    assert verbs.run(copy, "ledger.verify", {})["entries"] == 2
+    assert draw(copy, "2026-01")["body"]["ledger"]["seq"] == 3
+    with copy.database.read() as session:
+        assert any(event.action == "ledger.resumed" for event in audit.list_events(session))
+
+
+def test_a_ledger_that_went_on_by_itself_is_not_resumed(restored: Node, hub: HubSimulator) -> None:
+    hub.knows_no_ledgers = True
+    draw(restored, "2026-05")
+    hub.knows_no_ledgers = False
+    before = entries(restored)
+    with pytest.raises(VerbError) as caught:
+        resume(restored)
+    assert caught.value.code == "ledger-forked"
+    assert entries(restored) == before
+
+
+def test_a_hub_that_is_away_resumes_nothing(restored: Node, hub: HubSimulator) -> None:
+    hub.lie = Lie.UNREACHABLE
+    before = entries(restored)
+    with pytest.raises(VerbError) as caught:
+        resume(restored)
+    assert (caught.value.code, entries(restored)) == ("unreachable", before)
+
+
+def test_a_lying_feed_resumes_nothing(restored: Node, hub: HubSimulator) -> None:
+    hub.log(hub.city("dresden.sn.de").practice())
+    hub.lie = Lie.FLIP_BIT
+    before = entries(restored)
+    with pytest.raises(VerbError):
+        resume(restored)
+    assert entries(restored) == before

@@ -1,0 +1,222 @@
+"""After a restore: the ledger takes back what the city has released since the copy was made.
+
+The hub shows every city its own statements, and `sync` has verified them against the hub's log. They are the city's own
+signed words, so the missing entries follow from them, in the order of the ledger:
+
+1. A release whose hash follows from what it says comes back exactly as it was drawn (format 2).
+2. A release of a node before version 0.2 comes back with the hash that it names (format 0: taken over).
+3. An entry that was drawn and never handed in, or withdrawn since, is unknown. A `lost` entry keeps its place: it
+   charges nothing, and its hash is the one that the next release names as the one before it (format 0).
+
+What was in the records since the copy was made is not in the messages, and does not come back.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from local_node import audit
+from local_node.audit import FIRST_PREV_HASH
+from local_node.errors import LedgerError
+from local_node.orm import CorrectionRecordRow, InboxRow, LedgerRow
+from shared_schema import canonical
+from shared_schema.envelope import parse_envelope, verify_envelope
+from shared_schema.governance import PolicyBody
+from shared_schema.keys import PublicKey
+from shared_schema.spending import entry_hash
+from shared_schema.statement import Kind, Statement, parse_time, read_statement
+from shared_schema.trend import LaplaceMechanism, TrendBody
+from shared_schema.vocabulary import SourceKind
+
+FOLLOWS: Final = 2
+TAKEN_OVER: Final = 0
+"""`LedgerRow.format` of an entry whose hash was taken over from a signed statement: it cannot be computed here."""
+LOST: Final = "lost"
+"""The table and the measure of an entry that is known by its place alone."""
+LOST_PERIOD: Final = "1900"
+UNKNOWN: Final = "0" * 64
+MAX_LOST: Final = 10_000
+"""Entries in one gap: far more than a city draws in its life."""
+
+Places = Mapping[tuple[str, int], str]
+"""(table, version) → its measure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """How many entries came back, and how many are known by their place alone."""
+
+    restored: int
+    lost: int
+
+
+def own_releases(session: Session, origin: str, key: PublicKey) -> list[Statement]:
+    """The city's own releases as they were read from its hubs, by their place in the ledger; verified again."""
+    rows = session.scalars(
+        select(InboxRow.envelope).where(
+            InboxRow.kind == Kind.TREND.value, InboxRow.origin == origin, InboxRow.envelope.is_not(None)
+        )
+    )
+    found = [read_statement(verify_envelope(parse_envelope(stored or b""), key)).statement for stored in rows]
+    releases = [item for item in found if item.origin == origin and isinstance(item.body, TrendBody)]
+    return sorted(releases, key=lambda item: (_body(item).ledger.seq, item.seq))
+
+
+def known_measures(session: Session) -> Places:
+    """The measure of every table of every policy that was read."""
+    rows = session.scalars(
+        select(InboxRow.envelope).where(InboxRow.kind == Kind.POLICY.value, InboxRow.envelope.is_not(None))
+    )
+    policies = (
+        PolicyBody.from_object(canonical.parse_strict(parse_envelope(row or b"").payload)["body"]) for row in rows
+    )
+    return {(table.id, table.version): table.measure for policy in policies for table in policy.tables}
+
+
+def resume(
+    session: Session,
+    releases: Sequence[Statement],
+    end: tuple[int, str] | None,
+    measures: Places,
+    now: datetime,
+) -> Resumed:
+    """Append what is missing, in the caller's transaction. `end` is the last entry that the hub knows, as (seq, hash).
+
+    Raises LedgerError (`ledger-forked`) and changes nothing when the ledger has gone on by itself since the copy was
+    made: then two entries claim one place, and nobody can tell which draw is out.
+    """
+    last = session.execute(select(LedgerRow.seq, LedgerRow.entry_hash).order_by(LedgerRow.seq.desc()).limit(1)).first()
+    seq, head = (0, FIRST_PREV_HASH) if last is None else (last.seq, last.entry_hash)
+    _check_same(session, releases, seq)
+    restored = lost = 0
+    for release in releases:
+        body = _body(release)
+        if body.ledger.seq <= seq:
+            continue
+        gap = _lost_rows(seq, head, body.ledger.seq - 1, body.ledger.prev or UNKNOWN, now)
+        session.add_all(gap)
+        session.flush()
+        seq, head, lost = seq + len(gap), gap[-1].entry_hash if gap else head, lost + len(gap)
+        if body.ledger.prev not in (None, head):
+            raise _forked(body.ledger.seq)
+        session.add(_row_of(release, body, head, measures))
+        session.flush()
+        _take_out_corrections(session, body)
+        seq, head, restored = body.ledger.seq, body.ledger.head, restored + 1
+    if end is not None and end[0] > seq:
+        rest = _lost_rows(seq, head, end[0], end[1], now)
+        session.add_all(rest)
+        session.flush()
+        lost += len(rest)
+    if restored or lost:
+        audit.append(session, "local-node", "ledger.resumed", f"restored-{restored}/lost-{lost}", now)
+    return Resumed(restored, lost)
+
+
+def _check_same(session: Session, releases: Iterable[Statement], last: int) -> None:
+    """What is in both must be the same."""
+    here = dict(session.execute(select(LedgerRow.seq, LedgerRow.entry_hash)).all())
+    for release in releases:
+        place = _body(release).ledger
+        if place.seq <= last and here.get(place.seq) != place.head:
+            raise _forked(place.seq)
+
+
+def _forked(seq: int) -> LedgerError:
+    return LedgerError(
+        f"expected entry {seq} of the ledger to be the one that was released; this ledger has gone on by itself since "
+        f"the copy was made. Put a newer backup in its place, or ask your hub's operator",
+        code="ledger-forked",
+    )
+
+
+def _body(release: Statement) -> TrendBody:
+    assert isinstance(release.body, TrendBody)  # noqa: S101 - own_releases takes no other
+    return release.body
+
+
+def _row_of(release: Statement, body: TrendBody, prev_hash: str, measures: Places) -> LedgerRow:
+    laplace = body.mechanism if isinstance(body.mechanism, LaplaceMechanism) else None
+    follows = body.ledger.prev is not None and entry_hash(body) == body.ledger.head
+    measure = measures.get((body.table.id, body.table.version))
+    if measure is None:
+        raise LedgerError("expected the policy with the table of every release; sync first", code="unknown-table")
+    return LedgerRow(
+        seq=body.ledger.seq,
+        table_id=body.table.id,
+        table_version=body.table.version,
+        fingerprint=body.table.fingerprint,
+        measure=measure,
+        unit="record" if body.privacy is None else body.privacy.unit,
+        period=body.period.label,
+        source_kind=body.source_kind.value,
+        epsilon_milli=0 if body.privacy is None else body.privacy.epsilon_milli,
+        scale_numerator=0 if laplace is None else laplace.scale.numerator,
+        scale_denominator=1 if laplace is None else laplace.scale.denominator,
+        library=body.mechanism.library,
+        coverage_reporting=body.coverage.reporting,
+        coverage_expected=body.coverage.expected,
+        cells=canonical.encode({"items": [cell.to_object() for cell in body.cells]}).decode(),
+        charged_at=parse_time(release.issued_at),
+        prev_hash=prev_hash,
+        entry_hash=body.ledger.head,
+        format=FOLLOWS if follows else TAKEN_OVER,
+        correction=body.correction or 0,
+        threshold=None if isinstance(body.mechanism, LaplaceMechanism) else body.mechanism.threshold,
+    )
+
+
+def _lost_rows(after: int, head: str, last: int, last_head: str, now: datetime) -> list[LedgerRow]:
+    """Entries `after` + 1 to `last`, the hash of the last one known."""
+    if last - after > MAX_LOST:
+        raise LedgerError(f"expected at most {MAX_LOST} entries in a gap", code="ledger-forked")
+    rows: list[LedgerRow] = []
+    for seq in range(after + 1, last + 1):
+        prev_hash, head = head, last_head if seq == last else UNKNOWN
+        rows.append(_lost_row(seq, prev_hash, head, now))
+    return rows
+
+
+def _lost_row(seq: int, prev_hash: str, head: str, now: datetime) -> LedgerRow:
+    return LedgerRow(
+        seq=seq,
+        table_id=LOST,
+        table_version=seq,
+        fingerprint=UNKNOWN,
+        measure=LOST,
+        unit="record",
+        period=LOST_PERIOD,
+        source_kind=SourceKind.AGENCY_RETURN.value,
+        epsilon_milli=0,
+        scale_numerator=0,
+        scale_denominator=1,
+        library=LOST,
+        coverage_reporting=0,
+        coverage_expected=0,
+        cells=canonical.encode({"items": []}).decode(),
+        charged_at=now,
+        prev_hash=prev_hash,
+        entry_hash=head,
+        format=TAKEN_OVER,
+        correction=0,
+        threshold=None,
+    )
+
+
+def _take_out_corrections(session: Session, body: TrendBody) -> None:
+    """What was waiting in the copy was in the correction that was drawn after it: it must not go out once more."""
+    if body.correction is not None:
+        session.execute(
+            update(CorrectionRecordRow)
+            .where(
+                CorrectionRecordRow.table_id == body.table.id,
+                CorrectionRecordRow.period == body.period.label,
+                CorrectionRecordRow.ledger_seq.is_(None),
+            )
+            .values(ledger_seq=body.ledger.seq)
+            .execution_options(synchronize_session=False)
+        )
