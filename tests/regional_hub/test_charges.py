@@ -1,9 +1,11 @@
 """The hub refuses what overspends, keeps what was spent, and notices a ledger that was rewritten."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from sqlalchemy import func, insert, select
 
 from regional_hub import charges
 from regional_hub.app import Hub
+from regional_hub.intake import Accepted, check_submission, commit_submissions
 from regional_hub.orm import Base, ChargeRow
 from shared_schema import spending
 from shared_schema.governance import PolicyBody
@@ -156,6 +159,40 @@ def test_a_policy_that_another_process_has_tightened_counts_at_once(wide: Runnin
     wide.verb("policy.set", policy=tighter)
     wide.hub._trust = stale
     refuse(wide, release(member, table="bias_incidents.by_weekday"))
+
+
+def test_two_processes_on_one_database_never_let_a_city_overspend(
+    wide: RunningHub, network: Network, tmp_path: Path
+) -> None:
+    cities = [wide.enrol(f"city{place}.sn.de") for place in range(6)]
+    place = tmp_path / "other"
+    place.mkdir()
+    url = wide.hub.database.url
+    settings = wide.hub.settings.model_copy(update={"database_url": url})
+    names = ("offence", "weekday", "place")
+    offers = [release(city, table=f"bias_incidents.by_{name}") for city in cities for name in names]
+    with closing(Hub(place, settings, key_of("sachsen.de"), wide.clock, network)) as other:
+        together = Barrier(2)
+
+        def offer(hub: Hub) -> int:
+            together.wait()
+            return sum(commit_one(hub, body) for body in offers)
+
+        with ThreadPoolExecutor(2) as threads:
+            accepted = sum(threads.map(offer, (wide.hub, other)))
+    with wide.hub.database.read() as session:
+        spent = session.execute(select(ChargeRow.origin, func.sum(ChargeRow.epsilon_milli)).group_by(ChargeRow.origin))
+        assert dict(spent.all()) == {city.name: 2000 for city in cities}
+    assert (accepted, count_charges(wide)) == (12, 12)
+    assert wide.verb("verify")["ok"]
+
+
+def commit_one(hub: Hub, body: bytes) -> bool:
+    """Hand one release to a process; whether it was taken as new."""
+    checked = check_submission(body, hub.trust, hub.clock())
+    with hub.database.write() as session:
+        (result,) = commit_submissions(session, [checked], name=hub.name, key=hub.key, now=hub.clock())
+    return isinstance(result, Accepted) and result.new
 
 
 # --- corrections ---------------------------------------------------------------------------------------------------
