@@ -61,6 +61,9 @@ SHORT_DIGEST = 12
 DataDir = Annotated[Path, typer.Option("--data", envvar=DATA_VARIABLE, help="The node's data directory.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 By = Annotated[str, typer.Option("--by", help="Your id, for example anna.")]
+Correction = Annotated[
+    bool, typer.Option("--correction", help="What has changed since the release, in place of the release itself.")
+]
 Request = Annotated[str, typer.Argument(help="The request's id, for example r1.")]
 
 
@@ -414,14 +417,55 @@ def release_request(
     epsilon_milli: Annotated[
         int | None, typer.Option(help="Spend less than the table's epsilon, in thousandths.")
     ] = None,
+    correction: Correction = False,
     data: DataDir = HERE,
     as_json: AsJson = False,
 ) -> None:
     """Ask for the release of figures; shows exactly what would leave."""
-    params: dict[str, Any] = {"table": table_id, "period": period, "by": by}
+    params: dict[str, Any] = {"table": table_id, "period": period, "by": by, "correction": correction}
     if epsilon_milli is not None:
         params["epsilon_milli"] = epsilon_milli
-    _run(data, "release.numbers", params, as_json)
+    result = _ask(data, "release.numbers", params)
+    if as_json:
+        _print(result, as_json)
+        return
+    _print({name: value for name, value in result.items() if name not in ("cells", "preview")}, as_json)
+    _print_preview(result["preview"])
+
+
+@release.command("preview")
+def release_preview(
+    table_id: Annotated[str, typer.Argument(metavar="TABLE", help="The table, e.g. bias_incidents.by_offence.")],
+    period: Annotated[str, typer.Argument(help="The period, for example 2014-01.")],
+    epsilon_milli: Annotated[
+        int | None, typer.Option(help="Spend less than the table's epsilon, in thousandths.")
+    ] = None,
+    correction: Correction = False,
+    data: DataDir = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """What a release would tell and cost, and what holds it back; nothing is drawn, charged or changed."""
+    params: dict[str, Any] = {"table": table_id, "period": period, "correction": correction}
+    if epsilon_milli is not None:
+        params["epsilon_milli"] = epsilon_milli
+    result = _ask(data, "release.preview", params)
+    if as_json:
+        _print(result, as_json)
+    else:
+        _print_preview(result)
+
+
+def _print_preview(shown: dict[str, Any]) -> None:
+    """As a table of cells, what it costs, and what holds it back."""
+    what = f"correction {shown['correction']} of {shown['table']}" if shown["correction"] else shown["table"]
+    cost = shown["cost"]
+    lines: dict[str, Any] = {"preview": f"{what} {shown['period']}, protected by {shown['protection']}"}
+    if shown["cells"]:
+        lines["cells"] = shown["cells"]
+    if cost is not None:
+        lines |= {"costs": cost["words"], "left": cost["left"]}
+    lines |= {"held back": [reason["reason"] for reason in shown["held_back"]], "advice": shown["advice"]}
+    _print(lines, as_json=False, columns=("cell", "status", "leaves", "margin"))
 
 
 @release.command("list")

@@ -293,6 +293,8 @@ def _has_its_hash(row: LedgerRow) -> bool:
 
 
 def _hash(row: LedgerRow) -> str:
+    if row.format == 0:  # taken over from a signed statement after a restore (ledger_resume)
+        return row.entry_hash
     if row.format == FIRST_FORMAT:
         return _first_hash(row)
     return hash_entry(row.seq, row.prev_hash, charged_fields(_stored(row)))

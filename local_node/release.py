@@ -16,16 +16,18 @@ from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
-from local_node import audit, ledger, outbox, record_store, request_store, review
-from local_node.disclosure import protect, to_trend_body
+from local_node import audit, corrections, figures, ledger, outbox, request_store, review
+from local_node.disclosure import StoredDraw, protect, to_trend_body
 from local_node.errors import NodeError, ReleaseError, ReviewError
+from local_node.figures import Ask
 from local_node.narrative import DETECTOR, ScreenedText, free_texts, screen
 from local_node.noise import Draw
 from local_node.orm import SINGLE_ROW, StatementSeqRow
 from local_node.people import get_person, list_people
+from local_node.protection import Protection
 from local_node.request_store import StoredRequest
 from local_node.review import ApprovedRelease, ReleaseRequest, RequestState
-from local_node.tabulation import tabulate
+from local_node.tabulation import FrequencyTable
 from shared_schema.envelope import Envelope
 from shared_schema.errors import ContractError
 from shared_schema.governance import PolicyBody
@@ -33,7 +35,7 @@ from shared_schema.keys import SigningKey
 from shared_schema.period import Area, Period
 from shared_schema.release_rules import check_releasable, check_trend
 from shared_schema.statement import STATEMENT_BODIES, Audience, Kind, make_statement, sign_statement
-from shared_schema.trend import ReviewNote, TableDefinition
+from shared_schema.trend import ReviewNote
 
 WORDS: Final = frozenset({Kind.PRACTICE, Kind.EXPERIENCE, Kind.BULLETIN, Kind.QUESTION, Kind.ANSWER})
 """The kinds that people write."""
@@ -64,28 +66,36 @@ def request_numbers(
     draw: Draw,
     now: datetime,
     epsilon_milli: int | None = None,
+    correction: bool = False,
+    protection: Protection = ledger.NOISE,
 ) -> ReleaseRequest:
-    """Ask for the release of one table and period; without `epsilon_milli` at the table's own epsilon.
+    """Ask for the release of one table and period, or of its correction; without `epsilon_milli` at the table's own.
 
     The budget is charged and the noise drawn here, because the second person has to see what would leave. A refused
     request leaves the draw in the ledger: whoever asks again gets the same figures at no further cost.
 
     Raises NodeError or ContractError and changes nothing: a table that the policy does not know, a period that has not
-    ended or is of another length, figures that are on their way or out already, nothing collected, budget exceeded.
+    ended or is of another length, figures that are on their way or out already, nothing collected, nothing to correct,
+    figures that cannot be protected in this way, budget exceeded.
     """
     note = _review_note(session, person)
-    table = _get_table(table_id, period, policy, now)  # 1. a table and period that can be released
-    subject = f"{table.id}/{table.version}/{period.label}"
-    _check_not_asked(session, subject)  # 2. not yet on their way
-    reports = record_store.reports_for(session, table, period)
-    counted = tabulate(reports, table, period, expected_agencies)  # 3. the true counts; they end in this function
-    is_known = ledger.find_draw(session, table, period) is not None
-    epsilon = table.epsilon_milli if epsilon_milli is None else epsilon_milli
-    stored = ledger.charge_and_draw(  # 4. one charge, one draw
-        session, counted, epsilon_milli=epsilon, policy=policy, draw=draw, now=now
-    )
+    ask = Ask(table_id, period, policy, expected_agencies, now, protection, correction, epsilon_milli)
+    table = figures.get_table(ask)  # 1. a table and period that can be released
+    figures.check_length(ask, table)
+    figures.check_ended(ask)
+    figures.check_protection(ask)
+    if correction:
+        figures.get_corrected(session, ask, table)
+    number = figures.correction_number(session, table, period) if correction else 0
+    subject = figures.subject_of(table, period, number)
+    figures.check_not_asked(session, subject)  # 2. not yet on their way
+    counted = figures.count(session, ask, table, number)  # 3. the true counts; they end in this function
+    is_known = ledger.find_draw(session, table, period, number) is not None
+    stored = _protect_once(session, ask, counted, draw)  # 4. one charge, one draw
     if not is_known:
         audit.append(session, person, "ledger.charged", f"{stored.seq}/{subject}", now)
+        if number:
+            corrections.mark_corrected(session, table, period, stored.seq)
     body = to_trend_body(protect(counted, stored), area=area, review=note)  # 5. exactly what will be signed
     check_trend(body, policy)
     return request_store.add_request(
@@ -97,6 +107,25 @@ def request_numbers(
         subject=subject,
         person=person,
         now=now,
+    )
+
+
+def _protect_once(session: Session, ask: Ask, counted: FrequencyTable, draw: Draw) -> StoredDraw:
+    """The ledger's entry for these figures, made now or before."""
+    table, policy = counted.table, ask.policy
+    if stored := ledger.find_draw(session, table, ask.period, counted.correction):
+        return stored
+    if ask.protection.engine == "threshold":
+        return ledger.suppress_once(session, counted, policy=policy, protection=ask.protection, now=ask.now)
+    charge = figures.charge_for(session, ask, table, counted.correction)
+    return ledger.charge_and_draw(
+        session,
+        counted,
+        epsilon_milli=charge.epsilon_milli,
+        policy=policy,
+        draw=draw,
+        now=ask.now,
+        protection=ask.protection,
     )
 
 
@@ -145,25 +174,6 @@ def request_words(
         person=person,
         now=now,
     )
-
-
-def _get_table(table_id: str, period: Period, policy: PolicyBody, now: datetime) -> TableDefinition:
-    table = policy.find_table(table_id)
-    if table is None:
-        known = ", ".join(sorted({table.id for table in policy.tables}))
-        raise ReleaseError(f"expected a table of the hub's policy: {known}", code="unknown-table")
-    if period.granularity not in table.granularities:
-        raise ReleaseError(f"expected a period of the length {' or '.join(table.granularities)}", code="period")
-    if period.last_day >= now.date():
-        raise ReleaseError("expected a period that has ended", code="period")
-    return table
-
-
-def _check_not_asked(session: Session, subject: str) -> None:
-    if other := request_store.find_open(session, subject):
-        raise ReleaseError(
-            f"expected figures that nobody has asked to release; {other.id} is {other.state.value}", code="asked-before"
-        )
 
 
 def _review_note(session: Session, person: str, screened: ScreenedText | None = None) -> ReviewNote:

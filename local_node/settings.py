@@ -7,7 +7,7 @@ import json
 import tomllib
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -58,6 +58,17 @@ class NodeSettings(BaseSettings):
     agencies_expected: Annotated[
         int, Field(ge=1, le=500, description="How many partner agencies are expected to report")
     ] = 1
+    protection: Annotated[
+        Literal["noise", "threshold"],
+        Field(description="How figures are protected: noise, or threshold for a city that refuses noise"),
+    ] = "noise"
+    threshold: Annotated[
+        int, Field(ge=5, le=1_000, description="Without noise: figures below this are suppressed; at least 5")
+    ] = 10
+    privacy_profile: Annotated[
+        Literal["default", "strict"],
+        Field(description="How much privacy is spent: default as the policy allows, strict half of it"),
+    ] = "default"
     host: Annotated[str, AfterValidator(_check_loopback), Field(description="Address to listen on; loopback only")] = (
         "127.0.0.1"
     )

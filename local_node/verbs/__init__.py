@@ -47,6 +47,7 @@ VERBS: dict[str, Callable[[Node, Params], Result]] = {
     "policy.show": exchange.show_policy,
     "import": records.import_records,
     "release.numbers": releases.release_numbers,
+    "release.preview": releases.release_preview,
     "release.practice": releases.release_practice,
     "release.list": releases.release_list,
     "release.show": releases.release_show,

@@ -1,7 +1,10 @@
 """From records to an approved release. OpenDP is loaded only by the verbs that draw or sign."""
 
 import json
-from typing import Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.orm import Session
 
 from local_node import request_store
 from local_node.app import Node
@@ -16,6 +19,9 @@ from shared_schema.period import parse_period
 from shared_schema.service.control import VerbError
 from shared_schema.statement import Audience
 
+if TYPE_CHECKING:
+    from local_node.figures import Ask
+
 MAX_PRACTICE_BYTES = 256 * 1024
 MAX_DEPTH = 20
 """Deeper than any body; far from where reading it would end."""
@@ -27,25 +33,68 @@ NEXT = {
 
 
 def release_numbers(node: Node, params: Params) -> Result:
-    """Ask for the release of one table and period."""
-    from local_node import noise, release
+    """Ask for the release of one table and period, or of its correction."""
+    from local_node import figures, noise, release
 
-    check_may_draw(node, params["table"], params["period"])
+    with node.database.read() as session:
+        ask = _ask(node, session, params)
+        number = _number(session, ask)
+    check_may_draw(node, params["table"], params["period"], number)
     with node.database.write() as session:
-        _, policy = home_policy(session)
         request = release.request_numbers(
             session,
-            params["table"],
-            parse_period(params["period"]),
+            ask.table_id,
+            ask.period,
             params["by"],
-            policy=policy,
+            policy=ask.policy,
             area=node.area,
-            expected_agencies=node.settings.agencies_expected,
+            expected_agencies=ask.expected_agencies,
             draw=noise.draw,
-            now=node.clock(),
-            epsilon_milli=params.get("epsilon_milli"),
+            now=ask.now,
+            epsilon_milli=ask.epsilon_milli,
+            correction=ask.correction,
+            protection=ask.protection,
         )
-        return _shown(request_store.get_request(session, request.id))
+        shown = _shown(request_store.get_request(session, request.id))
+        return shown | {"preview": asdict(figures.look_ahead(session, ask, is_asked=True))}
+
+
+def release_preview(node: Node, params: Params) -> Result:
+    """What a release would tell and cost, and what holds it back. Draws, charges and changes nothing."""
+    from local_node import figures
+
+    with node.database.read() as session:
+        return asdict(figures.look_ahead(session, _ask(node, session, params)))
+
+
+def _ask(node: Node, session: Session, params: Params) -> "Ask":
+    """Raises VerbError, SchemaError (no period)."""
+    from local_node.figures import Ask
+    from local_node.protection import Protection
+
+    epsilon_milli = params.get("epsilon_milli")
+    if epsilon_milli is not None and type(epsilon_milli) is not int:
+        raise VerbError("bad-parameter", "expected epsilon_milli as a whole number of thousandths")
+    _, policy = home_policy(session)
+    settings = node.settings
+    return Ask(
+        table_id=params["table"],
+        period=parse_period(params["period"]),
+        policy=policy,
+        expected_agencies=settings.agencies_expected,
+        now=node.clock(),
+        protection=Protection(settings.protection, settings.threshold, settings.privacy_profile),
+        correction=bool(params.get("correction", False)),
+        epsilon_milli=epsilon_milli,
+    )
+
+
+def _number(session: Session, ask: "Ask") -> int:
+    """0 for a release, 1, 2, … for a correction of one."""
+    from local_node.figures import correction_number
+
+    table = ask.policy.find_table(ask.table_id)
+    return correction_number(session, table, ask.period) if ask.correction and table is not None else 0
 
 
 def release_practice(node: Node, params: Params) -> Result:

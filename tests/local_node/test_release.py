@@ -13,11 +13,12 @@ from local_node.ledger import verify_chain
 from local_node.noise import Draw
 from local_node.orm import OutboxRow
 from local_node.people import PersonError
+from local_node.protection import Protection
 from local_node.release import SignReport
 from local_node.request_store import StoredRequest
 from local_node.review import ReleaseRequest, RequestState
 from shared_schema.envelope import parse_envelope, verify_envelope
-from shared_schema.errors import SchemaError
+from shared_schema.errors import ContractError, SchemaError
 from shared_schema.governance import PolicyBody
 from shared_schema.period import parse_period
 from shared_schema.service.database import Database
@@ -143,8 +144,10 @@ def sent(database: Database) -> list[VerifiedStatement]:
         ("2026-01", {"epsilon_milli": 1001}, "epsilon"),
         ("2026-01", {"epsilon_milli": 0}, "epsilon"),
         ("2026-01", {"epsilon_milli": -5}, "epsilon"),
-        ("2026-01", {"policy": make_policy(epsilon_milli_per_measure=999)}, "budget-measure"),
-        ("2026-01", {"policy": make_policy([make_table(unit="person")])}, "unit"),
+        ("2026-01", {"policy": make_policy(epsilon_milli_per_measure=999)}, "privacy-budget"),
+        ("2026-01", {"protection": Protection(engine="threshold")}, "threshold-month"),
+        ("2026-01", {"protection": Protection(profile="strict"), "epsilon_milli": 501}, "epsilon"),
+        ("2026-01", {"correction": True}, "no-release"),
         ("2026-01", {"policy": make_policy([make_table(source_kinds=["survey"])])}, "source-kind"),
         ("2026-01", {"person": "nobody"}, "person-unknown"),
     ],
@@ -153,7 +156,7 @@ def test_figures_that_may_not_be_released_are_refused_and_cost_nothing(
     node_database: Database, label: str, changes: dict[str, Any], code: str
 ) -> None:
     draw = CountingDraw()
-    with pytest.raises(NodeError) as caught:
+    with pytest.raises((NodeError, ContractError)) as caught:
         ask_numbers(node_database, label, draw=draw, **changes)
     assert caught.value.code == code
     assert draw.scales == []
