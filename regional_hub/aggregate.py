@@ -2,142 +2,126 @@
 
 A hub adds up what its direct members handed in: releases of cities, complete sums of hubs below it. Estimates and
 variances add (the noise of cities is independent). A cell that a city did not collect lowers the number of cities in
-that cell; it is never a zero.
+that cell; one that a city suppresses is counted apart with its upper bound. Neither is ever a zero.
+
+    shares = shares_of(contributions, period)
+    body = add_up(shares, table, area, period, expected=60, revision=1)        the complete sum
+    shown = showing.show(body, shares, history, rule, ...)                     what everybody may see of it
 """
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from fractions import Fraction
 
-from shared_schema.laplace import interval, variance_milli
-from shared_schema.period import Area
+from regional_hub.rollup import Share, Term, add_noise, worst_status
+from shared_schema.laplace import Noise, interval_of
+from shared_schema.period import Area, Period
 from shared_schema.trend import (
-    WITH_VALUE,
+    MAX_NOISE_SHARES,
     AggregateBody,
     AggregateCell,
     CellStatus,
     Coverage,
-    LaplaceMechanism,
+    NoiseShare,
     Scale,
     TableDefinition,
-    TrendBody,
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Contribution:
-    """One direct member's figures for a table and period, and the digest of the statement that holds them."""
-
-    member: str
-    digest: str
-    body: TrendBody | AggregateBody
-
-
-@dataclass(frozen=True, slots=True)
-class _Term:
-    """What one contribution puts into one cell; `cities` is 0 when it has nothing."""
-
-    status: CellStatus
-    cities: int
-    estimate: int = 0
-    variance_milli: int = 0
-    scale: Fraction | None = None
-
-
-def inputs_of(digests: Sequence[str], expected: int) -> str:
-    """Names what a sum is made of: equal for equal inputs, whatever their order."""
-    return hashlib.sha256("\n".join([str(expected), *sorted(digests)]).encode()).hexdigest()
+def inputs_of(digests: Sequence[str], expected: int, *rules: int) -> str:
+    """Names what a sum is made of, and the rules for showing it: equal for equal ones, whatever their order."""
+    head = " ".join(str(number) for number in (expected, *rules))
+    return hashlib.sha256("\n".join([head, *sorted(digests)]).encode()).hexdigest()
 
 
 def add_up(
-    contributions: Sequence[Contribution], table: TableDefinition, area: Area, *, expected: int, revision: int
+    shares: Sequence[Share], table: TableDefinition, area: Area, period: Period, *, expected: int, revision: int
 ) -> AggregateBody:
-    """The complete sum of at least one contribution to one table and period.
+    """The complete sum of at least one share of one table and period.
 
-    `expected` is the number of cities that could have contributed. All contributions have the table's grid
+    `expected` is the number of cities that could have contributed. All shares have the table's grid
     (`check_releasable`).
     """
-    bodies = [contribution.body for contribution in contributions]
-    cells = tuple(_add_cell([_term(body, place) for body in bodies], table, place) for place in range(len(table.cells)))
-    reporting = sum(body.coverage.reporting if isinstance(body, AggregateBody) else 1 for body in bodies)
-    agencies = [body.agencies if isinstance(body, AggregateBody) else body.coverage for body in bodies]
-    scale = _common_scale([_scale(body) for body in bodies])
+    cells = tuple(
+        _add_cell([share.terms[place] for share in shares], {table.dimension: code})
+        for place, code in enumerate(table.cells)
+    )
+    reporting = sum(share.cities.reporting for share in shares)
     return AggregateBody(
         table=table.reference,
         area=area,
-        period=bodies[0].period,
-        source_kind=bodies[0].source_kind,
+        period=period,
+        source_kind=shares[0].source_kind,
         complete=True,
         revision=revision,
-        scale=None if scale is None else Scale(numerator=scale.numerator, denominator=scale.denominator),
+        scale=_common_scale(shares),
         coverage=Coverage(reporting=reporting, expected=max(expected, reporting)),
         agencies=Coverage(
-            reporting=sum(part.reporting for part in agencies), expected=sum(part.expected for part in agencies)
+            reporting=sum(share.agencies.reporting for share in shares),
+            expected=sum(share.agencies.expected for share in shares),
         ),
+        rolled_up=sum(share.rolled_up for share in shares) or None,
         cells=cells,
     )
 
 
-def for_display(body: AggregateBody, *, min_contributors: int) -> AggregateBody:
-    """The sum as everybody may see it: a cell with fewer than `min_contributors` cities is suppressed (`Q`)."""
-    cells = tuple(
-        cell
-        if cell.status not in WITH_VALUE or cell.contributors >= min_contributors
-        else AggregateCell(dims=cell.dims, status="Q", contributors=cell.contributors)
-        for cell in body.cells
+def nothing_left(body: AggregateBody, *, expected: int) -> AggregateBody:
+    """The complete sum that takes the place of `body` when everything in it has been withdrawn: no figures at all."""
+    cells = tuple(AggregateCell(dims=cell.dims, status="L", contributors=0) for cell in body.cells)
+    return AggregateBody(
+        table=body.table,
+        area=body.area,
+        period=body.period,
+        source_kind=body.source_kind,
+        complete=True,
+        revision=1,
+        coverage=Coverage(reporting=0, expected=expected),
+        agencies=Coverage(reporting=0, expected=0),
+        cells=cells,
     )
-    return body.model_copy(update={"complete": False, "cells": cells})
 
 
-def _term(body: TrendBody | AggregateBody, place: int) -> _Term:
-    cell = body.cells[place]
-    if isinstance(cell, AggregateCell):
-        if cell.estimate is None or cell.variance_milli is None:
-            return _Term(cell.status, 0)
-        return _Term(cell.status, cell.contributors, cell.estimate, cell.variance_milli, _scale(body))
-    scale = _scale(body)
-    if cell.value is None or scale is None:
-        return _Term(cell.status, 0)
-    return _Term(cell.status, 1, cell.value, variance_milli(scale), scale)
-
-
-def _scale(body: TrendBody | AggregateBody) -> Fraction | None:
-    if isinstance(body, TrendBody):
-        return body.mechanism.scale.to_fraction() if isinstance(body.mechanism, LaplaceMechanism) else None
-    return None if body.scale is None else body.scale.to_fraction()
-
-
-def _common_scale(scales: Sequence[Fraction | None]) -> Fraction | None:
-    return scales[0] if len(set(scales)) == 1 else None
-
-
-def _add_cell(terms: Sequence[_Term], table: TableDefinition, place: int) -> AggregateCell:
-    dims = {table.dimension: table.cells[place]}
+def _add_cell(terms: Sequence[Term], dims: dict[str, str]) -> AggregateCell:
     having = [term for term in terms if term.cities]
+    suppressed = sum(term.suppressed for term in terms)
+    bound = sum(term.suppressed_high for term in terms) if suppressed else None
     if not having:
         status: CellStatus = "Q" if any(term.status == "Q" for term in terms) else "L"
-        return AggregateCell(dims=dims, status=status, contributors=0)
+        return AggregateCell(
+            dims=dims, status=status, contributors=0, suppressed=suppressed or None, suppressed_high=bound
+        )
     estimate = sum(term.estimate for term in having)
     variance = sum(term.variance_milli for term in having)
-    cities = sum(term.cities for term in having)
-    bounds = interval(
-        estimate, variance_milli=variance, scale=_common_scale([term.scale for term in having]), terms=cities
-    )
+    noise = add_noise([term.noise for term in having])
+    bounds = interval_of(estimate, noise, variance_milli=variance)
     return AggregateCell(
         dims=dims,
-        status=_status([term.status for term in having]),
-        contributors=cities,
+        status=worst_status(term.status for term in having),
+        contributors=sum(term.cities for term in having),
         estimate=estimate,
         variance_milli=variance,
         low=bounds.low,
         high=bounds.high,
+        suppressed=suppressed or None,
+        suppressed_high=bound,
+        noise=_write_noise(noise),
     )
 
 
-def _status(statuses: Sequence[CellStatus]) -> CellStatus:
-    """A break or another definition in one city is one in the sum."""
-    for status in ("D", "B"):
-        if status in statuses:
-            return status
-    return "A"
+def _write_noise(noise: Sequence[Noise] | None) -> tuple[NoiseShare, ...] | None:
+    """For the hub above; None where it is not known, or made of more kinds than a statement can say."""
+    if not noise or len(noise) > MAX_NOISE_SHARES:
+        return None
+    return tuple(
+        NoiseShare(draws=draws, base=5)
+        if isinstance(source, int)
+        else NoiseShare(draws=draws, scale=Scale(numerator=source.numerator, denominator=source.denominator))
+        for source, draws in noise
+    )
+
+
+def _common_scale(shares: Sequence[Share]) -> Scale | None:
+    kinds = [term.noise for share in shares for term in share.terms if term.cities]
+    noise = add_noise(kinds)
+    if noise is None or len(noise) != 1 or isinstance(noise[0].source, int):
+        return None
+    return Scale(numerator=noise[0].source.numerator, denominator=noise[0].source.denominator)

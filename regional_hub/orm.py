@@ -226,7 +226,7 @@ class AggregateRow(Base):
     inputs: Mapped[str] = mapped_column(String(64))
     digest: Mapped[str] = mapped_column(String(64))
     atoms: Mapped[str | None] = mapped_column(Text)
-    """Canonical JSON: what anybody can take apart from the revisions that were shown (`aggregate.Atoms`)."""
+    """Canonical JSON: what anybody can take apart from the revisions that were shown (`atoms.Atoms`)."""
 
 
 class ChargeRow(Base):

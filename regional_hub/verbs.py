@@ -234,10 +234,14 @@ def _follow_one(hub: Hub, name: str) -> Result:
 
 
 def aggregate(hub: Hub, _params: Params) -> Result:
-    """Publish every sum whose inputs have changed."""
+    """Publish every sum whose inputs have changed. Contents are read before anybody else has to wait for it."""
     trust = hub.reload_trust()
+    library = trends.Library(trust)
+    with hub.database.read() as session:
+        if not trends.find_changed(session, trust, library):
+            return {"published": 0}
     with hub.database.write() as session:
-        published = trends.publish_aggregates(session, trust, hub.publishing, hub.clock())
+        published = trends.publish_aggregates(session, trust, hub.publishing, hub.clock(), library)
     return {"published": published}
 
 

@@ -1,13 +1,15 @@
 """Adding up: what a sum holds, and what it never pretends to know."""
 
+import hashlib
 from fractions import Fraction
 from typing import Any
 
 import pytest
 
-from regional_hub.aggregate import Contribution, add_up, for_display, inputs_of
-from shared_schema.laplace import interval, variance_milli
-from shared_schema.period import Area
+from regional_hub.aggregate import add_up, inputs_of
+from regional_hub.rollup import Contribution, shares_of
+from shared_schema.laplace import Noise, interval, interval_of, variance_milli
+from shared_schema.period import Area, parse_period
 from shared_schema.trend import AggregateBody, TrendBody
 from tests.shared_schema import builders
 
@@ -17,7 +19,7 @@ ONE = variance_milli(Fraction(1))
 
 
 def city(
-    name: str, *values: int | str, scale: Fraction = Fraction(1), agencies: tuple[int, int] = (3, 4)
+    name: str, *values: int | str, scale: Fraction = Fraction(1), agencies: tuple[int, int] = (3, 4), **changes: Any
 ) -> Contribution:
     """A city's release; a letter in place of a value is the status of a cell without one."""
     cells: list[dict[str, Any]] = [
@@ -26,15 +28,43 @@ def city(
         for code, value in zip(builders.GRID, values, strict=True)
     ]  # fmt: skip
     body = builders.trend_body(
-        cells=cells,
-        mechanism=builders.mechanism(scale),
-        coverage={"reporting": agencies[0], "expected": agencies[1]},
+        **{
+            "cells": cells,
+            "mechanism": builders.mechanism(scale),
+            "coverage": {"reporting": agencies[0], "expected": agencies[1]},
+        }
+        | changes
     )
-    return Contribution(name, f"{name:0>64}", TrendBody.from_object(body))
+    return Contribution(name, digest_of(name, changes), TrendBody.from_object(body))
 
 
-def total(*contributions: Contribution, expected: int = 0, revision: int = 1) -> AggregateBody:
-    return add_up(contributions, TABLE, SAXONY, expected=expected, revision=revision)
+def digest_of(name: str, changes: dict[str, Any]) -> str:
+    return hashlib.sha256(f"{name} {sorted(changes.items())}".encode()).hexdigest()
+
+
+def month(label: str) -> dict[str, Any]:
+    return parse_period(label).to_object()
+
+
+def rounded(name: str, *values: int | tuple[int, int], **changes: Any) -> Contribution:
+    """A quarter of a city that refuses noise; a pair is the interval of a suppressed cell."""
+    cells = [
+        {"dims": {"offence": code}, "status": "A", "value": value} if isinstance(value, int) else
+        {"dims": {"offence": code}, "status": "Q", "low": value[0], "high": value[1]}
+        for code, value in zip(builders.GRID, values, strict=True)
+    ]  # fmt: skip
+    mechanism = {"name": "threshold-rounding", "threshold": 10, "base": 5, "library": "scipy"}
+    body = builders.trend_body(**{"cells": cells, "mechanism": mechanism, "period": month("2026-Q4")} | changes)
+    del body["privacy"]
+    return Contribution(name, digest_of(name, changes), TrendBody.from_object(body))
+
+
+def total(
+    *contributions: Contribution, expected: int = 0, revision: int = 1, label: str = "2026-10", stock: bool = False
+) -> AggregateBody:
+    period = parse_period(label)
+    shares = shares_of(contributions, period, stock=stock)
+    return add_up(shares, TABLE, SAXONY, period, expected=expected, revision=revision)
 
 
 def figures(body: AggregateBody, place: int) -> tuple[object, ...]:
@@ -91,18 +121,6 @@ def test_different_scales_have_no_common_scale_and_the_interval_widens() -> None
     assert total(city("a", 1, 1, 1), city("b", 1, 1, 1)).scale is not None
 
 
-def test_a_cell_with_fewer_than_three_cities_is_suppressed_for_readers_and_complete_for_the_hub_above() -> None:
-    complete = total(city("a", 5, 1, "L"), city("b", 7, 1, "L"), city("c", 1, "L", "L"))
-    shown = for_display(complete, min_contributors=3)
-    assert complete.complete and not shown.complete
-    assert [cell.status for cell in shown.cells] == ["A", "Q", "L"]
-    assert figures(shown, 1) == ("Q", 2, None, None)
-    assert shown.cells[1].low is None and shown.cells[1].high is None
-    assert figures(complete, 1) == ("A", 2, 2, 2 * ONE)
-    AggregateBody.from_object(shown.to_object())
-    AggregateBody.from_object(complete.to_object())
-
-
 def test_sums_of_sums_are_the_sum_of_everything() -> None:
     cities = [city(f"c{number}", number, -number, "L" if number % 2 else 1) for number in range(7)]
     east, west = total(*cities[:3], expected=3), total(*cities[3:], expected=5)
@@ -120,14 +138,96 @@ def test_a_hub_below_and_a_city_of_ones_own_add_up_alike() -> None:
     assert both.coverage.reporting == 3
 
 
-def test_a_suppressed_cell_from_below_is_an_interval_and_never_zero() -> None:
-    # A hub hands up complete sums only; should a suppressed cell come all the same, it adds nothing and says so.
-    hidden = for_display(total(city("a", 5, 5, 5)), min_contributors=3)
-    body = total(Contribution("hub", "1" * 64, hidden))
-    assert figures(body, 0) == ("Q", 0, None, None)
+def test_a_suppressed_cell_is_counted_with_its_bound_and_never_as_zero_or_a_mid_point() -> None:
+    body = total(rounded("a", 15, (0, 9), (0, 9)), rounded("b", 10, 20, (0, 12)), label="2026-Q4")
+    assert figures(body, 0) == ("A", 2, 25, 4000)
+    assert figures(body, 1) == ("A", 1, 20, 2000)
+    assert (body.cells[1].suppressed, body.cells[1].suppressed_high) == (1, 9)
+    assert figures(body, 2) == ("Q", 0, None, None)
+    assert (body.cells[2].suppressed, body.cells[2].suppressed_high) == (2, 21)
+    above = total(Contribution("hub", "1" * 64, body), label="2026-Q4")
+    assert above.cells == body.cells
+
+
+def test_a_correction_is_added_to_its_release_with_its_own_noise() -> None:
+    two = variance_milli(Fraction(2))
+    first = city("a", 2, 0, 0, scale=Fraction(2), correction=1)
+    second = city("a", -1, "L", 0, scale=Fraction(2), correction=2)
+    body = total(city("a", 5, 1, "L"), second, first)
+    assert figures(body, 0) == ("A", 1, 6, ONE + 2 * two)
+    assert figures(body, 1) == ("A", 1, 1, ONE + two)
+    assert figures(body, 2) == ("L", 0, None, None)
+    assert body.coverage.reporting == 1
+    wanted = interval_of(6, [Noise(Fraction(1), 1), Noise(Fraction(2), 2)], variance_milli=0)
+    assert (body.cells[0].low, body.cells[0].high) == (wanted.low, wanted.high)
+
+
+def test_a_correction_without_its_release_counts_nothing() -> None:
+    assert shares_of([city("a", 2, 0, 0, correction=1)], parse_period("2026-10")) == []
+
+
+def test_the_noise_of_every_kind_reaches_the_hub_above() -> None:
+    below = total(city("a", 1, 2, 3), city("b", 1, 2, 3, scale=Fraction(2)))
+    shares = [(share.scale and share.scale.to_fraction(), share.draws) for share in below.cells[0].noise or ()]
+    assert shares == [(Fraction(1), 1), (Fraction(2), 1)]
+    above = total(Contribution("hub", "1" * 64, below), city("c", 1, 1, 1))
+    flat = total(city("a", 1, 2, 3), city("b", 1, 2, 3, scale=Fraction(2)), city("c", 1, 1, 1))
+    assert above.cells == flat.cells
+
+
+def test_a_base_of_five_is_no_scale_of_five() -> None:
+    body = total(
+        rounded("a", 15, 10, 10),
+        city("b", 15, 10, 10, scale=Fraction(5), period=month("2026-Q4")),
+        label="2026-Q4",
+    )
+    assert {(share.base, share.scale is None) for share in body.cells[0].noise or ()} == {(5, True), (None, False)}
+
+
+MONTHS = ("2026-10", "2026-11", "2026-12")
+
+
+def quarter_of(name: str, *values: int | str, **changes: Any) -> list[Contribution]:
+    return [city(name, *values, period=month(label), **changes) for label in MONTHS]
+
+
+def test_a_quarter_is_the_sum_of_its_months_when_all_are_there() -> None:
+    body = total(*quarter_of("a", 5, 1, "L"), *quarter_of("b", 1, 1, 1)[:2], label="2026-Q4")
+    assert figures(body, 0) == ("A", 1, 15, 3 * ONE)
+    assert figures(body, 2) == ("L", 0, None, None)
+    assert (body.rolled_up, body.coverage.reporting) == (1, 1)
+
+
+def test_a_month_without_a_value_leaves_none_for_the_quarter() -> None:
+    parts = [*quarter_of("a", 5, 1, 1)[:2], city("a", 5, "L", 1, period=month("2026-12"))]
+    assert [cell.status for cell in total(*parts, label="2026-Q4").cells] == ["A", "L", "A"]
+
+
+def test_a_year_is_made_of_quarters_that_were_released_or_rolled_up() -> None:
+    quarters = [rounded("a", 10, 10, (0, 9), period=month(f"2026-Q{number}")) for number in (1, 2, 3)]
+    body = total(*quarters, *quarter_of("a", 5, 1, 2), label="2026")
+    assert figures(body, 0) == ("A", 1, 45, 3 * 2000 + 3 * ONE)
+    assert figures(body, 2) == ("Q", 0, None, None)
+    assert (body.cells[2].suppressed, body.cells[2].suppressed_high) == (1, 27 + 6)
+
+
+def test_what_is_there_at_a_time_is_never_added_up_over_time() -> None:
+    assert shares_of(quarter_of("a", 5, 1, 2), parse_period("2026-Q4"), stock=True) == []
+
+
+def test_a_city_with_a_year_and_its_months_gets_the_mean_weighted_by_what_each_is_worth() -> None:
+    months = [city("a", 2, 0, 0, scale=Fraction(2), period=month(f"2026-{number:02d}")) for number in range(1, 13)]
+    year = city("a", 40, 0, 0, scale=Fraction(4), period=month("2026"))
+    body = total(*months, year, label="2026")
+    one, other = variance_milli(Fraction(4)), 12 * variance_milli(Fraction(2))
+    assert body.cells[0].estimate == round((40 * other + 24 * one) / (one + other))
+    assert body.cells[0].variance_milli == one * other // (one + other) + 84
+    assert (body.rolled_up, body.cells[0].contributors) == (None, 1)
 
 
 def test_inputs_are_named_whatever_their_order() -> None:
     first, second = city("a", 1, 1, 1).digest, city("b", 1, 1, 1).digest
     assert inputs_of([first, second], 3) == inputs_of([second, first], 3)
-    assert len({inputs_of([first], 3), inputs_of([first], 4), inputs_of([first, second], 3), inputs_of([], 3)}) == 4
+    names = [inputs_of([first], 3), inputs_of([first], 4), inputs_of([first, second], 3), inputs_of([], 3)]
+    names += [inputs_of([first], 3, 3, 15), inputs_of([first], 3, 5, 15), inputs_of([first], 3, 3, 20)]
+    assert len(set(names)) == len(names)

@@ -41,11 +41,11 @@ def test_a_sum_is_published_once_and_again_when_a_city_is_late(hub: RunningHub) 
     (early,) = published(third)
     assert (early["revision"], cell(early)) == (1, ("Q", 2, None))
     assert early["coverage"] == {"reporting": 2, "expected": 3}
-    hub.accept(third.trend(1, 0, 0))
+    hub.accept(third.trend(6, 0, 0))
     assert hub.verb("aggregate") == {"published": 1}
     assert hub.verb("aggregate") == {"published": 0}
     late = published(third)[-1]
-    assert (late["revision"], cell(late)) == (2, ("A", 3, 13))
+    assert (late["revision"], cell(late)) == (2, ("A", 3, 18))
     assert late["coverage"] == {"reporting": 3, "expected": 3}
     assert hub.verb("verify")["ok"]
 
@@ -128,11 +128,11 @@ def go_round(nation: RunningHub, regions: list[RunningHub]) -> None:
 def test_two_levels_count_every_city_once(two_levels: tuple[RunningHub, list[RunningHub], list[City]]) -> None:
     nation, regions, cities = two_levels
     for number, city in enumerate(cities):
-        city.hub.accept(city.trend(10**number, 0, 0))
+        city.hub.accept(city.trend(40 + number, 0, 0))
     go_round(nation, regions)
     for city in cities:
         last = [body for body in published(city) if cell(body)[1] == 5][-1]
-        assert cell(last) == ("A", 5, 11111)
+        assert cell(last) == ("A", 5, 210)
         assert last["coverage"] == {"reporting": 5, "expected": 5}
     sizes = [hub.log_size() for hub in (nation, *regions)]
     go_round(nation, regions)  # nothing new: nobody publishes or appends anything

@@ -1,0 +1,357 @@
+"""What may be shown of a sum: the rules, and what everybody can already take apart. Plain functions of their arguments.
+
+A cell is shown when it passes two rules, and when every difference to what is shown already passes them too:
+
+1. *few-cities*: at least `min_contributors` cities have a value in it.
+2. *dominance*: X - x1 - x2 >= p/100 * x1, where X is the sum of the noisy values, clamped at 0, and x1 and x2 are the
+   two largest: else the second could estimate the first to within p percent (the p%-rule: Hundepool et al. 2012,
+   "Statistical Disclosure Control", section 4.2.2). Where x1 is within its own 95 % margin of noise, the noise protects
+   it better than the rule, and the rule is not asked.
+3. *differencing*: the same two rules for the cities in which a new revision differs from earlier ones (`Atoms`), for
+   those in which a longer period differs from the shorter ones that are shown, and for those whose figures the hubs
+   below do not show.
+
+What a hub below shows of a cell is known to everybody. It protects nobody and needs no protection: only the rest of
+its sum, as one piece, is looked at.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from regional_hub.atoms import Atoms, CellAtoms, HubPart
+from regional_hub.rollup import Part, Share, Term, Token
+from shared_schema.trend import WITH_VALUE, AggregateBody, AggregateCell, ShownPart, Withheld
+
+_NORMAL_95: Final = 1.959963984540054
+
+
+class Rule(NamedTuple):
+    """The two numbers of the policy."""
+
+    min_contributors: int
+    p_percent: int
+
+
+class Piece(NamedTuple):
+    """What one member puts into a sum or a difference: so many cities, a noisy value, and its variance."""
+
+    cities: int
+    value: int
+    variance_milli: int
+
+    @property
+    def margin(self) -> float:
+        return _NORMAL_95 * math.sqrt(self.variance_milli / 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A longer period and all the shorter ones that make it up; None stands for the sum that is being decided."""
+
+    longer: Atoms | None
+    shorter: tuple[Atoms | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a decision depends on besides the sum itself.
+
+    `more` brings the shares behind the related periods; it is only called when they are needed.
+    """
+
+    rule: Rule
+    relations: tuple[Relation, ...] = ()
+    more: Callable[[], Sequence[Share]] = tuple
+
+
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """The sum as everybody may see it, what can be taken apart afterwards, and whether a cell waits for more cities."""
+
+    body: AggregateBody
+    atoms: Atoms
+    waits: bool
+
+
+def find_withheld(pieces: Sequence[Piece], rule: Rule) -> Withheld | None:
+    """Which of the two rules a sum of these pieces breaks; None when it may be shown."""
+    if sum(piece.cities for piece in pieces) < rule.min_contributors:
+        return "few-cities"
+    return "dominance" if is_dominated(pieces, rule.p_percent) else None
+
+
+def is_dominated(pieces: Sequence[Piece], p_percent: int) -> bool:
+    """The p%-rule: one piece stands out from its noise, and the rest behind the second one is too small to hide it."""
+    ordered = sorted(pieces, key=lambda piece: piece.value, reverse=True)
+    if not ordered or ordered[0].value <= ordered[0].margin:
+        return False
+    rest = sum(max(0, piece.value) for piece in ordered[2:])
+    return 100 * rest < p_percent * ordered[0].value
+
+
+def show(
+    complete: AggregateBody, shares: Sequence[Share], atoms: Atoms, before: AggregateBody | None, around: Surroundings
+) -> Showing:
+    """Decide on every cell of a complete sum. `atoms` and `before` are from the newest revision that was shown.
+
+    A cell that may not change yet stays as `before` has it; one that may not stay either is withheld.
+    """
+    cells: list[AggregateCell] = []
+    after: list[CellAtoms] = []
+    waits = False
+    for place, cell in enumerate(complete.cells):
+        known = atoms.at(place)
+        new = _CellNow.of(place, cell, shares, known)
+        reason = _find_reason(new, around)
+        if (
+            reason is not None
+            and before is not None
+            and before.cells[place].status in WITH_VALUE
+            and _stands(new, around)
+        ):
+            cells.append(before.cells[place])
+            waits = True
+        else:
+            cells.append(_bare(cell) if reason is None else _withhold(cell, reason))
+        after.append(new.after if reason is None and cell.status in WITH_VALUE else known)
+    body = complete.model_copy(update={"complete": False, "cells": tuple(cells)})
+    return Showing(body, Atoms(tuple(after)), waits)
+
+
+def with_shown_parts(complete: AggregateBody, atoms: Atoms) -> AggregateBody:
+    """The complete sum for the hub above, which learns what this hub has shown of every cell last.
+
+    Also of one that is withheld now because somebody has withdrawn: what was shown is known.
+    """
+    cells = tuple(
+        cell.model_copy(update={"shown": ShownPart(contributors=known.shown[0], estimate=known.shown[1])})
+        if cell.status in WITH_VALUE and (known := atoms.at(place)).shown is not None
+        else cell
+        for place, cell in enumerate(complete.cells)
+    )
+    return complete.model_copy(update={"cells": cells})
+
+
+def _bare(cell: AggregateCell) -> AggregateCell:
+    return cell.model_copy(update={"noise": None, "shown": None})
+
+
+def _withhold(cell: AggregateCell, reason: Withheld) -> AggregateCell:
+    return AggregateCell(
+        dims=cell.dims,
+        status="Q",
+        contributors=cell.contributors,
+        suppressed=cell.suppressed,
+        suppressed_high=cell.suppressed_high,
+        withheld=reason,
+    )
+
+
+# --- one cell ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _CellNow:
+    """One cell: what it is made of now, what was known of it before, and what would be known once it is shown."""
+
+    place: int
+    cell: AggregateCell
+    parts: Mapping[Token, Part]
+    hubs: Mapping[str, Term]
+    known: CellAtoms
+    after: CellAtoms
+
+    @classmethod
+    def of(cls, place: int, cell: AggregateCell, shares: Sequence[Share], known: CellAtoms) -> "_CellNow":
+        parts = _city_parts(shares, place)
+        hubs = {share.member: share.terms[place] for share in shares if share.is_hub and share.terms[place].cities}
+        tokens = set(parts)
+        for member, term in hubs.items():
+            kept, fresh = _hub_tokens(member, term, known)
+            tokens |= kept | ({fresh.token} if fresh else set())
+            parts |= {fresh.token: fresh} if fresh else {}
+        after = CellAtoms(
+            atoms=known.refine(frozenset(tokens)),
+            newest=frozenset(tokens),
+            hubs={member: _hub_part(term) for member, term in hubs.items()},
+            shown=None if cell.estimate is None else (cell.contributors, cell.estimate),
+        )
+        return cls(place, cell, parts, hubs, known, after)
+
+
+def _city_parts(shares: Sequence[Share], place: int) -> dict[Token, Part]:
+    return {part.token: part for share in shares if not share.is_hub for part in share.terms[place].parts}
+
+
+def _hub_part(term: Term) -> HubPart:
+    shown = term.shown
+    return HubPart(term.cities, term.estimate, shown.contributors if shown else 0, shown.estimate if shown else 0)
+
+
+def _hub_tokens(member: str, term: Term, known: CellAtoms) -> tuple[set[Token], Part | None]:
+    """The tokens of a hub's sum that were there before, and one for what has come since.
+
+    A hub's sum that has grown has a token more, of as many cities as it has grown by, or of one city when its number
+    is the same and its figure is not. What that hub itself has shown of the change needs no token. A sum of fewer
+    cities has lost some, so none of its old tokens is there any more.
+    """
+    before, now = known.hubs.get(member), _hub_part(term)
+    number = len({token for atom in known.atoms for token in atom if token.member == member})
+    if before is None:
+        return set(), Part(Token(member, f"#{number}", now.cities), now.estimate, term.variance_milli)
+    old = {token for token in known.newest if token.member == member}
+    grown, change = now.cities - before.cities, now.estimate - before.estimate
+    public = (now.shown_cities - before.shown_cities, now.shown_estimate - before.shown_estimate)
+    if (grown, change) in ((0, 0), public):
+        return old, None
+    if grown < 0:
+        return set(), Part(Token(member, f"#{number}", now.cities), now.estimate, term.variance_milli)
+    cities = max(1, min(grown, abs(grown - public[0])))
+    spread = term.variance_milli * cities // now.cities
+    return old, Part(Token(member, f"#{number}", cities), change - public[1], spread, change=True)
+
+
+def _find_reason(new: _CellNow, around: Surroundings) -> Withheld | None:
+    """Why the cell may not be shown as it is now; None when it may, or has no figure."""
+    if new.cell.status not in WITH_VALUE:
+        return None
+    rule = around.rule
+    if new.cell.contributors < rule.min_contributors:
+        return "few-cities"
+    if (reason := _find_unshown(new, rule)) is not None:  # also every city of a hub without hubs below
+        return reason
+    if _tells_apart(new, rule) or any(_gives_away(new, relation, around) for relation in around.relations):
+        return "differencing"
+    return None
+
+
+def _find_unshown(new: _CellNow, rule: Rule) -> Withheld | None:
+    """The rules for what the hubs below do not show: the cities of this hub, and the rest of their sums."""
+    pieces = [piece for piece in map(_unshown_piece, new.hubs.values()) if piece is not None]
+    pieces += _city_pieces(
+        {token: part for token, part in new.parts.items() if token.member not in new.hubs}, sign=1
+    ).values()
+    if not pieces:
+        return None
+    reason = find_withheld(pieces, rule)
+    return "differencing" if reason == "few-cities" else reason
+
+
+def _unshown_piece(term: Term) -> Piece | None:
+    part = _hub_part(term)
+    cities, value = part.cities - part.shown_cities, part.estimate - part.shown_estimate
+    return Piece(max(1, abs(cities)), abs(value), term.variance_milli) if cities or value else None
+
+
+def _city_pieces(parts: Mapping[Token, Part], *, sign: int) -> dict[str, Piece]:
+    """One piece per member. A noisy value below 0 is taken as 0; of a correction the size counts."""
+    by_member: defaultdict[str, list[Part]] = defaultdict(list)
+    for part in parts.values():
+        by_member[part.token.member].append(part)
+    pieces = {}
+    for member, own in by_member.items():
+        value = sign * sum(part.value for part in own)
+        size = abs(value) if all(part.change for part in own) else max(0, value)
+        pieces[member] = Piece(max(part.token.cities for part in own), size, sum(part.variance_milli for part in own))
+    return pieces
+
+
+def _tells_apart(new: _CellNow, rule: Rule) -> bool:
+    """Whether a part of what was shown, or of what is new, could now be had on its own and breaks a rule."""
+    if not new.known.atoms:
+        return False
+    known = set(new.known.atoms)
+    return any(_breaks(atom, new, rule) for atom in new.after.atoms if atom not in known)
+
+
+def _breaks(atom: frozenset[Token], new: _CellNow, rule: Rule) -> bool:
+    parts: dict[Token, Part] = {}
+    for token in atom:
+        part = new.parts.get(token) or _find_heir(token, new) or _find_kept(token, new)
+        if part is None:
+            return True  # withdrawn: its figure is erased, so nobody can say whether it stands out
+        parts[token] = part
+    return find_withheld(list(_city_pieces(parts, sign=1).values()), rule) is not None
+
+
+def _find_heir(token: Token, new: _CellNow) -> Part | None:
+    """The part that has all statements of `token` and more: a year that has its months now. It says much the same."""
+    names = set(token.name.split("+"))
+    heirs = (part for part in new.parts.values() if part.token.member == token.member)
+    return next((part for part in heirs if names <= set(part.token.name.split("+"))), None)
+
+
+def _find_kept(token: Token, new: _CellNow) -> Part | None:
+    """A hub's sum that has not changed; how it is made up is that hub's affair."""
+    term = new.hubs.get(token.member)
+    if term is None or token not in new.after.newest:
+        return None
+    return Part(token, term.estimate * token.cities // term.cities, term.variance_milli)
+
+
+def _stands(new: _CellNow, around: Surroundings) -> bool:
+    """Whether what is shown may stay: nothing in it was withdrawn, and it keeps the rule of today."""
+    rule, known = around.rule, new.known
+    if known.shown is None or known.shown[0] < rule.min_contributors or not set(known.hubs) <= set(new.hubs):
+        return False
+    parts: dict[Token, Part] = {}
+    for token in known.newest:
+        part = new.parts.get(token) or _find_heir(token, new) or _find_kept(token, new)
+        if part is None:
+            return False
+        parts[token] = part
+    cities = {token: part for token, part in parts.items() if token.member not in new.hubs}
+    return bool(new.hubs) or not is_dominated(list(_city_pieces(cities, sign=1).values()), rule.p_percent)
+
+
+# --- longer and shorter periods ------------------------------------------------------------------------------------
+
+
+def _gives_away(new: _CellNow, relation: Relation, around: Surroundings) -> bool:
+    """Whether the longer period less the shorter ones that are shown breaks a rule. `new` stands for itself."""
+    longer = new.after if relation.longer is None else relation.longer.at(new.place)
+    every = [new.after if atoms is None else atoms.at(new.place) for atoms in relation.shorter]
+    shorter = [atoms for atoms in every if atoms.newest]
+    if not longer.newest or not shorter:
+        return False
+    complete = len(shorter) == len(every)
+    hubs = set(longer.hubs).union(*(atoms.hubs for atoms in shorter))
+    pieces = [piece for name in hubs if (piece := _hub_difference(name, longer, shorter, complete)) is not None]
+    own = {token for token in longer.newest if token.member not in hubs}
+    others = {token for atoms in shorter for token in atoms.newest if token.member not in hubs}
+    if not pieces and own == others:
+        return False
+    known = dict(new.parts)
+    if any(token not in known for token in own ^ others):
+        known |= _city_parts(around.more(), new.place)
+    if any(token not in known for token in own ^ others):
+        return True  # withdrawn since, so nobody can say whether it stands out
+    pieces += _differences(own - others, others - own, known)
+    return find_withheld(pieces, around.rule) is not None
+
+
+def _differences(more: set[Token], less: set[Token], known: Mapping[Token, Part]) -> list[Piece]:
+    """By how much each city's figures in the longer period differ from those in the shorter ones."""
+    above = _city_pieces({token: known[token] for token in more}, sign=1)
+    below = _city_pieces({token: known[token] for token in less}, sign=1)
+    pieces = []
+    for member in {*above, *below}:
+        one, other = above.get(member, Piece(1, 0, 0)), below.get(member, Piece(1, 0, 0))
+        pieces.append(Piece(1, abs(one.value - other.value), one.variance_milli + other.variance_milli))
+    return pieces
+
+
+def _hub_difference(member: str, longer: CellAtoms, shorter: Sequence[CellAtoms], complete: bool) -> Piece | None:
+    """The same for a hub below: None when it is nothing, or what that hub itself shows."""
+    nothing = HubPart(0, 0, 0, 0)
+    whole = longer.hubs.get(member, nothing)
+    parts = [atoms.hubs.get(member, nothing) for atoms in shorter]
+    value = whole.estimate - sum(part.estimate for part in parts)
+    public = whole.shown_estimate - sum(part.shown_estimate for part in parts)
+    apart = max(abs(whole.cities - part.cities) for part in parts)
+    if value == public or (complete and not apart and not value):
+        return None
+    return Piece(max(1, apart) if complete else max(1, whole.cities), abs(value), 0)
