@@ -29,7 +29,7 @@ from shared_schema.governance import PolicyBody
 from shared_schema.keys import PublicKey
 from shared_schema.spending import entry_hash
 from shared_schema.statement import Kind, Statement, parse_time, read_statement
-from shared_schema.trend import LaplaceMechanism, TrendBody
+from shared_schema.trend import LaplaceMechanism, TableDefinition, TrendBody
 from shared_schema.vocabulary import SourceKind
 
 FOLLOWS: Final = 2
@@ -42,8 +42,8 @@ UNKNOWN: Final = "0" * 64
 MAX_LOST: Final = 10_000
 """Entries in one gap: far more than a city draws in its life."""
 
-Places = Mapping[tuple[str, int], str]
-"""(table, version) → its measure."""
+Tables = Mapping[tuple[str, int], TableDefinition]
+"""(id, version) → the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +66,22 @@ def own_releases(session: Session, origin: str, key: PublicKey) -> list[Statemen
     return sorted(releases, key=lambda item: (_body(item).ledger.seq, item.seq))
 
 
-def known_measures(session: Session) -> Places:
-    """The measure of every table of every policy that was read."""
+def known_tables(session: Session) -> Tables:
+    """Every table of every policy that was read."""
     rows = session.scalars(
         select(InboxRow.envelope).where(InboxRow.kind == Kind.POLICY.value, InboxRow.envelope.is_not(None))
     )
     policies = (
         PolicyBody.from_object(canonical.parse_strict(parse_envelope(row or b"").payload)["body"]) for row in rows
     )
-    return {(table.id, table.version): table.measure for policy in policies for table in policy.tables}
+    return {(table.id, table.version): table for policy in policies for table in policy.tables}
 
 
 def resume(
     session: Session,
     releases: Sequence[Statement],
     end: tuple[int, str] | None,
-    measures: Places,
+    tables: Tables,
     now: datetime,
 ) -> Resumed:
     """Append what is missing, in the caller's transaction. `end` is the last entry that the hub knows, as (seq, hash).
@@ -103,7 +103,7 @@ def resume(
         seq, head, lost = seq + len(gap), gap[-1].entry_hash if gap else head, lost + len(gap)
         if body.ledger.prev not in (None, head):
             raise _forked(body.ledger.seq)
-        session.add(_row_of(release, body, head, measures))
+        session.add(_row_of(release, body, head, tables))
         session.flush()
         _take_out_corrections(session, body)
         seq, head, restored = body.ledger.seq, body.ledger.head, restored + 1
@@ -139,19 +139,19 @@ def _body(release: Statement) -> TrendBody:
     return release.body
 
 
-def _row_of(release: Statement, body: TrendBody, prev_hash: str, measures: Places) -> LedgerRow:
+def _row_of(release: Statement, body: TrendBody, prev_hash: str, tables: Tables) -> LedgerRow:
     laplace = body.mechanism if isinstance(body.mechanism, LaplaceMechanism) else None
     follows = body.ledger.prev is not None and entry_hash(body) == body.ledger.head
-    measure = measures.get((body.table.id, body.table.version))
-    if measure is None:
+    table = tables.get((body.table.id, body.table.version))
+    if table is None:
         raise LedgerError("expected the policy with the table of every release; sync first", code="unknown-table")
     return LedgerRow(
         seq=body.ledger.seq,
         table_id=body.table.id,
         table_version=body.table.version,
         fingerprint=body.table.fingerprint,
-        measure=measure,
-        unit="record" if body.privacy is None else body.privacy.unit,
+        measure=table.measure,
+        unit=table.unit,
         period=body.period.label,
         source_kind=body.source_kind.value,
         epsilon_milli=0 if body.privacy is None else body.privacy.epsilon_milli,

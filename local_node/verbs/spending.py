@@ -127,8 +127,8 @@ def resume_ledger(node: Node, _params: Params) -> Result:
     end = None if state.ledger_seq is None or state.ledger_head is None else (state.ledger_seq, state.ledger_head)
     with node.database.write() as session:
         releases = ledger_resume.own_releases(session, node.name, node.key.public)
-        measures = ledger_resume.known_measures(session)
-        done = ledger_resume.resume(session, releases, end, measures, node.clock())
+        tables = ledger_resume.known_tables(session)
+        done = ledger_resume.resume(session, releases, end, tables, node.clock())
     node.rounds.get_state(home, ask_again=True)  # settles the alarm
     return {
         "restored": done.restored,
