@@ -73,11 +73,11 @@ class Charges:
         """Read what concerns these releases: charges near their months, and the places around theirs; one query."""
         charges = cls()
         near = _near(releases)
-        if near is not None:
-            for row in connection.execute(select(*_CHARGES.columns).where(near)):
-                charges._charges[row.origin].append(to_charge(row))
-                if row.ledger_seq:
-                    charges._places[row.origin, row.ledger_seq] = _Place(row.ledger_head, row.entry_index)
+        rows = () if near is None else connection.execute(select(*_CHARGES.columns).where(near)).all()
+        for index, origin, *charge, seq, head in rows:  # by place: there are a few dozen rows for every release
+            charges._charges[origin].append(Charge(*charge))
+            if seq:
+                charges._places[origin, seq] = _Place(head, index)
         return charges
 
     def check(self, origin: str, body: TrendBody, policy: PolicyBody) -> Charge:

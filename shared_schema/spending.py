@@ -80,12 +80,13 @@ class Spend:
 
 def spend_with(charge: Charge, before: Iterable[Charge]) -> Spend:
     """What will have been spent within twelve months of the charge's months once it is made."""
-    window = range(charge.first_month - WINDOW_MONTHS + 1, charge.last_month + WINDOW_MONTHS)
-    by_month: defaultdict[tuple[str, str], Counter[int]] = defaultdict(Counter)
+    first, last = charge.first_month - WINDOW_MONTHS + 1, charge.last_month + WINDOW_MONTHS - 1
+    by_month: defaultdict[tuple[str, str], defaultdict[int, int]] = defaultdict(lambda: defaultdict(int))
     for each in (*before, charge):
-        for month in each.months:
-            if month in window:
-                by_month[each.measure, each.table_id][month] += each.epsilon_milli
+        if each.last_month >= first and each.first_month <= last:
+            of_table = by_month[each.measure, each.table_id]
+            for month in range(max(each.first_month, first), min(each.last_month, last) + 1):
+                of_table[month] += each.epsilon_milli
     of_measures: Counter[str] = Counter()
     for (measure, _), months in by_month.items():
         of_measures[measure] += max(months.values())
@@ -108,7 +109,8 @@ def check_charge(charge: Charge, before: Sequence[Charge], policy: PolicyBody) -
     spend = spend_with(charge, before)
     tables = [table.epsilon_milli for table in policy.tables if table.id == charge.table_id]
     if not charge.correction and charge.epsilon_milli and tables:
-        own = spend_with(charge, [each for each in before if not each.correction]).of_table
+        same = [each for each in before if each.table_id == charge.table_id and not each.correction]
+        own = spend_with(charge, same).of_table
         if own > max(tables):
             raise _overspent(f"at most {max(tables)} thousandths of epsilon for {charge.table_id} in a month", own)
     if spend.of_measure > policy.epsilon_milli_per_measure:
@@ -126,9 +128,9 @@ def _overspent(most: str, spent: int) -> ReleaseRuleError:
 
 
 def _check_engines_apart(charge: Charge, before: Iterable[Charge]) -> None:
-    near = range(charge.first_month - WINDOW_MONTHS + 1, charge.last_month + WINDOW_MONTHS)
+    first, last = charge.first_month - WINDOW_MONTHS + 1, charge.last_month + WINDOW_MONTHS - 1
     for each in before:
-        touches = any(month in near for month in each.months)
+        touches = each.last_month >= first and each.first_month <= last
         if touches and each.measure == charge.measure and bool(each.epsilon_milli) != bool(charge.epsilon_milli):
             raise ReleaseRuleError(
                 f"expected one way of protection for {charge.measure} within twelve months, noise or threshold",
