@@ -106,6 +106,7 @@ class Site:
             words=presentation.words,
             audience=presentation.audience,
             reason=presentation.reason,
+            figure_note=presentation.figure_note,
         )
 
     def overview(self) -> Response:
@@ -151,7 +152,9 @@ class Site:
         """The sums that hubs have published."""
         with self._database.read() as session:
             aggregates = inbox.latest_bodies(session, Kind.AGGREGATE, AGGREGATES_READ)
-        return self._page("trends.html", tables=make_tables(aggregates))
+            found = {origin: inbox.current_policy(session, origin) for origin in {origin for origin, _ in aggregates}}
+        policies = {origin: policy for origin, policy in found.items() if policy is not None}
+        return self._page("trends.html", tables=make_tables(aggregates, policies), obstacles=presentation.OBSTACLES)
 
     def health(self) -> Response:
         """For programs that watch: whether the node can read its database."""

@@ -12,7 +12,7 @@ from shared_schema.governance import MembershipBody, PolicyBody, RelayedBody, Wi
 from shared_schema.names import parse_time
 from shared_schema.statement import Kind
 from shared_schema.trend import AggregateBody, TrendBody
-from shared_schema.vocabulary import FailureFactor, label
+from shared_schema.vocabulary import VOCABULARIES, FailureFactor, label
 
 KIND_NAMES: Mapping[Kind, str] = MappingProxyType(
     {
@@ -49,6 +49,27 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "withdrawal-not-seen": "the hub says that it was taken back, but no author's word was seen",
     }
 )
+FIGURE_NOTES: Mapping[str, str] = MappingProxyType(
+    {
+        "few-cities": "few cities",
+        "dominance": "one city stands out",
+        "differencing": "could be worked out from figures shown before",
+        "kept": "the cities keep it to themselves",
+        "break": "break: counted in a new way from here on",
+        "definition": "definition differs in a city",
+    }
+)
+"""Why a figure is hidden (`trend.Withheld`), and how far it can be compared."""
+OBSTACLES: Mapping[str, str] = MappingProxyType(
+    {
+        "other-table": "another version of the table",
+        "other-source": "another source",
+        "other-cities": "other cities",
+    }
+)
+"""Why there is no arrow, where the figure itself does not say so."""
+_LISTS = {"agency": "agency_type"}
+"""Dimensions whose list in the vocabulary has another name."""
 _OTHER_REGISTERS = re.compile(r" \((?:CrimeSolutions|Blueprints)[^)]*\)$")
 """Labels name the nearest terms of other registers, for those who exchange data with them, not for readers."""
 _KINDER: Mapping[StrEnum, str] = {
@@ -101,6 +122,19 @@ def words(code: str) -> str:
     """`bias_incidents.by_offence` as words: Bias incidents by offence."""
     text = code.replace("_", " ").replace(".", " ").strip()
     return text[:1].upper() + text[1:]
+
+
+def cell_label(dimension: str, code: str) -> str:
+    """The label of a cell of a table: the vocabulary's where the dimension is one of its lists."""
+    terms = VOCABULARIES.get(_LISTS.get(dimension, dimension))
+    if terms is None:
+        return "Unknown" if code == "_U" else words(code)
+    return next((term(each) for each in terms if each.value == code), words(code))
+
+
+def figure_note(code: str) -> str:
+    """What stands beside a figure, in words; what is in words already stays."""
+    return FIGURE_NOTES.get(code, code)
 
 
 def audience(value: str) -> str:

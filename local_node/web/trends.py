@@ -1,55 +1,71 @@
 """The sums that hubs publish, as tables: one per hub and table, a row per period, a column per cell.
 
-A figure is shown only where it says something: from 11 on, and with an interval narrower than the figure itself.
-Everything else is `too few to tell`; hidden, not collected and zero are three different things. Months are rolled up to
-quarters and years where all of them are there: of what was published, so it costs no privacy, and the longer the
-period, the more there is to see.
+A figure is shown only where it says something: from the policy's `least_shown` on, and when half its interval is less
+than half the figure. Everything else is `too few`; hidden, not collected and zero are three different things. Quarters
+and years are those that the hub publishes; where it has none, months are added up here, of what was published, so it
+costs no privacy. What is in stock (`MeasureDefinition.stock`) is never added up over time. An arrow stands where a
+figure has changed by more than chance (`shared_schema.change`).
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
-from local_node.web.presentation import words
+from local_node.web.presentation import cell_label, words
+from shared_schema.change import (
+    Change,
+    Dispersion,
+    Measured,
+    Obstacle,
+    changes_of,
+    dispersion_of,
+    find_obstacle,
+    measure,
+    stands_out,
+)
+from shared_schema.governance import DEFAULT_LEAST_SHOWN, PolicyBody
+from shared_schema.period import Granularity, Period
 from shared_schema.statement import StatementBody
-from shared_schema.trend import AggregateBody, AggregateCell
+from shared_schema.trend import AggregateBody, AggregateCell, Coverage
 
-LEAST_SHOWN = 11
-"""Below it a reader would take noise for news (DESIGN section 4)."""
-SHOWN = {"year": 10, "quarter": 12, "month": 24}
+SHOWN: Final[Mapping[Granularity, int]] = {"year": 10, "quarter": 12, "month": 24}
 """How many periods of each length a page shows, the longest first."""
-MONTHS = {"month": 1, "quarter": 3, "year": 12}
-_NORMAL_95 = 1.959964
+MONTHS: Final[Mapping[Granularity, int]] = {"month": 1, "quarter": 3, "year": 12}
+PARTS_NOT_ALIKE: Final = frozenset({"other-table", "other-source", "other-cities", "break", "definition"})
+_NORMAL_95: Final = 1.959964
 
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A published estimate, or why there is none. `kind` is known, hidden or missing."""
-
-    kind: str
-    value: int = 0
-    variance: float = 0.0
-    half_width: int = 0
+Part = tuple[AggregateBody, AggregateCell]
+"""A cell with the sum that it is of; a figure is made of one, or of the months that are added up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One cell of the page. `kind` is figure, few, hidden or missing."""
+    """One cell of the page. `kind` is figure, zero, few, hidden or missing.
+
+    `direction` is up or down against the period before, else None; `peak` says that it is above the twelve before.
+    `obstacle` says what is not counted alike in the period before, `notes` what else a reader must know.
+    """
 
     kind: str
     value: int | None = None
     half_width: int | None = None
+    direction: str | None = None
+    peak: bool = False
+    obstacle: Obstacle | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class PeriodRow:
-    """One period: a figure per cell, the total, and how many members are in it at least."""
+    """One period: a figure per cell, the total, and of how many cities and agencies at least."""
 
     period: str
     figures: tuple[Figure, ...]
     total: Figure
-    reporting: int
-    expected: int
+    cities: Coverage
+    agencies: Coverage
+    rolled_up: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,88 +75,232 @@ class TrendTable:
     hub: str
     title: str
     columns: tuple[str, ...]
-    rows: Mapping[str, tuple[PeriodRow, ...]]
+    rows: Mapping[Granularity, tuple[PeriodRow, ...]]
+    stock: bool = False
+    person: bool = False
+    older_versions: tuple[int, ...] = ()
 
 
-def make_tables(aggregates: Iterable[tuple[str, StatementBody]]) -> tuple[TrendTable, ...]:
-    """The tables of (origin, aggregate) pairs; of several revisions the highest one counts."""
-    newest: dict[tuple[str, str], dict[str, AggregateBody]] = {}
+@dataclass(frozen=True, slots=True)
+class _Estimate:
+    """What is known of a cell or a total, before the display rule."""
+
+    kind: str
+    value: int = 0
+    half_width: int = 0
+    measured: Measured | None = None
+    notes: tuple[str, ...] = ()
+
+
+def make_tables(
+    aggregates: Iterable[tuple[str, StatementBody]], policies: Mapping[str, PolicyBody] | None = None
+) -> tuple[TrendTable, ...]:
+    """The tables of (origin, aggregate) pairs; of several revisions the highest one counts.
+
+    `policies` are those of the origins; one that is not known shows by the defaults.
+    """
+    newest: dict[tuple[str, str], dict[tuple[int, str], AggregateBody]] = {}
     for origin, body in aggregates:
         if not isinstance(body, AggregateBody) or body.complete:
             continue
         periods = newest.setdefault((body.table.id, origin), {})
-        known = periods.get(body.period.label)
-        if known is None or (known.table.version, known.revision) <= (body.table.version, body.revision):
-            periods[body.period.label] = body
-    return tuple(_table(origin, table, list(periods.values())) for (table, origin), periods in sorted(newest.items()))
+        key = (body.table.version, body.period.label)
+        if key not in periods or periods[key].revision <= body.revision:
+            periods[key] = body
+    return tuple(
+        _table(origin, list(periods.values()), (policies or {}).get(origin))
+        for (_, origin), periods in sorted(newest.items())
+    )
 
 
-def _table(hub: str, table: str, bodies: Sequence[AggregateBody]) -> TrendTable:
-    latest = max(body.table.version for body in bodies)
-    current = [body for body in bodies if body.table.version == latest]
-    rows = {length: _rows(current, length)[: SHOWN[length]] for length in SHOWN}
+def _table(hub: str, bodies: Sequence[AggregateBody], policy: PolicyBody | None) -> TrendTable:
+    latest = max(bodies, key=lambda body: body.table.version).table
+    current = [body for body in bodies if body.table.version == latest.version]
+    definition = policy.find_table(latest.id, latest.version) if policy else None
+    measured = policy.find_measure(definition.measure) if policy and definition else None
+    stock = measured is not None and measured.stock
+    least = policy.least_number_shown if policy else DEFAULT_LEAST_SHOWN
+    parts = {length: _parts(current, length, add_up=not stock) for length in SHOWN}
+    known = _dispersions(parts["month"])
+    rows = {length: _rows(found, length, least, known) for length, found in parts.items() if found}
     return TrendTable(
         hub=hub,
-        title=words(table),
-        columns=tuple(words(code) for cell in current[0].cells for code in cell.dims.values()),
-        rows={length: found for length, found in rows.items() if found},
+        title=definition.title if definition else words(latest.id),
+        columns=tuple(cell_label(name, code) for cell in current[0].cells for name, code in cell.dims.items()),
+        rows={length: tuple(reversed(found[-SHOWN[length] :])) for length, found in rows.items()},
+        stock=stock,
+        person=definition is not None and definition.unit == "person",
+        older_versions=tuple(sorted({body.table.version for body in bodies} - {latest.version})),
     )
 
 
-def _rows(bodies: Sequence[AggregateBody], length: str) -> tuple[PeriodRow, ...]:
-    """Rows of one length, newest first: as published, or rolled up from months."""
-    published = {body.period.label: [body] for body in bodies if body.period.granularity == length}
-    months: dict[str, list[AggregateBody]] = {}
-    for body in bodies:
+# --- periods -------------------------------------------------------------------------------------------------------
+
+
+def _parts(bodies: Sequence[AggregateBody], length: Granularity, *, add_up: bool) -> dict[int, list[AggregateBody]]:
+    """The number of each period of this length → its sum as published, or else the months that make it up."""
+    published = {_place(body.period, length): [body] for body in bodies if body.period.granularity == length}
+    months: dict[int, list[AggregateBody]] = {}
+    for body in bodies if add_up else ():
         if body.period.granularity == "month":
-            months.setdefault(_label(body, length), []).append(body)
-    whole = {label: found for label, found in months.items() if len(found) == MONTHS[length]}
-    parts = whole | published
-    return tuple(_row(label, parts[label]) for label in sorted(parts, reverse=True))
+            months.setdefault(_place(body.period, length), []).append(body)
+    whole = {place: found for place, found in months.items() if len(found) == MONTHS[length]}
+    return whole | published
 
 
-def _label(body: AggregateBody, length: str) -> str:
-    """The label of the period of this length in which a body lies."""
-    year, month = body.period.start[:4], int(body.period.start[5:7])
-    return {"month": body.period.label, "quarter": f"{year}-Q{(month + 2) // 3}", "year": year}[length]
+def _place(period: Period, length: Granularity) -> int:
+    """The number of the period of this length in which a period lies; the next one has the next number."""
+    first = period.first_day
+    return (first.year * 12 + first.month - 1) // MONTHS[length]
 
 
-def _row(label: str, bodies: Sequence[AggregateBody]) -> PeriodRow:
-    by_cell = zip(*(map(_estimate, body.cells) for body in bodies), strict=True)
-    estimates = [_sum(list(cell)) for cell in by_cell]
-    return PeriodRow(
-        period=label,
-        figures=tuple(map(_figure, estimates)),
-        total=_figure(_sum(estimates)),
-        reporting=min(body.coverage.reporting for body in bodies),
-        expected=max(body.coverage.expected for body in bodies),
+def _label(place: int, length: Granularity) -> str:
+    year, part = divmod(place, 12 // MONTHS[length])
+    return {"year": f"{year}", "quarter": f"{year}-Q{part + 1}", "month": f"{year}-{part + 1:02d}"}[length]
+
+
+def _rows(
+    parts: Mapping[int, Sequence[AggregateBody]],
+    length: Granularity,
+    least: int,
+    known: Sequence[Dispersion | None],
+) -> list[PeriodRow]:
+    """Rows of one length, oldest first. `known` is the dispersion of every column's months, the total last."""
+    columns = [
+        _column(parts, cells, least, known[number] if known else None) for number, cells in enumerate(_cells(parts))
+    ]
+    rows = []
+    for number, place in enumerate(sorted(parts)):
+        bodies, figures = parts[place], tuple(column[number] for column in columns)
+        rows.append(
+            PeriodRow(
+                period=_label(place, length),
+                figures=figures[:-1],
+                total=figures[-1],
+                cities=_least_coverage([body.coverage for body in bodies]),
+                agencies=_least_coverage([body.agencies for body in bodies]),
+                rolled_up=max(body.rolled_up or 0 for body in bodies),
+            )
+        )
+    return rows
+
+
+def _least_coverage(coverages: Sequence[Coverage]) -> Coverage:
+    """At least so many of at most so many."""
+    return Coverage(
+        reporting=min(each.reporting for each in coverages), expected=max(each.expected for each in coverages)
     )
 
 
-def _estimate(cell: AggregateCell) -> Estimate:
-    if cell.status == "Q":
-        return Estimate("hidden")
-    if cell.estimate is None or cell.low is None or cell.high is None:
-        return Estimate("missing")
-    variance = (cell.variance_milli or 0) / 1000
-    return Estimate("known", cell.estimate, variance, math.ceil((cell.high - cell.low) / 2))
+def _cells(parts: Mapping[int, Sequence[AggregateBody]]) -> list[range]:
+    """The places of the cells of every column: one each, and all of them for the total."""
+    if not parts:
+        return []
+    count = len(next(iter(parts.values()))[0].cells)
+    return [range(place, place + 1) for place in range(count)] + [range(count)]
 
 
-def _sum(estimates: Sequence[Estimate]) -> Estimate:
-    """The sum, with the interval that its variance gives; hidden or missing as soon as one part is."""
-    if len(estimates) == 1:
-        return estimates[0]
-    for kind in ("hidden", "missing"):
-        if any(estimate.kind == kind for estimate in estimates):
-            return Estimate(kind)
-    variance = sum(estimate.variance for estimate in estimates)
-    value = sum(estimate.value for estimate in estimates)
-    return Estimate("known", value, variance, math.ceil(_NORMAL_95 * math.sqrt(variance)))
+# --- one column ----------------------------------------------------------------------------------------------------
 
 
-def _figure(estimate: Estimate) -> Figure:
+def _column(
+    parts: Mapping[int, Sequence[AggregateBody]], cells: range, least: int, known: Dispersion | None
+) -> list[Figure]:
+    """The figures of one column, oldest first, with their arrows."""
+    estimates = {place: _estimate(_select(bodies, cells)) for place, bodies in parts.items()}
+    places = range(min(parts), max(parts) + 1)
+    series = [estimates[place].measured if place in estimates else None for place in places]
+    changes = dict(zip(places, changes_of(series, known=known), strict=True))
+    figures: list[Figure] = []
+    since = min(parts)
+    for place in sorted(parts):
+        obstacle = _obstacle(_select(parts[place], cells), _select(parts.get(place - 1, ()), cells))
+        if obstacle in PARTS_NOT_ALIKE:
+            since = place  # what came before is not counted alike, so nothing stands out against it
+        peak = stands_out(series[since - places.start : place + 1 - places.start])[-1]
+        before = _figure(estimates[place - 1], least) if place - 1 in estimates else Figure("missing")
+        figures.append(_with_change(_figure(estimates[place], least), before, changes[place], obstacle, peak=peak))
+    return figures
+
+
+def _dispersions(months: Mapping[int, Sequence[AggregateBody]]) -> list[Dispersion | None]:
+    """How much every column's months jump about: the best that is known where a series of years is too short."""
+    places = range(min(months, default=0), max(months, default=-1) + 1)
+    return [
+        dispersion_of([_estimate(_select(months[at], cells)).measured if at in months else None for at in places])
+        for cells in _cells(months)
+    ]
+
+
+def _select(bodies: Sequence[AggregateBody], cells: range) -> list[Part]:
+    return [(body, body.cells[place]) for body in bodies for place in cells]
+
+
+def _obstacle(newer: Sequence[Part], older: Sequence[Part]) -> Obstacle | None:
+    """The first reason why two figures may not be compared, cell by cell."""
+    olds: dict[str, list[Part]] = {}
+    for part in older:
+        olds.setdefault(str(part[1].dims), []).append(part)
+    pairs = ((new, old) for new in newer for old in olds.get(str(new[1].dims), ()))
+    found = [obstacle for new, old in pairs if (obstacle := find_obstacle(new, old)) is not None]
+    return found[0] if found else None if older else "no-figure"
+
+
+def _with_change(figure: Figure, before: Figure, change: Change, obstacle: Obstacle | None, *, peak: bool) -> Figure:
+    """An arrow where one of the two figures is shown, both are counted alike, and they differ by more than chance."""
+    obstacle = obstacle or change.obstacle
+    shown = "figure" in (figure.kind, before.kind) and obstacle is None
+    return replace(
+        figure,
+        direction=change.direction if shown and change.direction != "none" else None,
+        peak=peak and figure.kind == "figure",
+        obstacle=obstacle if obstacle in PARTS_NOT_ALIKE and figure.kind == "figure" else None,
+    )
+
+
+# --- one figure ----------------------------------------------------------------------------------------------------
+
+
+def _estimate(parts: Sequence[Part]) -> _Estimate:
+    """The sum of the parts, with the interval that its variance gives; hidden or missing as soon as one part is."""
+    cells = [cell for _, cell in parts]
+    notes = _notes(cells)
+    if any(cell.status == "Q" for cell in cells):
+        return _Estimate("hidden", notes=notes)
+    figures = [found for part in parts if (found := measure(*part)) is not None]
+    if len(figures) != len(parts):
+        return _Estimate("missing", notes=notes)
+    value = sum(cell.estimate or 0 for cell in cells)
+    variance = sum(figure.variance for figure in figures)
+    draws = min(figure.draws for figure in figures) * len(figures)
+    half = math.ceil(_NORMAL_95 * math.sqrt(variance))
+    if len(cells) == 1:
+        half = math.ceil(((cells[0].high or 0) - (cells[0].low or 0)) / 2)
+    return _Estimate("known", value, half, Measured(value, variance, draws), notes)
+
+
+def _notes(cells: Sequence[AggregateCell]) -> tuple[str, ...]:
+    """Codes of what a reader must know beside the figure, and how many cities keep theirs."""
+    notes = [name for status, name in (("B", "break"), ("D", "definition")) if any(c.status == status for c in cells)]
+    hidden = [cell for cell in cells if cell.status == "Q"]
+    for cell in hidden:
+        own = cell.withheld or ("kept" if cell.suppressed and not cell.contributors else "few-cities")
+        if own not in notes:
+            notes.append(own)
+    cities = max((cell.suppressed or 0 for cell in cells), default=0)
+    if cities:
+        most = sum(cell.suppressed_high or 0 for cell in cells)
+        one = f"1 city keeps its figure to itself, at most {most}"
+        notes.append(one if cities == 1 else f"{cities} cities keep theirs to themselves, together at most {most}")
+    return tuple(notes)
+
+
+def _figure(estimate: _Estimate, least: int) -> Figure:
+    """The display rule: a number, 0 where no chance is in it, or too few to tell."""
     if estimate.kind != "known":
-        return Figure(estimate.kind)
-    if estimate.value < LEAST_SHOWN or 2 * estimate.half_width >= estimate.value:
-        return Figure("few")
-    return Figure("figure", estimate.value, estimate.half_width)
+        return Figure(estimate.kind, notes=estimate.notes)
+    if estimate.value == 0 and estimate.half_width == 0:
+        return Figure("zero", 0, 0, notes=estimate.notes)
+    if estimate.value < least or 2 * estimate.half_width >= estimate.value:
+        return Figure("few", notes=estimate.notes)
+    return Figure("figure", estimate.value, estimate.half_width, notes=estimate.notes)

@@ -174,9 +174,9 @@ def test_trends_show_figures_with_intervals_and_what_is_hidden(
     sync()
     page = re.sub(r"\s+", " ", browser.page("/trends"))
     assert '<td>40 <span class="half">± 3</span></td>' in page
-    assert '<td class="hidden">hidden</td>' in page
+    assert '<td class="hidden">hidden<span class="note">few cities</span></td>' in page
     assert '<td class="few">too few</td>' in page
-    assert "<td>4 of 5</td>" in page
+    assert "4 of 5 cities, 9 of 10 agencies" in page
 
 
 @pytest.mark.parametrize(

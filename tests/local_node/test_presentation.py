@@ -2,10 +2,13 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 from local_node.inbox import HEALED_BY_MEMBERSHIPS, NOT_YET_EXPLAINED, InboxState
 from local_node.web import presentation
+from local_node.web.trends import PARTS_NOT_ALIKE
 from shared_schema.statement import Audience, Kind
+from shared_schema.trend import Withheld
 from shared_schema.vocabulary import VOCABULARIES, Outcome
 
 WEB = Path(presentation.__file__).parent
@@ -37,6 +40,18 @@ def test_codes_become_words_and_moments_become_dates() -> None:
     assert presentation.words("bias_incidents.by_offence") == "Bias incidents by offence"
     assert presentation.moment("2026-11-02T09:05:00Z") == "2 Nov 2026, 09:05 UTC"
     assert presentation.moment(None) == "never"
+
+
+def test_every_reason_to_hide_a_figure_and_every_obstacle_has_words() -> None:
+    assert set(get_args(Withheld)) <= set(presentation.FIGURE_NOTES)
+    assert set(presentation.FIGURE_NOTES) | set(presentation.OBSTACLES) >= PARTS_NOT_ALIKE
+
+
+def test_cells_have_the_labels_of_the_vocabulary() -> None:
+    assert presentation.cell_label("phenomenon", "RWE") == "Right-wing extremism"
+    assert presentation.cell_label("agency", "ngo_counselling") == "Specialised counselling NGO"
+    assert presentation.cell_label("offence", "arson") == "Arson"
+    assert presentation.cell_label("age_band", "_U") == "Unknown"
 
 
 def test_the_pages_never_speak_of_persons_as_cases() -> None:
