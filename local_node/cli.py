@@ -393,6 +393,9 @@ def import_records(
         list[str] | None, typer.Option(help="For a list of events: a period it covers, e.g. 2014-01; repeatable.")
     ] = None,
     accept_good_rows: Annotated[bool, typer.Option(help="Store the good rows of a file with wrong ones.")] = False,
+    correction: Annotated[
+        bool, typer.Option("--correction", help="Change figures that are released; the difference waits for a release.")
+    ] = False,
     data: DataDir = HERE,
     as_json: AsJson = False,
 ) -> None:
@@ -404,6 +407,7 @@ def import_records(
         "by": by,
         "periods": period or [],
         "accept_good_rows": accept_good_rows,
+        "correction": correction,
     }
     if _run(data, "import", params, as_json)["errors"]:
         raise SystemExit(NEEDS_A_LOOK)

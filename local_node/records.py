@@ -16,9 +16,10 @@ import json
 import re
 import tomllib
 import unicodedata
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache, partial
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -32,18 +33,27 @@ from shared_schema.vocabulary import SourceKind
 MAX_FILE_BYTES: Final = 5 * 1024 * 1024  # thirty years of daily events; small enough to read whole
 MAX_COUNT: Final = 10**8  # far above any city's month
 MAX_MAPPING_ERRORS: Final = 5
+MAX_REFERENCE: Final = 200  # characters of an agency's file reference
 DELIMITERS: Final = ",;\t"
 DATE_FORMATS: Final = {"iso": "%Y-%m-%d", "german": "%d.%m.%Y"}
 _COUNT: Final = re.compile(r"[0-9]{1,10}", re.ASCII)
+_CODE: Final = re.compile(r"[A-Za-z0-9_.+-]{1,40}", re.ASCII)
 _AGENCY: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,59}", re.ASCII)
 
+
+Status = Literal["A", "B", "D"]
+"""SDMX OBS_STATUS of what was collected: reported, break in the series, definition differs."""
+STATUSES: Final[dict[str, Status]] = {"A": "A", "B": "B", "D": "D"}
 
 # --- what comes out ------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class ReturnRecord:
-    """One cell of an agency's return for one period. `value` is None where it was not collected."""
+    """One cell of an agency's return for one period. `value` is None where it was not collected.
+
+    `counted_in` is the period that a late return counts in; None is its own.
+    """
 
     table: str
     agency: str
@@ -51,16 +61,22 @@ class ReturnRecord:
     cell: str
     value: int | None
     source_kind: SourceKind
+    status: Status = "A"
+    counted_in: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
-    """One event, with its cell code in every dimension of the mapping, the dimensions in alphabetical order."""
+    """One event, with its cell code in every dimension of the mapping, the dimensions in alphabetical order.
+
+    `unit_hash` is the keyed hash of the agency's file reference; the reference itself is kept nowhere.
+    """
 
     measure: str
     agency: str
     recorded_on: date
     dims: tuple[tuple[str, str], ...]
+    unit_hash: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +101,27 @@ class ParsedFile:
 # --- the mapping ---------------------------------------------------------------------------------------------------
 
 
+def _check_label(label: str) -> str:
+    try:
+        return parse_period(label).label
+    except SchemaError as error:
+        raise ValueError(error.message) from None
+
+
+PeriodLabel = Annotated[str, AfterValidator(_check_label)]
+
+
 class _Mapping(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     measure: TermId
     source_kind: SourceKind = SourceKind.AGENCY_RETURN
+    break_from: PeriodLabel | None = None
+    definition_differs: bool = False
+
+    def status_of(self, label: str) -> Status:
+        """`D` where the agency counts by another definition, `B` in the period in which its series breaks."""
+        return "D" if self.definition_differs else "B" if label == self.break_from else "A"
 
 
 Word = Annotated[str, AfterValidator(lambda text: unicodedata.normalize("NFC", text))]
@@ -116,11 +148,15 @@ class DimensionColumn(BaseModel):
 
 
 class EventsMapping(_Mapping):
-    """Which columns of a list of events are read. All others are left alone: they never enter the node."""
+    """Which columns of a list of events are read. All others are left alone: they never enter the node.
+
+    `unit_column` has the agency's own file reference, with which a person counts once; it is hashed while it is read.
+    """
 
     kind: Literal["events"]
     date_column: Header = "date"
     date_format: Literal["iso", "german"] = "iso"
+    unit_column: Header | None = None
     dimensions: Annotated[dict[TermId, DimensionColumn], Field(min_length=1, max_length=10)]
 
 
@@ -173,10 +209,12 @@ def parse_csv(
     agency: str,
     today: date,
     periods: Sequence[str] = (),
+    hash_unit: Callable[[str], str] | None = None,
 ) -> ParsedFile:
     """Read a CSV file: UTF-8 (with or without BOM), delimiter comma, semicolon or TAB, a header line.
 
-    `periods` (labels such as `2014-01`) are those that a file of events covers. Wrong rows are in the result's
+    `periods` (labels such as `2014-01`) are those that a file of events covers; `hash_unit` makes the keyed hash of a
+    file reference (`units.hash_unit`) where the mapping has a `unit_column`. Wrong rows are in the result's
     `errors`; RecordError is raised when the file cannot be read as a whole.
     """
     if not _AGENCY.fullmatch(agency):
@@ -186,7 +224,9 @@ def parse_csv(
         if periods:
             raise RecordError("expected no periods: a return names its own", code="periods")
         return _parse_returns(rows, mapping, agency, today)
-    return _parse_events(rows, mapping, agency, today, periods)
+    if mapping.unit_column is not None and hash_unit is None:
+        raise RecordError("expected a key to hash the file references with", code="unit-key")
+    return _parse_events(rows, mapping, agency, _covered_periods(periods, today), hash_unit)
 
 
 def _parse_returns(rows: "_Rows", mapping: ReturnsMapping, agency: str, today: date) -> ParsedFile:
@@ -207,32 +247,46 @@ def _parse_returns(rows: "_Rows", mapping: ReturnsMapping, agency: str, today: d
             if isinstance(value, str):
                 errors.append(RowError(line, column, value))
             elif isinstance(label, Period):
-                found.append(ReturnRecord(mapping.table, agency, label.label, cell, value, mapping.source_kind))
+                status = mapping.status_of(label.label)
+                found.append(ReturnRecord(mapping.table, agency, label.label, cell, value, mapping.source_kind, status))
         if len(errors) == wrong and isinstance(label, Period):  # a row is good as a whole or not at all
             seen.add(label.label)
             records += found
     return ParsedFile(tuple(records), tuple(errors))
 
 
-def _parse_events(rows: "_Rows", mapping: EventsMapping, agency: str, today: date, labels: Sequence[str]) -> ParsedFile:
-    periods = _covered_periods(labels, today)
-    rows.check_columns({mapping.date_column, *(dimension.column for dimension in mapping.dimensions.values())})
+def _parse_events(
+    rows: "_Rows",
+    mapping: EventsMapping,
+    agency: str,
+    periods: Sequence[Period],
+    hash_unit: Callable[[str], str] | None,
+) -> ParsedFile:
+    references = () if mapping.unit_column is None else (mapping.unit_column,)
+    rows.check_columns({mapping.date_column, *references, *(place.column for place in mapping.dimensions.values())})
+    read_day = cache(partial(_read_day, form=mapping.date_format, periods=periods))  # many events share a day
+    places = sorted(mapping.dimensions.items())
     records: list[ReturnRecord | EventRecord] = []
     errors: list[RowError] = []
     for line, row in rows.read(errors):
         wrong = len(errors)
-        day = _read_day(row[mapping.date_column], mapping.date_format, periods)
+        day = read_day(row[mapping.date_column])
         if isinstance(day, str):
             errors.append(RowError(line, mapping.date_column, day))
-        dims = []
-        for dimension, place in mapping.dimensions.items():
-            code = _read_code(row[place.column], place)
-            if code is None:
+        dims = tuple((dimension, _read_code(row[place.column], place)) for dimension, place in places)
+        for (_, place), (_, code) in zip(places, dims, strict=True):
+            if not code:
                 errors.append(RowError(line, place.column, "expected one of the values that the mapping names"))
+        unit = None
+        if mapping.unit_column is not None and hash_unit is not None:
+            if 0 < len(row[mapping.unit_column]) <= MAX_REFERENCE:
+                unit = hash_unit(row[mapping.unit_column])
             else:
-                dims.append((dimension, code))
+                errors.append(
+                    RowError(line, mapping.unit_column, f"expected a reference of 1 to {MAX_REFERENCE} letters")
+                )
         if len(errors) == wrong and isinstance(day, date):
-            records.append(EventRecord(mapping.measure, agency, day, tuple(sorted(dims))))
+            records.append(EventRecord(mapping.measure, agency, day, dims, unit))
     covered = tuple(period.label for period in periods)
     return ParsedFile(tuple(records), tuple(errors), covered, tuple(mapping.dimensions))
 
@@ -319,10 +373,11 @@ def _read_day(text: str, form: str, periods: Sequence[Period]) -> date | str:
     return day
 
 
-def _read_code(text: str, place: DimensionColumn) -> str | None:
+def _read_code(text: str, place: DimensionColumn) -> str:
+    """The cell's code; empty when the text is none."""
     if place.values is not None:
-        return place.values.get(text)
-    return text if re.fullmatch(r"[A-Za-z0-9_.+-]{1,40}", text, re.ASCII) else None
+        return place.values.get(text, "")
+    return text if _CODE.fullmatch(text) else ""
 
 
 def _covered_periods(labels: Sequence[str], today: date) -> tuple[Period, ...]:

@@ -1,11 +1,14 @@
 """An agency's file in: records stored, or a list of what is wrong."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from sqlalchemy.orm import Session
 
 from local_node.app import Node
+from local_node.counted_units import has_units
+from local_node.imports import Unit
 from local_node.records import (
     MAX_FILE_BYTES,
     EventsMapping,
@@ -14,8 +17,10 @@ from local_node.records import (
     parse_csv,
     parse_mapping,
 )
+from local_node.units import hash_unit, load_unit_key
 from local_node.verbs.exchange import home_policy
 from local_node.verbs.parameters import Params, Result, read_file
+from shared_schema.governance import PolicyBody
 from shared_schema.service.control import VerbError
 
 MAX_ROW_ERRORS = 10
@@ -24,7 +29,11 @@ MAX_ERRORS_LISTED = 1_000
 
 
 def import_records(node: Node, params: Params) -> Result:
-    """Read an agency's file."""
+    """Read an agency's file.
+
+    What the measure counts, records or persons, is the policy's word. Before the first sync there is none: then with a
+    `unit_column` each person counts once, which is never too often.
+    """
     from local_node import record_store
 
     data = read_file(params["file"], MAX_FILE_BYTES)
@@ -36,11 +45,13 @@ def import_records(node: Node, params: Params) -> Result:
         agency=params["agency"],
         today=node.clock().date(),
         periods=tuple(params.get("periods") or ()),
+        hash_unit=_hasher(node, mapping, params["agency"]),
     )
     if parsed.errors and not accept_good_rows:
         raise VerbError("bad-rows", _explain_rows(parsed.errors))
     with node.database.write() as session:
-        _check_grid(session, mapping)
+        policy = _find_policy(session)
+        _check_grid(policy, mapping)
         report = record_store.store(
             session,
             parsed,
@@ -49,6 +60,9 @@ def import_records(node: Node, params: Params) -> Result:
             file_digest=hashlib.sha256(data).hexdigest(),
             person=params["by"],
             accept_good_rows=accept_good_rows,
+            correction=bool(params.get("correction", False)),
+            tables=() if policy is None else policy.tables,
+            unit=_unit_of(policy, mapping.measure),
             now=node.clock(),
         )
     return {
@@ -57,6 +71,8 @@ def import_records(node: Node, params: Params) -> Result:
         "replaced": report.replaced,
         "unchanged": report.unchanged,
         "late": report.late,
+        "late_in": list(report.late_in),
+        "corrected": report.corrected,
         "wrong": len(parsed.errors),
         "errors": [
             {"line": error.line, "column": error.column, "message": error.message}
@@ -65,14 +81,39 @@ def import_records(node: Node, params: Params) -> Result:
     }
 
 
-def _check_grid(session: Session, mapping: ReturnsMapping | EventsMapping) -> None:
+def _find_policy(session: Session) -> PolicyBody | None:
+    try:
+        return home_policy(session)[1]
+    except VerbError:
+        return None
+
+
+def _unit_of(policy: PolicyBody | None, measure: str) -> Unit:
+    """What a measure counts. Policies from before version 0.2 say it with their tables alone."""
+    if policy is None:
+        return "person"
+    if definition := policy.find_measure(measure):
+        return definition.unit
+    units = {table.unit for table in policy.tables if table.measure == measure}
+    return "record" if units == {"record"} else "person"
+
+
+def _hasher(node: Node, mapping: ReturnsMapping | EventsMapping, agency: str) -> Callable[[str], str] | None:
+    """What makes a keyed hash of a file reference; the key is made when the first person is to be counted."""
+    if not isinstance(mapping, EventsMapping) or mapping.unit_column is None:
+        return None
+    with node.database.read() as session:
+        may_make = not has_units(session)
+    key = load_unit_key(node.data_dir, may_make=may_make)
+    return partial(hash_unit, key, mapping.measure, agency)
+
+
+def _check_grid(policy: PolicyBody | None, mapping: ReturnsMapping | EventsMapping) -> None:
     """Stop a return under a table or cell that the hub's rules do not know; nobody could take it out again.
 
     Before the first sync there are no rules to compare with.
     """
-    try:
-        _, policy = home_policy(session)
-    except VerbError:
+    if policy is None:
         return
     if not isinstance(mapping, ReturnsMapping):
         return

@@ -7,10 +7,12 @@ from sqlalchemy import func, select
 
 from local_node import audit
 from local_node.errors import RecordError
+from local_node.event_store import events_for
+from local_node.imports import ImportReport
 from local_node.ledger import charge_and_draw
 from local_node.orm import EventRecordRow, ImportBatchRow, ReturnRecordRow
 from local_node.people import PersonError
-from local_node.record_store import ImportReport, events_for, reports_for, returns_for, store
+from local_node.record_store import reports_for, returns_for, store
 from local_node.records import EventsMapping, ReturnsMapping, parse_csv
 from local_node.tabulation import FrequencyTable, tabulate
 from shared_schema.period import parse_period
@@ -199,7 +201,7 @@ def test_events_count_in_their_period_and_a_period_without_events_is_zero(node_d
 def test_a_period_that_no_file_covers_is_not_collected(node_database: Database) -> None:
     put_events(node_database, "2026-01-05")
     with node_database.read() as session:
-        assert events_for(session, TABLE, parse_period("2026-02")) == ((), {})
+        assert events_for(session, TABLE, parse_period("2026-02")) == ((), ())
 
 
 def test_the_same_events_again_change_nothing_also_when_there_are_none(node_database: Database) -> None:

@@ -1,13 +1,22 @@
 """Counting on the grid: true zeros, cells that nobody collected, coverage, quarters out of months."""
 
-from datetime import date
+from dataclasses import replace
 
 import pytest
 
 from local_node.errors import TabulationError
-from local_node.records import EventRecord, ReturnRecord
-from local_node.tabulation import FrequencyTable, count_events, tabulate
+from local_node.records import ReturnRecord, Status
+from local_node.tabulation import (
+    MAX_CELL,
+    Collected,
+    EventCount,
+    FrequencyTable,
+    count_events,
+    tabulate,
+    tabulate_correction,
+)
 from shared_schema.period import parse_period
+from shared_schema.trend import Coverage
 from shared_schema.vocabulary import SourceKind
 from tests.factories import JANUARY, make_table
 
@@ -47,9 +56,10 @@ def test_what_cannot_be_counted_is_refused(reports: tuple[ReturnRecord, ...], co
     assert caught.value.code == code
 
 
-def test_a_table_that_counts_persons_is_refused_while_agencies_give_no_file_references() -> None:
-    with pytest.raises(TabulationError, match="counts persons"):
-        tabulate([report("arson", 1)], make_table(unit="person"), JANUARY, 1)
+def test_an_agencys_word_that_it_counted_each_person_once_is_taken() -> None:
+    table = make_table(unit="person", cells=["arson", "assault"])
+    counted_persons = tabulate([report("arson", 1), report("assault", 0)], table, JANUARY, 1)
+    assert cells(counted_persons) == [("arson", "A", 1), ("assault", "A", 0)]
 
 
 def test_zero_is_counted_and_a_blank_is_not_collected() -> None:
@@ -105,30 +115,101 @@ def test_a_quarter_beside_one_of_its_months_counts_twice_and_is_refused() -> Non
     assert caught.value.code == "reported-twice"
 
 
-def event(day: date, code: str = "arson", agency: str = "police") -> EventRecord:
-    return EventRecord("bias_incidents", agency, day, (("offence", code),))
+# --- late figures, statuses, corrections ---------------------------------------------------------------------------
+
+
+def late(cell: str, value: int | None, agency: str = "ngo") -> ReturnRecord:
+    return ReturnRecord(TABLE.id, agency, "2025-12", cell, value, RETURN, counted_in="2026-01")
+
+
+def test_late_figures_alone_make_no_period() -> None:
+    with pytest.raises(TabulationError) as caught:
+        counted(late("arson", 2))
+    assert caught.value.code == "empty"
+
+
+def test_a_late_figure_outside_the_grid_is_refused() -> None:
+    with pytest.raises(TabulationError) as caught:
+        counted(report("arson", 1), late("other", 2))
+    assert caught.value.code == "grid"
+
+
+@pytest.mark.parametrize("agency", ["police", "ngo"])
+def test_late_figures_are_added_and_say_nothing_about_coverage(agency: str) -> None:
+    table = counted(report("arson", 1), report("assault", 0), late("arson", 2, agency), expected=2)
+    assert cells(table) == [("arson", "A", 3), ("assault", "A", 0)]
+    assert (table.coverage.reporting, table.coverage.expected) == (1, 2)
+
+
+@pytest.mark.parametrize("value", [0, 2])
+def test_whether_a_late_figure_is_zero_shows_in_no_status(value: int) -> None:
+    table = counted(report("arson", 1), report("assault", None), late("assault", value))
+    assert cells(table) == [("arson", "A", 1), ("assault", "A", value)]
+
+
+def test_of_the_statuses_of_several_agencies_the_gravest_is_shown() -> None:
+    def marked(agency: str, status: Status, value: int | None = 1) -> list[ReturnRecord]:
+        return [replace(report(cell, value, agency), status=status) for cell in TABLE.cells]
+
+    assert {cell.status for cell in counted(*marked("a", "A"), *marked("b", "B")).cells} == {"B"}
+    assert {cell.status for cell in counted(*marked("a", "D"), *marked("b", "B")).cells} == {"D"}
+    assert {cell.status for cell in counted(*marked("a", "A"), *marked("b", "D", None)).cells} == {"A"}
+
+
+def corrected(deltas: dict[str, int]) -> FrequencyTable:
+    return tabulate_correction(deltas, TABLE, JANUARY, RETURN, Coverage(reporting=1, expected=2), 3)
+
+
+@pytest.mark.parametrize(("deltas", "code"), [({"other": 1}, "grid"), ({"arson": -MAX_CELL - 1}, "too-large")])
+def test_a_correction_that_has_no_place_is_refused(deltas: dict[str, int], code: str) -> None:
+    with pytest.raises(TabulationError) as caught:
+        corrected(deltas)
+    assert caught.value.code == code
+
+
+def test_a_correction_has_the_whole_grid_with_zeros_where_nothing_changed() -> None:
+    table = corrected({"assault": -2})
+    assert cells(table) == [("arson", "A", 0), ("assault", "A", -2)]
+    assert table.correction == 3
+
+
+# --- events --------------------------------------------------------------------------------------------------------
+
+
+def event(month: str, code: str = "arson", agency: str = "police", count: int = 1, late: bool = False) -> EventCount:
+    return EventCount(agency, month, code, count, RETURN, late)
 
 
 def test_events_become_a_whole_grid_with_zeros_for_every_collected_period() -> None:
-    collected = {("police", "2026-01"): RETURN, ("police", "2026-02"): RETURN}
-    returns = count_events([event(date(2026, 1, 5)), event(date(2026, 1, 31))], collected, TABLE)
-    assert [(record.period, record.cell, record.value) for record in returns] == [
-        ("2026-01", "arson", 2),
-        ("2026-01", "assault", 0),
-        ("2026-02", "arson", 0),
-        ("2026-02", "assault", 0),
+    collected = [Collected("police", "2026-01", RETURN), Collected("police", "2026-02", RETURN, "B")]
+    returns = count_events([event("2026-01", count=2)], collected, TABLE)
+    assert [(record.period, record.cell, record.value, record.status) for record in returns] == [
+        ("2026-01", "arson", 2, "A"),
+        ("2026-01", "assault", 0, "A"),
+        ("2026-02", "arson", 0, "B"),
+        ("2026-02", "assault", 0, "B"),
+    ]
+
+
+def test_late_events_become_late_returns_of_the_whole_grid() -> None:
+    returns = count_events([event("2026-02", agency="ngo", late=True)], [Collected("police", "2026-02", RETURN)], TABLE)
+    assert [(each.agency, each.cell, each.value, each.counted_in) for each in returns] == [
+        ("police", "arson", 0, None),
+        ("police", "assault", 0, None),
+        ("ngo", "arson", 1, "2026-02"),
+        ("ngo", "assault", 0, "2026-02"),
     ]
 
 
 @pytest.mark.parametrize(
     ("wrong", "code"),
     [
-        (event(date(2026, 1, 5), "other"), "grid"),
-        (event(date(2026, 2, 5)), "periods"),
-        (event(date(2026, 1, 5), agency="ngo"), "periods"),
+        (event("2026-01", "other"), "grid"),
+        (event("2026-02"), "periods"),
+        (event("2026-01", agency="ngo"), "periods"),
     ],
 )
-def test_an_event_without_a_place_is_refused(wrong: EventRecord, code: str) -> None:
+def test_an_event_without_a_place_is_refused(wrong: EventCount, code: str) -> None:
     with pytest.raises(TabulationError) as caught:
-        count_events([wrong], {("police", "2026-01"): RETURN}, TABLE)
+        count_events([wrong], [Collected("police", "2026-01", RETURN)], TABLE)
     assert caught.value.code == code

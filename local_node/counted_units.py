@@ -1,0 +1,136 @@
+"""Who is counted: a person once per measure in a rolling year.
+
+A trigger of the database guarantees it (migration 0002); this module looks first, so the trigger has nothing to refuse.
+
+Months are year * 12 + month - 1.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from itertools import islice
+from typing import TypeVar
+
+from sqlalchemy import ColumnElement, Integer, cast, delete, exists, func, insert, select, update
+from sqlalchemy.orm import Session
+
+from local_node.orm import CountedUnitRow, EventRecordRow
+from shared_schema.spending import WINDOW_MONTHS
+
+CHUNK = 10_000
+"""Values of one statement; SQLite takes 32,766."""
+Unit = tuple[str, int]
+"""A person's hash and the month it counts in."""
+
+
+def count_units(session: Session, measure: str, units: Sequence[Unit], kept: AbstractSet[Unit]) -> list[bool]:
+    """Whether each counts, in this order, and write down those that do.
+
+    `kept` are counted already, by the very records that these take the place of.
+    """
+    months = _find_months(session, measure, {unit for unit, _ in units})
+    unused = set(kept)
+    fresh: list[dict[str, object]] = []
+    answers = []
+    for unit, month in units:
+        is_kept = (unit, month) in unused
+        counts = is_kept or all(abs(month - other) >= WINDOW_MONTHS for other in months[unit])
+        if is_kept:
+            unused.discard((unit, month))
+        elif counts:
+            months[unit].append(month)
+            fresh.append({"measure": measure, "unit_hash": unit, "month": month})
+        answers.append(counts)
+    if fresh:
+        session.execute(insert(CountedUnitRow), fresh)
+    return answers
+
+
+def free_units(session: Session, measure: str, units: Collection[Unit]) -> None:
+    """Forget that these were counted: the records that did it are being replaced."""
+    by_month: defaultdict[int, list[str]] = defaultdict(list)
+    for unit, month in units:
+        by_month[month].append(unit)
+    for month, hashes in by_month.items():
+        for chunk in _chunks(hashes):
+            session.execute(
+                delete(CountedUnitRow).where(
+                    CountedUnitRow.measure == measure,
+                    CountedUnitRow.month == month,
+                    CountedUnitRow.unit_hash.in_(chunk),
+                )
+            )
+
+
+def find_waiting(session: Session, measure: str, hashes: Collection[str]) -> list[tuple[int, str, str]]:
+    """(id, hash, month label) of the records of these persons that do not count, the earliest first."""
+    place = counted_month()
+    found: list[tuple[int, str, str]] = []
+    for chunk in _chunks(sorted(hashes)):
+        rows = session.execute(
+            select(EventRecordRow.id, EventRecordRow.unit_hash, place, EventRecordRow.recorded_on)
+            .where(EventRecordRow.measure == measure, ~EventRecordRow.counts, EventRecordRow.unit_hash.in_(chunk))
+            .order_by(place, EventRecordRow.recorded_on, EventRecordRow.dims)
+        )
+        found += [(number, unit or "", month) for number, unit, month, _ in rows]
+    return found
+
+
+def let_count(session: Session, ids: Sequence[int]) -> None:
+    """Records that did not count do from now on."""
+    for chunk in _chunks(ids):
+        session.execute(update(EventRecordRow).where(EventRecordRow.id.in_(chunk)).values(counts=True))
+
+
+def has_uncounted(session: Session, measure: str, first_month: str, last_month: str, agency: str | None = None) -> bool:
+    """Whether a record counts there whose person was not counted: it came while the measure counted records."""
+    place = counted_month()
+    month = cast(func.substr(place, 1, 4), Integer) * 12 + cast(func.substr(place, 6, 2), Integer) - 1
+    known = exists().where(
+        CountedUnitRow.measure == EventRecordRow.measure,
+        CountedUnitRow.unit_hash == EventRecordRow.unit_hash,
+        CountedUnitRow.month == month,
+    )
+    query = select(EventRecordRow.id).where(
+        EventRecordRow.measure == measure,
+        EventRecordRow.counts,
+        place.between(first_month, last_month),
+        EventRecordRow.unit_hash.is_(None) | ~known,
+    )
+    if agency is not None:
+        query = query.where(EventRecordRow.agency == agency)
+    return session.execute(query.limit(1)).first() is not None
+
+
+def has_units(session: Session) -> bool:
+    """Whether any record here was hashed with the key of this node."""
+    return (
+        session.execute(select(EventRecordRow.id).where(EventRecordRow.unit_hash.is_not(None)).limit(1)).first()
+        is not None
+    )
+
+
+def counted_month() -> ColumnElement[str]:
+    """The month (`2026-01`) that an event counts in: the one it was recorded in, or a later one when it came late."""
+    return func.coalesce(EventRecordRow.counted_in, func.strftime("%Y-%m", EventRecordRow.recorded_on))
+
+
+def _find_months(session: Session, measure: str, hashes: Collection[str]) -> defaultdict[str, list[int]]:
+    months: defaultdict[str, list[int]] = defaultdict(list)
+    for chunk in _chunks(sorted(hashes)):
+        for unit, month in session.execute(
+            select(CountedUnitRow.unit_hash, CountedUnitRow.month).where(
+                CountedUnitRow.measure == measure, CountedUnitRow.unit_hash.in_(chunk)
+            )
+        ):
+            months[unit].append(month)
+    return months
+
+
+Value = TypeVar("Value")
+
+
+def _chunks(values: Collection[Value]) -> Iterator[list[Value]]:
+    rest = iter(values)
+    while chunk := list(islice(rest, CHUNK)):
+        yield chunk

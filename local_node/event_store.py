@@ -1,0 +1,389 @@
+"""Events in the node's database: an agency's periods as it says they are, each person counted once, late ones in turn.
+
+Each period that a file covers takes the place of what the agency said about it before. First everything that changes is
+taken out and then everything is put in, by date, so the outcome does not depend on the order of rows or periods.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, delete, func, insert, literal, or_, select
+from sqlalchemy.orm import Session
+
+from local_node import corrections, counted_units
+from local_node.errors import RecordError, TabulationError
+from local_node.imports import Import, ImportReport, Released, month_number, newest
+from local_node.orm import CollectedPeriodRow, EventRecordRow, ImportBatchRow, LedgerRow
+from local_node.records import STATUSES, EventRecord, EventsMapping, ParsedFile, ReturnRecord, Status
+from local_node.tabulation import Collected, EventCount, count_events, lies_within, months_of
+from shared_schema import canonical
+from shared_schema.period import Period, parse_period
+from shared_schema.trend import TableDefinition
+from shared_schema.vocabulary import SourceKind
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A stored event. `month` is the one it was recorded in, `counted_in` a later one or None."""
+
+    number: int
+    recorded_on: date
+    dims: str
+    unit_hash: str | None
+    counts: bool
+    counted_in: str | None
+
+    @property
+    def month(self) -> str:
+        return f"{self.recorded_on:%Y-%m}"
+
+    @property
+    def place(self) -> str:
+        return self.counted_in or self.month
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """A period that the file says something new about. `is_out` when figures of it were released."""
+
+    label: str
+    fresh: Sequence[EventRecord]
+    before: frozenset[str]
+    known: Sequence[_Known]
+    is_out: bool
+    late: bool
+    status: Status
+
+
+def store_events(
+    job: Import, events: Iterable[EventRecord], parsed: ParsedFile, mapping: EventsMapping
+) -> ImportReport:
+    """Store what a file says about its periods. Raises RecordError: see `record_store.store`."""
+    released = Released(job.session, LedgerRow.measure == mapping.measure)
+    labels = {month: label for label in parsed.periods for month in months_of(parse_period(label))}
+    fresh: defaultdict[str, list[EventRecord]] = defaultdict(list)
+    for event in events:
+        fresh[labels[f"{event.recorded_on:%Y-%m}"]].append(event)
+    changes = []
+    for label in parsed.periods:
+        change = _find_change(job, label, fresh[label], parsed, mapping, released)
+        if change is not None:
+            changes.append(change)
+    freed = [unit for change in changes for unit in _take_out(job, change)]
+    rows = sorted(
+        (row for change in changes for row in _rows_of(job, change, parsed, released)),
+        key=lambda row: (row["recorded_on"], row["unit_hash"] or "", row["dims"]),
+    )
+    _count_persons(job, rows, {unit for change in changes if change.is_out for unit in _units_of(change)})
+    if rows:
+        job.session.execute(insert(EventRecordRow), rows)
+    _let_others_count(job, {unit for unit, _ in freed}, released)
+    corrected = sum(_write_corrections(job, change, rows) for change in changes if change.is_out)
+    late = [row["counted_in"] for row in rows if row["counted_in"] not in (None, f"{row['recorded_on']:%Y-%m}")]
+    replaced = sum(len(change.known) for change in changes)
+    unchanged = sum(map(len, fresh.values())) - len(rows)
+    batch = job.batch.id if changes else None
+    return ImportReport(batch, len(rows), replaced, unchanged, len(late), tuple(sorted(set(late))), corrected)
+
+
+# --- what changes --------------------------------------------------------------------------------------------------
+
+
+def _find_change(
+    job: Import,
+    label: str,
+    fresh: Sequence[EventRecord],
+    parsed: ParsedFile,
+    mapping: EventsMapping,
+    released: Released,
+) -> _Change | None:
+    """What the file says about one period; None when it is known. Raises RecordError when it may not be changed."""
+    period = parse_period(label)
+    collected = _find_collected(job, period)
+    before = frozenset(row.dimension for row in collected)
+    known = _find_known(job, period) if before else []
+    status = mapping.status_of(label)
+    if not before:
+        return _Change(label, fresh, before, known, False, released.overlaps(period), status)
+    was_late = any(row.late for row in collected)
+    places = {row.place for row in known} if was_late else months_of(period)
+    is_out = any(released.overlaps(parse_period(place)) for place in places)
+    is_same = before == set(parsed.dimensions) and _content(fresh) == Counter(
+        (row.recorded_on, row.dims, row.unit_hash) for row in known
+    )
+    if is_same and (is_out or (all(row.status == status for row in collected) and _is_counted(job, known, period))):
+        return None
+    if is_out:
+        job.check_may_change(label)
+        if before - set(parsed.dimensions):
+            raise RecordError(f"expected all dimensions that were imported before for {label}", code="dimensions")
+    job.note_replaced(job.batch.measure, label)
+    return _Change(label, fresh, before, known, is_out, was_late if is_out else released.overlaps(period), status)
+
+
+def _content(events: Iterable[EventRecord]) -> Counter[tuple[date, str, str | None]]:
+    return Counter((event.recorded_on, _dims(event.dims), event.unit_hash) for event in events)
+
+
+def _is_counted(job: Import, known: Sequence[_Known], period: Period) -> bool:
+    """Whether the known events count as the measure's unit asks for, which the policy may have changed."""
+    if job.unit == "record":
+        return all(row.counts for row in known)
+    if not known or known[0].unit_hash is None:
+        return True
+    months = sorted(row.place for row in known)
+    return not counted_units.has_uncounted(job.session, job.batch.measure, months[0], months[-1], job.batch.agency)
+
+
+def _find_collected(job: Import, period: Period) -> list[CollectedPeriodRow]:
+    """What the agency has said about this very period.
+
+    Raises RecordError when it said so of another period that overlaps: an event would then count twice.
+    """
+    rows = job.session.scalars(
+        select(CollectedPeriodRow).where(
+            CollectedPeriodRow.measure == job.batch.measure, CollectedPeriodRow.agency == job.batch.agency
+        )
+    )
+    found = []
+    for row in rows:
+        other = parse_period(row.period)
+        if row.period == period.label:
+            found.append(row)
+        elif period.first_day <= other.last_day and other.first_day <= period.last_day:
+            raise RecordError(
+                f"expected the period {row.period} as it was imported before, got {period.label}", code="periods"
+            )
+    return found
+
+
+def _find_known(job: Import, period: Period) -> list[_Known]:
+    row = EventRecordRow
+    found = job.session.execute(
+        select(row.id, row.recorded_on, row.dims, row.unit_hash, row.counts, row.counted_in).where(
+            row.measure == job.batch.measure,
+            row.agency == job.batch.agency,
+            row.recorded_on.between(period.first_day, period.last_day),
+        )
+    )
+    return [_Known(*values) for values in found]
+
+
+# --- out with the old, in with the new -----------------------------------------------------------------------------
+
+
+def _units_of(change: _Change) -> set[counted_units.Unit]:
+    """The persons that the known events of a period have counted."""
+    return {
+        (row.unit_hash, month_number(row.place)) for row in change.known if row.unit_hash is not None and row.counts
+    }
+
+
+def _take_out(job: Import, change: _Change) -> set[counted_units.Unit]:
+    """Remove what the agency said before; who is freed by that.
+
+    A person whose figure is out stays counted: to count it again elsewhere would be a second release about it.
+    """
+    period, batch, row = parse_period(change.label), job.batch, EventRecordRow
+    if change.known:
+        job.session.execute(
+            delete(row).where(
+                row.measure == batch.measure,
+                row.agency == batch.agency,
+                row.recorded_on.between(period.first_day, period.last_day),
+            )
+        )
+    if change.is_out:
+        return set()
+    if change.before:
+        job.session.execute(
+            delete(CollectedPeriodRow).where(
+                CollectedPeriodRow.measure == batch.measure,
+                CollectedPeriodRow.agency == batch.agency,
+                CollectedPeriodRow.period == change.label,
+            )
+        )
+    units = _units_of(change)
+    counted_units.free_units(job.session, batch.measure, units)
+    return units
+
+
+def _rows_of(job: Import, change: _Change, parsed: ParsedFile, released: Released) -> list[dict[str, Any]]:
+    """The rows of a period's events, after its word that they are all there."""
+    batch = job.batch
+    old = change.before if change.is_out else frozenset()
+    job.session.add_all(
+        CollectedPeriodRow(
+            measure=batch.measure,
+            agency=batch.agency,
+            dimension=dimension,
+            period=change.label,
+            batch_id=batch.id,
+            status=change.status,
+            late=change.late,
+        )
+        for dimension in parsed.dimensions
+        if dimension not in old
+    )
+    job.session.flush()
+    places: dict[str, str | None] = dict.fromkeys(months_of(parse_period(change.label)))
+    if change.late:
+        places = {month: released.first_open_month(parse_period(month)) for month in places}
+        places |= {row.month: row.place for row in change.known if change.is_out}
+    return [
+        {
+            "batch_id": batch.id,
+            "measure": batch.measure,
+            "agency": batch.agency,
+            "recorded_on": event.recorded_on,
+            "dims": _dims(event.dims),
+            "unit_hash": event.unit_hash,
+            "counted_in": places[f"{event.recorded_on:%Y-%m}"],
+            "counts": True,
+        }
+        for event in change.fresh
+    ]
+
+
+def _count_persons(job: Import, rows: Sequence[dict[str, Any]], kept: Set[counted_units.Unit]) -> None:
+    """Say of every row whether it counts: of a person's the first one by date, unless it was counted in a year."""
+    if job.unit == "record":
+        return
+    persons = [row for row in rows if row["unit_hash"] is not None]
+    units = [(row["unit_hash"], month_number(row["counted_in"] or f"{row['recorded_on']:%Y-%m}")) for row in persons]
+    answers = counted_units.count_units(job.session, job.batch.measure, units, kept)
+    for row, counts in zip(persons, answers, strict=True):
+        row["counts"] = counts
+
+
+def _let_others_count(job: Import, freed: Set[str], released: Released) -> None:
+    """A person that is counted nowhere any more counts with its earliest record whose figures are not out."""
+    if job.unit == "record" or not freed:
+        return
+    waiting = [
+        (number, (unit, month_number(place)))
+        for number, unit, place in counted_units.find_waiting(job.session, job.batch.measure, freed)
+        if not released.overlaps(parse_period(place))
+    ]
+    units = [unit for _, unit in waiting]
+    answers = counted_units.count_units(job.session, job.batch.measure, units, frozenset())
+    counting = [number for (number, _), counts in zip(waiting, answers, strict=True) if counts]
+    counted_units.let_count(job.session, counting)
+
+
+def _write_corrections(job: Import, change: _Change, rows: Iterable[dict[str, Any]]) -> int:
+    """Keep by how much the released cells of every table change; the number of cells that do."""
+    period = parse_period(change.label)
+    old = [(row.place, row.dims) for row in change.known if row.counts]
+    new = [
+        (row["counted_in"] or f"{row['recorded_on']:%Y-%m}", row["dims"])
+        for row in rows
+        if row["counts"] and period.first_day <= row["recorded_on"] <= period.last_day
+    ]
+    corrected = 0
+    for table in newest(job.tables):
+        if table.measure != job.batch.measure or table.dimension not in change.before:
+            continue
+        deltas: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        released = Released(job.session, LedgerRow.table_id == table.id)
+        for sign, records in ((-1, old), (1, new)):
+            for (place, dims), count in Counter(records).items():
+                for label in released.labels_around(place):
+                    deltas[label][_code_of(dims, table)] += sign * count
+        for label, by_code in sorted(deltas.items()):
+            corrected += corrections.add_corrections(job.session, job.batch, table.id, label, by_code)
+    return corrected
+
+
+def _code_of(dims: str, table: TableDefinition) -> str:
+    code: str = canonical.parse_strict(dims.encode())[table.dimension]
+    if code not in table.cells:
+        raise RecordError(f"expected events in the cells of {table.id}: its figures are out", code="grid")
+    return code
+
+
+@cache
+def _dims(dims: tuple[tuple[str, str], ...]) -> str:
+    return canonical.encode(dict(dims)).decode()
+
+
+# --- counting ------------------------------------------------------------------------------------------------------
+
+
+def events_for(
+    session: Session, table: TableDefinition, period: Period
+) -> tuple[tuple[EventCount, ...], tuple[Collected, ...]]:
+    """The events that count in `period`, by agency, month and cell of the table, and what is complete there.
+
+    Only agencies that collect the table's dimension count; the others' events cannot be put on its grid. The database
+    counts, so time and memory do not grow with what Python would have to hold.
+
+    Raises TabulationError for a table of persons with an event that does not say which person it is about.
+    """
+    collected = _complete(session, table, period)
+    if table.unit == "person":
+        _check_persons(session, table, period)
+    row = EventRecordRow
+    month = counted_units.counted_month()
+    code = func.json_extract(row.dims, literal(f'$."{table.dimension}"'))
+    late = row.counted_in.is_not(None)
+    found = session.execute(
+        select(row.agency, month, code, func.count(), ImportBatchRow.source_kind, late)
+        .join(ImportBatchRow, ImportBatchRow.id == row.batch_id)
+        .where(row.measure == table.measure, row.counts, code.is_not(None), _lies_in(period))
+        .group_by(row.agency, month, code, ImportBatchRow.source_kind, late)
+        .order_by(row.agency, month, code)
+    )
+    whole = {(each.agency, month) for each in collected for month in months_of(parse_period(each.period))}
+    counts = (
+        EventCount(agency, month_of, cell, count, SourceKind(source_kind), bool(is_late))
+        for agency, month_of, cell, count, source_kind, is_late in found
+    )
+    return tuple(each for each in counts if each.late or (each.agency, each.month) in whole), collected
+
+
+def event_reports(session: Session, table: TableDefinition, period: Period) -> tuple[ReturnRecord, ...]:
+    """What `tabulate` needs of the events for a table and period."""
+    return count_events(*events_for(session, table, period), table)
+
+
+def _lies_in(period: Period) -> ColumnElement[bool]:
+    """An event counts in the month it was recorded in, or in `counted_in`; an index finds both."""
+    row, months = EventRecordRow, sorted(months_of(period))
+    return or_(
+        and_(row.counted_in.is_(None), row.recorded_on.between(period.first_day, period.last_day)),
+        row.counted_in.in_(months),
+    )
+
+
+def _complete(session: Session, table: TableDefinition, period: Period) -> tuple[Collected, ...]:
+    """What agencies have collected within `period`; not what came late: that counts elsewhere, zeros and all."""
+    rows = session.execute(
+        select(CollectedPeriodRow, ImportBatchRow.source_kind)
+        .join(ImportBatchRow, ImportBatchRow.id == CollectedPeriodRow.batch_id)
+        .where(
+            CollectedPeriodRow.measure == table.measure,
+            CollectedPeriodRow.dimension == table.dimension,
+            ~CollectedPeriodRow.late,
+        )
+        .order_by(CollectedPeriodRow.agency, CollectedPeriodRow.period)
+    )
+    return tuple(
+        Collected(row.agency, row.period, SourceKind(source_kind), STATUSES[row.status])
+        for row, source_kind in rows
+        if lies_within(row.period, period)
+    )
+
+
+def _check_persons(session: Session, table: TableDefinition, period: Period) -> None:
+    months = sorted(months_of(period))
+    if counted_units.has_uncounted(session, table.measure, months[0], months[-1]):
+        raise TabulationError(
+            f"expected a file reference with every event, because {table.id} counts persons: name its column as "
+            "unit_column in the mapping and import the period again",
+            code="unit",
+        )

@@ -1,0 +1,109 @@
+"""One import on its way into the database: what it brings along, what it did, and what has been released before it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
+
+from local_node import audit
+from local_node.errors import RecordError
+from local_node.orm import ImportBatchRow, LedgerRow
+from shared_schema.period import Period, parse_period
+from shared_schema.trend import TableDefinition
+
+Unit = Literal["record", "person"]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What an import did, in cells of returns or in events; `batch` is None when the file said nothing new.
+
+    `late` records belong to a period that was released before: they count in the periods `late_in` (labels).
+    `corrected` is the number of released cells that a correction is now waiting for.
+    """
+
+    batch: int | None
+    added: int
+    replaced: int
+    unchanged: int
+    late: int
+    late_in: tuple[str, ...] = ()
+    corrected: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """One file on its way in. With `correction` it may change what has been released; `tables` are the policy's."""
+
+    session: Session
+    batch: ImportBatchRow
+    now: datetime
+    unit: Unit
+    correction: bool
+    tables: Sequence[TableDefinition]
+
+    def note_replaced(self, subject: str, label: str) -> None:
+        """Tell the audit log that a later file took the place of an earlier one."""
+        batch = self.batch
+        audit.append(self.session, batch.imported_by, "records.replaced", f"{subject}/{batch.agency}/{label}", self.now)
+
+    def check_may_change(self, label: str) -> None:
+        """Raise RecordError unless this import is a correction: the figures of `label` are out."""
+        if not self.correction:
+            raise RecordError(
+                f"expected the figures that were imported before for {label}: they are already released; with "
+                "--correction the difference is kept, and released as a release of its own",
+                code="already-released",
+            )
+
+
+class Released:
+    """The periods of a table, or of all tables of a measure, that have been released."""
+
+    def __init__(self, session: Session, which: ColumnElement[bool]) -> None:
+        labels = session.scalars(select(LedgerRow.period).where(which, LedgerRow.correction == 0).distinct())
+        self._periods = [parse_period(label) for label in labels]
+
+    def overlaps(self, period: Period) -> bool:
+        return any(each.first_day <= period.last_day and period.first_day <= each.last_day for each in self._periods)
+
+    def labels_around(self, label: str) -> list[str]:
+        """The released periods that all of `label` lies in: its figures are part of theirs."""
+        part = parse_period(label)
+        return [
+            each.label for each in self._periods if each.first_day <= part.first_day and part.last_day <= each.last_day
+        ]
+
+    def first_open_month(self, period: Period) -> str:
+        """The month that a late record of `period` counts in: the first one after all released periods around it.
+
+        A released period has ended, so this is at the latest the month after the last one that was released.
+        """
+        month = max(
+            (max(each.first_day, period.first_day) for each in self._periods if self._touches(each, period)),
+            default=period.first_day,
+        )
+        while around := [each.last_day for each in self._periods if each.first_day <= month <= each.last_day]:
+            last = max(around)
+            month = date(last.year + last.month // 12, last.month % 12 + 1, 1)
+        return f"{month:%Y-%m}"
+
+    @staticmethod
+    def _touches(one: Period, other: Period) -> bool:
+        return one.first_day <= other.last_day and other.first_day <= one.last_day
+
+
+def month_number(label: str) -> int:
+    """`2026-01` as year * 12 + month - 1."""
+    return int(label[:4]) * 12 + int(label[5:7]) - 1
+
+
+def newest(tables: Iterable[TableDefinition]) -> list[TableDefinition]:
+    """Of every table the newest version."""
+    found: dict[str, TableDefinition] = {}
+    for table in sorted(tables, key=lambda table: table.version):
+        found[table.id] = table
+    return list(found.values())
