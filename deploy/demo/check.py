@@ -61,8 +61,10 @@ def _from_cities(status: dict[str, Any]) -> int:
 
 def _has_both_levels(items: list[dict[str, Any]], federation: Federation) -> bool:
     """Whether a city holds a sum of the nation and of one region for every month and table."""
-    wanted = len(demo_months(federation.cities[0])) * len(TABLES)
-    sums = [item for item in items if item["kind"] == "aggregate"]
+    months = tuple(demo_months(federation.cities[0]))
+    wanted = len(months) * len(TABLES)
+    # of the subjects, "table, 2015-07": quarters and years, which hubs make of months, are beside the point here
+    sums = [item for item in items if item["kind"] == "aggregate" and item["subject"].endswith(months)]
     by_origin: dict[str, set[str]] = {}
     for item in sums:
         by_origin.setdefault(item["origin"], set()).add(item["subject"])
@@ -76,13 +78,19 @@ def _coverage(federation: Federation) -> tuple[int, int]:
         cities = [city for city in federation.cities if name in (NATION, city.hub)]
         truth = {table: [read_figures(city, suffix) for city in cities] for table, suffix in TABLES.items()}
         for body in hub.ask("sums")["sums"]:
-            month = body["period"]["start"][:7]
+            months = _months_in(body["period"])
             for cell in body["cells"]:
                 (code,) = cell["dims"].values()
-                true = sum(figures[month][code] for figures in truth[body["table"]["id"]])
+                true = sum(figures[month][code] for figures in truth[body["table"]["id"]] for month in months)
                 cells += 1
                 covered += cell["status"] == "A" and cell["low"] <= true <= cell["high"]
     return cells, covered
+
+
+def _months_in(period: dict[str, str]) -> list[str]:
+    """The months of a period of one year, as `2015-07`; hubs make quarters and years of months."""
+    year, first, last = period["start"][:4], int(period["start"][5:7]), int(period["end"][5:7])
+    return [f"{year}-{month:02d}" for month in range(first, last + 1)]
 
 
 def _problems(

@@ -1,13 +1,16 @@
 """Published sums: which statements they are made of, when a new revision comes, and nothing counted twice."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 import pytest
 
 from shared_schema.envelope import parse_envelope
 from shared_schema.governance import PolicyBody
+from shared_schema.period import parse_period
+from shared_schema.statement import Kind
 from tests.regional_hub.conftest import HubStarter
 from tests.regional_hub.running import City, RunningHub, join
 from tests.shared_schema import builders
@@ -86,6 +89,165 @@ def test_a_withdrawn_release_leaves_the_sum(hub: RunningHub) -> None:
     hub.accept(cities[2].withdrawal(releases[2]))
     assert hub.verb("aggregate") == {"published": 1}
     assert (published(cities[0])[-1]["revision"], cell(published(cities[0])[-1])) == (2, ("Q", 2, None))
+
+
+def enrol(hub: RunningHub, count: int) -> list[City]:
+    return [hub.enrol(f"city{number}.sn.de") for number in range(count)]
+
+
+def release(cities: Sequence[City], **changes: Any) -> list[bytes]:
+    """Every city releases about 20 in the first cell, so that none stands out."""
+    envelopes = [city.trend(20 + number, 0, 0, **changes) for number, city in enumerate(cities)]
+    for city, envelope in zip(cities, envelopes, strict=True):
+        city.hub.accept(envelope)
+    return envelopes
+
+
+def newest(reader: City, start: str = "2026-10-01", granularity: str = "month") -> dict[str, Any]:
+    found = [
+        body
+        for body in published(reader)
+        if (body["period"]["start"], body["period"]["granularity"]) == (start, granularity)
+    ]
+    return found[-1]
+
+
+def test_late_cities_wait_until_there_are_enough_of_them(hub: RunningHub) -> None:
+    """One more city would be the difference of the two revisions."""
+    cities = enrol(hub, 6)
+    release(cities[:3])
+    assert hub.verb("aggregate") == {"published": 1}
+    for late in cities[3:5]:
+        release([late])
+        assert hub.verb("aggregate") == {"published": 0}
+    assert (newest(cities[0])["revision"], cell(newest(cities[0]))) == (1, ("A", 3, 63))
+    assert hub.verb("sums")["sums"][0]["cells"][0]["contributors"] == 5  # complete for the hub above all the while
+    release(cities[5:])
+    assert hub.verb("aggregate") == {"published": 1}
+    assert (newest(cities[0])["revision"], cell(newest(cities[0]))) == (2, ("A", 6, 123))
+
+
+def test_a_taken_back_release_cannot_be_had_as_the_difference(hub: RunningHub) -> None:
+    cities = enrol(hub, 4)
+    releases = release(cities)
+    hub.verb("aggregate")
+    assert cell(newest(cities[0])) == ("A", 4, 86)
+    hub.accept(cities[3].withdrawal(releases[3]))
+    assert hub.verb("aggregate") == {"published": 1}
+    assert [found["withheld"] for found in newest(cities[0])["cells"]] == ["differencing"] * 3
+    assert cell(hub.verb("sums")["sums"][0]) == ("A", 3, 63)
+    hub.enrol("another.sn.de")  # whatever makes a new revision later, the cell stays withheld
+    hub.verb("aggregate")
+    assert newest(cities[0])["revision"] == 3 and cell(newest(cities[0]))[0] == "Q"
+
+
+def test_when_everything_is_taken_back_a_revision_without_figures_takes_its_place(hub: RunningHub) -> None:
+    cities = enrol(hub, 3)
+    releases = release(cities)
+    hub.verb("aggregate")
+    for city, envelope in zip(cities, releases, strict=True):
+        hub.accept(city.withdrawal(envelope))
+    assert hub.verb("aggregate") == {"published": 1}
+    assert hub.verb("aggregate") == {"published": 0}
+    last = newest(cities[0])
+    assert [cell(last, place) for place in range(3)] == [("L", 0, None)] * 3
+    assert (last["revision"], last["coverage"]) == (2, {"reporting": 0, "expected": 3})
+    assert hub.verb("verify")["ok"]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"), [({"min_contributors": 4}, "few-cities"), ({"p_percent": 100}, "dominance")]
+)
+def test_a_stricter_policy_takes_back_what_was_shown(hub: RunningHub, change: Mapping[str, int], reason: str) -> None:
+    cities = enrol(hub, 3)
+    release(cities)
+    hub.verb("aggregate")
+    policy = builders.POLICY.to_object() | {"version": 2, **change}
+    hub.verb("policy.set", policy=policy)
+    assert hub.verb("aggregate") == {"published": 1}
+    assert newest(cities[0])["cells"][0]["withheld"] == reason
+
+
+def test_a_city_that_stands_out_is_not_shown(hub: RunningHub) -> None:
+    cities = enrol(hub, 3)
+    for city, value in zip(cities, (200, 30, 9), strict=True):
+        hub.accept(city.trend(value, 1, 0))
+    hub.verb("aggregate")
+    assert [found.get("withheld") for found in newest(cities[0])["cells"]] == ["dominance", None, None]
+
+
+def test_one_citys_correction_waits_and_reaches_the_complete_sum_at_once(hub: RunningHub) -> None:
+    cities = enrol(hub, 3)
+    release(cities)
+    hub.verb("aggregate")
+    hub.accept(cities[0].trend(-3, 0, 0, correction=1, mechanism=builders.mechanism(Fraction(2))))
+    assert hub.verb("aggregate") == {"published": 0}
+    assert cell(newest(cities[0])) == ("A", 3, 63)
+    assert cell(hub.verb("sums")["sums"][0]) == ("A", 3, 60)
+    for city in cities[1:]:
+        hub.accept(city.trend(-3, 0, 0, correction=1, mechanism=builders.mechanism(Fraction(2))))
+    assert hub.verb("aggregate") == {"published": 1}
+    assert (newest(cities[0])["revision"], cell(newest(cities[0]))) == (2, ("A", 3, 54))
+
+
+def month(start: str) -> dict[str, str]:
+    return parse_period(start[:7]).to_object()
+
+
+QUARTER = ("2026-07-01", "2026-08-01", "2026-09-01")
+
+
+def test_a_quarter_is_published_once_its_months_are_there(hub: RunningHub) -> None:
+    cities = enrol(hub, 3)
+    for start in QUARTER[:2]:
+        release(cities, period=month(start))
+    assert hub.verb("aggregate") == {"published": 2}
+    release(cities, period=month(QUARTER[2]))
+    assert hub.verb("aggregate") == {"published": 2}
+    quarter = newest(cities[0], "2026-07-01", "quarter")
+    assert (cell(quarter), quarter["rolled_up"]) == (("A", 3, 189), 3)
+
+
+def test_a_quarter_that_gives_away_one_city_is_withheld(hub: RunningHub) -> None:
+    """The months less the quarter would be the one city that is not in all of them."""
+    cities = enrol(hub, 4)
+    for start in QUARTER:
+        release(cities[:3] if start == QUARTER[2] else cities, period=month(start))
+    hub.verb("aggregate")
+    assert cell(newest(cities[0], QUARTER[0])) == ("A", 4, 86)
+    assert newest(cities[0], QUARTER[0], "quarter")["cells"][0]["withheld"] == "differencing"
+
+
+def test_a_month_that_comes_after_its_quarter_gives_nothing_away_either(hub: RunningHub) -> None:
+    cities = enrol(hub, 4)
+    for start in QUARTER:
+        release(cities[:3], period=month(start))
+    hub.verb("aggregate")
+    release(cities[3:], period=month(QUARTER[0]))
+    assert hub.verb("aggregate") == {"published": 0}
+    assert cell(newest(cities[0], QUARTER[0], "quarter")) == ("A", 3, 189)
+
+
+def test_a_cell_that_few_cities_have_in_a_month_is_still_in_the_quarter_of_those_that_refuse_noise(
+    hub: RunningHub,
+) -> None:
+    """No months are shown, so a quarter of three such cities gives nothing away."""
+    cities = enrol(hub, 3)
+    mechanism = {"name": "threshold-rounding", "threshold": 10, "base": 5, "library": "scipy"}
+    period = parse_period("2026-Q3").to_object()
+    for city in cities:
+        cells = [
+            {"dims": {"offence": "verbal"}, "status": "A", "value": 20},
+            {"dims": {"offence": "property"}, "status": "Q", "low": 0, "high": 9},
+            {"dims": {"offence": "assault"}, "status": "L"},
+        ]
+        body = builders.trend_body(period=period, mechanism=mechanism, cells=cells)
+        del body["privacy"]
+        hub.accept(city.sign(Kind.TREND, body))
+    assert hub.verb("aggregate") == {"published": 1}
+    quarter = newest(cities[0], "2026-07-01", "quarter")
+    assert [cell(quarter, place) for place in range(3)] == [("A", 3, 60), ("Q", 0, None), ("L", 0, None)]
+    assert (quarter["cells"][1]["suppressed"], quarter["cells"][1]["suppressed_high"]) == (3, 27)
 
 
 def test_a_table_that_the_policy_has_replaced_is_added_up_no_longer(hub: RunningHub) -> None:
@@ -184,3 +346,59 @@ def test_no_citys_figures_leave_its_home_hub(two_levels: tuple[RunningHub, list[
     go_round(nation, regions)
     assert "trend" not in nation.verb("status")["kinds"]
     assert regions[0].verb("status")["kinds"]["trend"] == 2
+
+
+@pytest.fixture
+def three_and_two(start_hub: HubStarter) -> tuple[RunningHub, list[RunningHub], list[City]]:
+    """A nation with a region of three cities, which shows its sums, and one of two, which cannot."""
+    nation = start_hub("bund.de", "nation")
+    regions = [start_hub("sachsen.de"), start_hub("nrw.de")]
+    for region in regions:
+        join(region, nation)
+    three = [regions[0].enrol(f"{number}.sachsen.de") for number in ("eins", "zwei", "drei")]
+    return nation, regions, three + [regions[1].enrol(f"{number}.nrw.de") for number in ("eins", "zwei")]
+
+
+def test_a_nation_shows_nothing_that_gives_away_what_a_region_hides(
+    three_and_two: tuple[RunningHub, list[RunningHub], list[City]],
+) -> None:
+    """The nation's sum less the first region's would be the two cities of the second."""
+    nation, regions, cities = three_and_two
+    release(cities)
+    go_round(nation, regions)
+    by_contributors = {cell(body)[1]: body["cells"][0] for body in published(cities[0])}
+    assert by_contributors[3]["estimate"] == 63
+    assert by_contributors[5]["withheld"] == "differencing"
+    assert nation.verb("sums")["sums"][0]["cells"][0]["estimate"] == 110
+
+
+def test_a_nation_shows_what_its_regions_show(
+    three_and_two: tuple[RunningHub, list[RunningHub], list[City]],
+) -> None:
+    nation, regions, cities = three_and_two
+    cities.append(regions[1].enrol("drei.nrw.de"))
+    release(cities)
+    go_round(nation, regions)
+    last = [body for body in published(cities[0]) if cell(body)[1] == 6][-1]
+    assert cell(last) == ("A", 6, 135)
+    for region in regions:  # late by one city: the nation waits as the region does
+        late = region.enrol(f"spaet.{region.hub.name}")
+        release([late])
+    go_round(nation, regions)
+    last = [body for body in published(cities[0]) if body["coverage"]["expected"] == 8][-1]
+    assert cell(last) == ("A", 6, 135)
+    assert cell(nation.verb("sums")["sums"][0]) == ("A", 8, 175)
+
+
+def test_a_nation_withholds_what_a_region_must_withhold_after_a_withdrawal(
+    three_and_two: tuple[RunningHub, list[RunningHub], list[City]],
+) -> None:
+    nation, regions, cities = three_and_two
+    cities += [regions[1].enrol("drei.nrw.de"), regions[1].enrol("vier.nrw.de")]
+    releases = release(cities)
+    go_round(nation, regions)
+    assert cell([body for body in published(cities[0]) if cell(body)[1] == 7][-1])[0] == "A"
+    regions[1].accept(cities[-1].withdrawal(releases[-1]))
+    go_round(nation, regions)
+    last = [body for body in published(cities[0]) if body["coverage"]["expected"] == 7][-1]
+    assert last["cells"][0]["withheld"] == "differencing"
