@@ -176,7 +176,7 @@ def _rows(
             PeriodRow(
                 period=_label(place, length),
                 figures=figures[:-1],
-                total=figures[-1],
+                total=replace(figures[-1], notes=()),  # they stand beside the cells they are about
                 cities=_least_coverage([body.coverage for body in bodies]),
                 agencies=_least_coverage([body.agencies for body in bodies]),
                 rolled_up=max(body.rolled_up or 0 for body in bodies),
