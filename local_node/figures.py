@@ -84,6 +84,26 @@ def check_not_asked(session: Session, subject: str) -> None:
         )
 
 
+def check_rules(session: Session, ask: Ask) -> tuple[TableDefinition, int]:
+    """Every rule that needs no record, the budget among them: the table, and 0 or the number of the correction.
+
+    Raises NodeError or ContractError with the first rule that is broken.
+    """
+    table = get_table(ask)
+    check_length(ask, table)
+    check_ended(ask)
+    check_protection(ask)
+    if ask.correction:
+        get_corrected(session, ask, table)
+    number = correction_number(session, table, ask.period) if ask.correction else 0
+    check_not_asked(session, subject_of(table, ask.period, number))
+    is_new = ledger.find_draw(session, table, ask.period, number) is None
+    if is_new and ask.protection.engine == "noise":
+        charge = charge_for(session, ask, table, number)
+        ledger.check_budget(session, table, ask.period, charge, ask.policy, ask.protection)
+    return table, number
+
+
 # --- corrections ---------------------------------------------------------------------------------------------------
 
 

@@ -80,15 +80,8 @@ def request_numbers(
     """
     note = _review_note(session, person)
     ask = Ask(table_id, period, policy, expected_agencies, now, protection, correction, epsilon_milli)
-    table = figures.get_table(ask)  # 1. a table and period that can be released
-    figures.check_length(ask, table)
-    figures.check_ended(ask)
-    figures.check_protection(ask)
-    if correction:
-        figures.get_corrected(session, ask, table)
-    number = figures.correction_number(session, table, period) if correction else 0
-    subject = figures.subject_of(table, period, number)
-    figures.check_not_asked(session, subject)  # 2. not yet on their way
+    table, number = figures.check_rules(session, ask)  # 1. a table and period that may be released,
+    subject = figures.subject_of(table, period, number)  # 2. not yet on their way
     counted = figures.count(session, ask, table, number)  # 3. the true counts; they end in this function
     is_known = ledger.find_draw(session, table, period, number) is not None
     stored = _protect_once(session, ask, counted, draw)  # 4. one charge, one draw

@@ -38,7 +38,7 @@ def release_numbers(node: Node, params: Params) -> Result:
 
     with node.database.read() as session:
         ask = _ask(node, session, params)
-        number = _number(session, ask)
+        _, number = figures.check_rules(session, ask)  # a rule that is broken needs no hub to say so
     check_may_draw(node, params["table"], params["period"], number)
     with node.database.write() as session:
         request = release.request_numbers(
@@ -87,14 +87,6 @@ def _ask(node: Node, session: Session, params: Params) -> "Ask":
         correction=bool(params.get("correction", False)),
         epsilon_milli=epsilon_milli,
     )
-
-
-def _number(session: Session, ask: "Ask") -> int:
-    """0 for a release, 1, 2, … for a correction of one."""
-    from local_node.figures import correction_number
-
-    table = ask.policy.find_table(ask.table_id)
-    return correction_number(session, table, ask.period) if ask.correction and table is not None else 0
 
 
 def release_practice(node: Node, params: Params) -> Result:
