@@ -352,6 +352,8 @@ def _hub_difference(member: str, longer: CellAtoms, shorter: Sequence[CellAtoms]
     value = whole.estimate - sum(part.estimate for part in parts)
     public = whole.shown_estimate - sum(part.shown_estimate for part in parts)
     apart = max(abs(whole.cities - part.cities) for part in parts)
-    if value == public or (complete and not apart and not value):
+    hidden = whole.cities - whole.shown_cities
+    same = all(part.cities - part.shown_cities == hidden for part in parts)
+    if value == public and same and (complete or not hidden):
         return None
     return Piece(max(1, apart) if complete else max(1, whole.cities), abs(value), 0)

@@ -1,0 +1,247 @@
+"""What may be shown: the two rules, every difference, and what stays when something may not change."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from regional_hub.aggregate import add_up
+from regional_hub.atoms import Atoms, CellAtoms
+from regional_hub.rollup import Contribution, Token, shares_of
+from regional_hub.showing import (
+    Piece,
+    Relation,
+    Rule,
+    Showing,
+    Surroundings,
+    find_withheld,
+    is_dominated,
+    show,
+    with_shown_parts,
+)
+from shared_schema.period import parse_period
+from shared_schema.trend import AggregateBody, ShownPart
+from tests.regional_hub.test_aggregate import SAXONY, TABLE, city, month
+
+RULE = Rule(3, 15)
+OCTOBER = parse_period("2026-10")
+
+
+def pieces(*values: int, variance_milli: int = 0) -> list[Piece]:
+    return [Piece(1, value, variance_milli) for value in values]
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ((50, 50), "few-cities"),
+        ((100, 50, 14), "dominance"),
+        ((100, 50, 15), None),
+        ((100, 0, 0), "dominance"),
+        ((100, 50, -20), "dominance"),
+        ((100, 50, 20, -20), None),
+        ((0, 0, 0), None),
+        ((-5, -5, -5), None),
+    ],
+)
+def test_three_cities_of_which_none_can_be_estimated(values: tuple[int, ...], reason: str | None) -> None:
+    assert find_withheld(pieces(*values), RULE) == reason
+
+
+@pytest.mark.parametrize(("value", "dominated"), [(3, False), (4, True)])
+def test_what_does_not_stand_out_from_its_noise_is_protected_by_it(value: int, dominated: bool) -> None:
+    """A variance of 2.89 makes a margin of 3.3."""
+    assert is_dominated(pieces(value, 0, 0, variance_milli=2_890), 15) is dominated
+
+
+@given(st.lists(st.integers(-50, 500), min_size=3, max_size=8), st.integers(1, 100))
+def test_the_second_city_cannot_estimate_the_first_within_p_percent(values: list[int], p_percent: int) -> None:
+    """What the second one knows: the sum less its own. Clamped values, as the rule states it."""
+    if not is_dominated(pieces(*values), p_percent):
+        ordered = sorted((max(0, value) for value in values), reverse=True)
+        estimate = sum(ordered) - ordered[1]
+        assert 100 * (estimate - ordered[0]) >= p_percent * ordered[0]
+
+
+def body_of(*contributions: Contribution, label: str = "2026-10") -> AggregateBody:
+    period = parse_period(label)
+    return add_up(shares_of(contributions, period), TABLE, SAXONY, period, expected=9, revision=1)
+
+
+def decide(
+    *contributions: Contribution, before: Showing | None = None, relations: Sequence[Relation] = (),
+    rule: Rule = RULE, label: str = "2026-10",
+) -> Showing:  # fmt: skip
+    shares = shares_of(contributions, parse_period(label))
+    atoms = before.atoms if before else Atoms()
+    around = Surroundings(rule, tuple(relations), lambda: shares)
+    return show(body_of(*contributions, label=label), shares, atoms, before.body if before else None, around)
+
+
+def cities(names: str, value: int = 20, **changes: Any) -> list[Contribution]:
+    return [city(name, value, 0, "L", **changes) for name in names]
+
+
+def first(showing: Showing) -> tuple[object, ...]:
+    cell = showing.body.cells[0]
+    return cell.status, cell.contributors, cell.estimate, cell.withheld
+
+
+def test_a_shown_cell_says_nothing_of_its_noise_or_of_what_is_shown() -> None:
+    showing = decide(*cities("abc"))
+    assert first(showing) == ("A", 3, 60, None)
+    assert all(cell.noise is None and cell.shown is None for cell in showing.body.cells)
+    AggregateBody.from_object(showing.body.to_object())
+
+
+@pytest.mark.parametrize(("late", "entered"), [("d", 3), ("de", 3), ("def", 6)])
+def test_late_cities_enter_together(late: str, entered: int) -> None:
+    before = decide(*cities("abc"))
+    after = decide(*cities("abc" + late), before=before)
+    assert first(after) == ("A", entered, 20 * entered, None)
+    assert after.waits is (entered == 3)
+
+
+def test_late_cities_of_which_one_stands_out_wait_too() -> None:
+    before = decide(*cities("abcd"))
+    assert first(decide(*cities("abcd"), *cities("ef", 1), city("g", 90, 0, "L"), before=before))[1] == 4
+
+
+def test_two_steps_that_are_each_large_enough_do_not_leave_a_small_rest_together() -> None:
+    """Without a, the next revision would give a away, whatever comes with it."""
+    one = decide(*cities("abc"))
+    two = decide(*cities("abcdef"), before=one)
+    assert first(two)[1] == 6
+    assert first(decide(*cities("bcdefghi"), before=two))[3] == "differencing"
+
+
+@given(st.lists(st.sets(st.sampled_from("abcdefghij"), min_size=1), min_size=1, max_size=6))
+def test_whatever_comes_and_goes_no_atom_is_ever_smaller_than_three_cities(history: list[set[str]]) -> None:
+    showing: Showing | None = None
+    shown: list[frozenset[str]] = []
+    for names in history:
+        showing = decide(*cities("".join(sorted(names))), before=showing)
+        newest = frozenset(token.member for token in showing.atoms.at(0).newest)
+        if showing.body.cells[0].status == "A" and newest not in shown:
+            shown.append(newest)
+        assert all(len({token.member for token in atom}) >= 3 for atom in showing.atoms.at(0).atoms)
+    # the same from the outside: all unions and differences of what was shown
+    members = {name: tuple(name in names for names in shown) for name in "abcdefghij"}
+    classes = [vector for vector in members.values() if any(vector)]
+    assert all(classes.count(vector) >= 3 for vector in classes)
+
+
+def test_a_withdrawn_city_is_no_difference_of_two_sums() -> None:
+    before = decide(*cities("abcd"))
+    after = decide(*cities("abc"), before=before)
+    assert first(after) == ("Q", 3, None, "differencing")
+    assert after.atoms == before.atoms  # what was shown is known for ever
+    assert first(decide(*cities("abcd"), before=after)) == ("A", 4, 80, None)
+
+
+def test_a_withdrawal_and_late_cities_at_once_do_not_hide_it() -> None:
+    before = decide(*cities("abcd"))
+    assert first(decide(*cities("abcefg"), before=before))[3] == "differencing"
+
+
+def test_a_quarter_and_its_months_give_nobody_away() -> None:
+    labels = ("2026-10", "2026-11", "2026-12")
+    by_month = {label: cities("abcd", period=month(label)) for label in labels}
+    months = [decide(*by_month[label], label=label) for label in labels]
+    relation = Relation(None, tuple(showing.atoms for showing in months))
+    everybody = [item for items in by_month.values() for item in items]
+    assert first(decide(*everybody, label="2026-Q4", relations=[relation])) == ("A", 4, 240, None)
+    three = [item for item in everybody if item.member != "d"]
+    assert first(decide(*three, label="2026-Q4", relations=[relation]))[3] == "differencing"
+
+
+def hub(name: str, members: str, shown: int, value: int = 20) -> Contribution:
+    """A hub with as many cities of `value` each, of which it shows the first so many."""
+    body = body_of(*cities(members, value))
+    part = ShownPart(contributors=shown, estimate=value * shown) if shown else None
+    cells = (body.cells[0].model_copy(update={"shown": part}), *body.cells[1:])
+    return Contribution(name, name.rjust(64, "0"), body.model_copy(update={"cells": cells}))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "reason"),
+    [
+        (("abc", 3), ("def", 3), None),
+        (("abc", 3), ("de", 0), "differencing"),
+        (("abcd", 3), ("def", 3), "differencing"),
+        (("abc", 0), ("def", 0), "dominance"),
+        (("abc", 3), ("def", 0), "dominance"),
+    ],
+)
+def test_what_the_hubs_below_do_not_show_comes_from_nobody_or_from_enough(
+    one: tuple[str, int], other: tuple[str, int], reason: str | None
+) -> None:
+    """A rest from one hub alone is that hub's hidden sum; from two, each could tell the other's."""
+    assert first(decide(hub("one", *one), hub("other", *other)))[3] == reason
+
+
+def test_three_hubs_that_show_nothing_add_up_to_something_that_is_shown() -> None:
+    assert first(decide(*(hub(name, "ab", 0) for name in ("one", "two", "three")))) == ("A", 6, 120, None)
+
+
+def test_a_nation_follows_what_its_regions_have_shown_since() -> None:
+    before = decide(hub("one", "abc", 3), hub("two", "def", 3))
+    waits = decide(hub("one", "abcg", 3), hub("two", "def", 3), before=before)
+    assert (first(waits), waits.waits) == (("A", 6, 120, None), True)
+    assert first(decide(hub("one", "abcghi", 6), hub("two", "def", 3), before=waits)) == ("A", 9, 180, None)
+
+
+def test_a_region_that_lost_a_city_takes_the_nations_figure_with_it() -> None:
+    before = decide(hub("one", "abcg", 4), hub("two", "def", 3))
+    after = decide(hub("one", "abc", 4), hub("two", "def", 3), before=before)
+    assert first(after)[3] == "differencing"
+
+
+def test_a_nations_quarter_gives_no_regions_late_city_away() -> None:
+    """The months have three cities of the first region, the quarter four: the difference is one."""
+    labels = ("2026-10", "2026-11", "2026-12")
+    months = [decide(*_two_hubs("abc", label), label=label).atoms for label in labels]
+    relation = Relation(None, tuple(months))
+    same = decide(*_two_hubs("abc", "2026-Q4", 60), label="2026-Q4", relations=[relation])
+    assert first(same) == ("A", 6, 360, None)
+    more = decide(*_two_hubs("abcg", "2026-Q4", 60), label="2026-Q4", relations=[relation])
+    assert first(more)[3] == "differencing"
+
+
+def _two_hubs(members: str, label: str, value: int = 20) -> list[Contribution]:
+    """Two hubs with a sum of this period; both show three cities."""
+    found = []
+    for name, names in (("one", members), ("two", "def")):
+        body = body_of(*cities(names, value, period=month(label)), label=label)
+        shown = ShownPart(contributors=3, estimate=3 * value)
+        cells = (body.cells[0].model_copy(update={"shown": shown}), *body.cells[1:])
+        found.append(Contribution(name, name.rjust(64, "0"), body.model_copy(update={"cells": cells})))
+    return found
+
+
+def test_the_hub_above_learns_what_was_shown_also_when_it_is_withheld_now() -> None:
+    before = decide(*cities("abcd"))
+    after = decide(*cities("abc"), before=before)
+    complete = with_shown_parts(body_of(*cities("abc")), after.atoms)
+    assert complete.cells[0].shown == ShownPart(contributors=4, estimate=80)
+    assert complete.cells[2].shown is None
+    AggregateBody.from_object(complete.to_object())
+
+
+def test_atoms_are_kept_as_canonical_text_without_any_citys_figure() -> None:
+    atoms = decide(*cities("abc", 4711)).atoms
+    assert Atoms.from_text(atoms.to_text()) == atoms
+    assert "4711" not in atoms.to_text()
+    assert Atoms.from_text(None) == Atoms()
+
+
+def test_a_revision_of_other_statements_splits_the_atoms() -> None:
+    tokens = [Token(name, "0", 1) for name in "abcd"]
+    known = CellAtoms(atoms=(frozenset(tokens[:3]),))
+    assert set(known.refine(frozenset(tokens[1:]))) == {
+        frozenset(tokens[1:3]),
+        frozenset(tokens[:1]),
+        frozenset(tokens[3:]),
+    }
