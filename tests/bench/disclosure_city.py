@@ -21,15 +21,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+import httpx
+
 from local_node import verbs
 from local_node.app import DATABASE_FILE, Node
+from local_node.rounds import Rounds
 from local_node.settings import load_settings, write_settings
 from shared_schema.governance import PolicyBody
+from shared_schema.service.database import Database
 from shared_schema.service.key_file import load_key, write_key
 from shared_schema.trend import TableDefinition
 from tests.hub_simulator import HubSimulator, MovableClock, seeded_key
 
 NAME = "leipzig.sn.de"
+HUBS = ("sachsen.de", "thueringen.de")
 MEASURE = "first_contacts"
 COORDINATOR, REVIEWER, AGENCY = "anna", "ben", "youth"
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
@@ -101,13 +106,23 @@ def events_file(rows: Sequence[Sequence[str]], *, unit: Unit = "record") -> str:
     return "\n".join(",".join(row) for row in (header, *rows)) + "\n"
 
 
+class Network(httpx.BaseTransport):
+    """Hubs by the port of their address."""
+
+    def __init__(self, hubs: Sequence[HubSimulator]) -> None:
+        self._hubs = {httpx.URL(hub.url).port: hub for hub in hubs}
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        return self._hubs[request.url.port].handle_request(request)
+
+
 @dataclass
 class City:
-    """A node with its directory and its hub; `run` runs a verb as the command line does."""
+    """A node with its directory and its hubs; `run` runs a verb as the command line does."""
 
     node: Node
     directory: Path
-    hub: HubSimulator
+    hubs: tuple[HubSimulator, ...]
     _files: Iterator[int] = field(default_factory=itertools.count)
 
     def run(self, verb: str, **params: Any) -> dict[str, Any]:
@@ -121,11 +136,30 @@ class City:
         measure: str = MEASURE,
         unit: Unit = "record",
         agency: str = AGENCY,
+        **options: object,
     ) -> dict[str, Any]:
         """Import a file of events that covers `periods`."""
         file = self.write(events_file(rows, unit=unit), "csv")
         mapping = self.write(events_mapping(measure=measure, unit=unit), "toml")
-        return self.run("import", file=str(file), mapping=str(mapping), agency=agency, periods=list(periods))
+        return self.run("import", file=str(file), mapping=str(mapping), agency=agency, periods=list(periods), **options)
+
+    def restart(self, content: bytes | None = None, **settings: object) -> None:
+        """Start the program anew; with `content` on an older copy of its database, with `settings` on changed ones."""
+        self.node.database.close()
+        path = self.directory / DATABASE_FILE
+        if content is not None:
+            for stale in self.directory.glob(f"{DATABASE_FILE}*"):
+                stale.unlink()
+            path.write_bytes(content)
+        node = self.node
+        node.settings = node.settings.model_copy(update=settings)
+        node.database = Database(f"sqlite:///{path.resolve()}")
+        node.rounds = Rounds(node.database, node.name, node.key, node.clock, node.transport)
+
+    def copy_database(self) -> bytes:
+        """The database as a backup would hold it."""
+        self.restart()  # the last connection that closes writes the log back into the one file
+        return (self.directory / DATABASE_FILE).read_bytes()
 
     def write(self, text: str, ending: str) -> Path:
         """A file for a verb to read."""
@@ -140,28 +174,37 @@ class City:
 
 @dataclass(frozen=True)
 class Template:
-    """A data directory to copy, and the state of its hub."""
+    """A data directory to copy, and the state of its hubs."""
 
     directory: Path
-    hub: HubSimulator
+    hubs: tuple[HubSimulator, ...]
     clock: MovableClock
 
     @contextmanager
     def open(self, directory: Path) -> Iterator[City]:
-        """A fresh node at `directory`, whose hub remembers nothing of the other copies."""
+        """A fresh node at `directory`, whose hubs remember nothing of the other copies."""
         shutil.copytree(self.directory, directory)
-        hub = _copy_of(self.hub)
-        node = Node(directory, load_settings(directory), load_key(directory), self.clock, hub)
+        hubs = self.fresh_hubs()
+        node = Node(directory, load_settings(directory), load_key(directory), self.clock, Network(hubs))
         try:
-            yield City(node, directory, hub)
+            yield City(node, directory, hubs)
         finally:
             node.close()
 
+    def reset(self, city: City) -> None:
+        """Make a used city a fresh one again; cheaper than to open another one."""
+        city.hubs = self.fresh_hubs()
+        city.node.transport = Network(city.hubs)
+        city.restart((self.directory / DATABASE_FILE).read_bytes(), **dict(load_settings(self.directory)))
 
-def make_template(directory: Path, policy: PolicyBody) -> Template:
-    """Make a node with its own verbs: people, a pinned hub, and the hub's signed policy read from its log."""
+    def fresh_hubs(self) -> tuple[HubSimulator, ...]:
+        return tuple(map(_copy_of, self.hubs))
+
+
+def make_template(directory: Path, policy: PolicyBody, *, hubs: int = 1) -> Template:
+    """Make a node with its own verbs: people, pinned hubs, and the hubs' signed policy read from their logs."""
     clock = MovableClock(NOW)
-    hub = HubSimulator(clock=clock)
+    simulated = tuple(_make_hub(place, clock) for place in range(hubs))
     place = directory / "template"
     place.mkdir()
     settings: dict[str, str | int] = {
@@ -169,17 +212,22 @@ def make_template(directory: Path, policy: PolicyBody) -> Template:
     }  # fmt: skip
     write_settings(place, settings)
     write_key(place, seeded_key(NAME))
-    node = Node(place, load_settings(place), load_key(place), clock, hub)
+    node = Node(place, load_settings(place), load_key(place), clock, Network(simulated))
     for person, role in ((COORDINATOR, "coordinator"), (REVIEWER, "reviewer")):
         verbs.run(node, "people.add", {"id": person, "role": role})
-    verbs.run(node, "hub.add", {"url": hub.url, "fingerprint": hub.verifier.key.fingerprint})
-    hub.enrol(NAME, node.key.public)
-    hub.publish_policy(policy)
+    for hub in simulated:
+        verbs.run(node, "hub.add", {"url": hub.url, "fingerprint": hub.verifier.key.fingerprint})
+        hub.enrol(NAME, node.key.public)
+        hub.publish_policy(policy)
     verbs.run(node, "sync", {})
     node.close()  # the last connection writes the log back into the one file
-    if not (place / DATABASE_FILE).is_file():
-        raise RuntimeError(f"expected {DATABASE_FILE} in the template")
-    return Template(place, hub, clock)
+    return Template(place, simulated, clock)
+
+
+def _make_hub(place: int, clock: MovableClock) -> HubSimulator:
+    hub = HubSimulator(HUBS[place], clock=clock)
+    hub.url = f"http://127.0.0.1:{65535 - place}"
+    return hub
 
 
 def _copy_of(hub: HubSimulator) -> HubSimulator:
