@@ -50,8 +50,11 @@ from as many neighbours."""
 LEAST_DIFFERENCES: Final = 6
 """From fewer no dispersion is estimated: its own error would be larger than what it says."""
 _LAPLACE_KURTOSIS: Final = 3.0
-_EFFICIENCY: Final = 2 / 3
-"""Squared successive differences overlap: n of them say as much as two thirds of n independent ones (von Neumann)."""
+_EFFICIENCY: Final = 1 / 3
+"""Degrees of freedom of a squared successive difference: 2/3, because they overlap (von Neumann), times 1/2, because a
+series that clusters has long tails itself: an excess kurtosis of 2 halves what its variance is known by. Measured on
+shuffled monthly series of 2010-2020 (FBI) and 2014-2017 (arvig): 7 % false arrows in the worst series with 2/3, 5 %
+with 1/3."""
 
 Direction = Literal["up", "down", "none"]
 Obstacle = Literal["no-figure", "other-table", "other-source", "other-cities", "break", "definition", "short-series"]
@@ -69,7 +72,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Dispersion:
-    """How many times the expected variance a series shows (at least 1), known from so many degrees of freedom."""
+    """How many times the variance of chance a series shows, known from so many degrees of freedom."""
 
     factor: float
     freedom: float
@@ -141,10 +144,7 @@ def _stands_out(before: Sequence[Measured | None], this: Measured | None, confid
 
 
 def dispersion_of(series: Sequence[Measured | None]) -> Dispersion | None:
-    """From the differences of neighbouring figures, oldest first; None when there are too few. A gap (None) parts them.
-
-    The least is 1: no figure varies less than chance.
-    """
+    """From the differences of neighbours, oldest first; None when there are too few. A gap (None) parts them."""
     squares = [
         (b.value - a.value) ** 2 / max(_chance(a) + _chance(b), 1.0)
         for a, b in pairwise(series)
@@ -152,7 +152,7 @@ def dispersion_of(series: Sequence[Measured | None]) -> Dispersion | None:
     ]
     if len(squares) < LEAST_DIFFERENCES:
         return None
-    return Dispersion(max(1.0, sum(squares) / len(squares)), _EFFICIENCY * len(squares))
+    return Dispersion(sum(squares) / len(squares), _EFFICIENCY * len(squares))
 
 
 def find_obstacle(
@@ -201,7 +201,9 @@ def _compare(newer: Measured, olders: Sequence[Measured], confidence: float, dis
     difference = newer.value - sum(each.value for each in olders) / count
     variance = _chance(newer) + sum(_chance(each) for each in olders) / count**2
     kurtosis = _tails(newer, variance) + sum(_tails(each, variance * count**2) for each in olders)
-    width = _quantile(confidence, kurtosis, dispersion.freedom) * math.sqrt(dispersion.factor * variance)
+    chance = _quantile(confidence, kurtosis, math.inf)
+    jumps = _quantile(confidence, kurtosis, dispersion.freedom) * math.sqrt(dispersion.factor)
+    width = max(chance, jumps) * math.sqrt(variance)  # no figure varies less than chance
     half_step = (1 + 1 / count) / 2  # 1 for two figures: given their sum, their difference moves in steps of 2
     low, high = difference - width - half_step, difference + width + half_step
     return Change("up" if low > 0 else "down" if high < 0 else "none", low, high)
