@@ -15,7 +15,6 @@ import hashlib
 from collections.abc import Iterator
 from datetime import datetime
 from fractions import Fraction
-from importlib import import_module
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -103,10 +102,9 @@ def preview_suppressed(
     get_table(table.table.reference, policy)
     charge = charge_of(table.table, table.period, 0)
     check_charge(charge, charges_near(session, table.period), protection.limits(policy))
-    engine = import_module("local_node.suppression")  # scipy is heavy, and most cities never need it
-    earlier = list_suppressed(session, table.table.measure)
-    cells: tuple[ReleasedCell, ...] = engine.suppress(table, earlier, threshold=protection.threshold)
-    return cells
+    from local_node.suppression import suppress  # scipy is heavy, and most cities never need it
+
+    return suppress(table, list_suppressed(session, table.table.measure), threshold=protection.threshold)
 
 
 # --- the budget ----------------------------------------------------------------------------------------------------
