@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 from itertools import islice
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, Integer, cast, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from local_node.orm import CountedUnitRow, EventRecordRow
@@ -19,6 +19,8 @@ from shared_schema.spending import WINDOW_MONTHS
 
 CHUNK = 10_000
 """Values of one statement; SQLite takes 32,766."""
+UNCOUNTED = "record:"
+"""Before the hash of an event whose measure counts records: its person was not looked for."""
 Unit = tuple[str, int]
 """A person's hash and the month it counts in."""
 
@@ -42,6 +44,7 @@ def count_units(session: Session, measure: str, units: Sequence[Unit], kept: Abs
             fresh.append({"measure": measure, "unit_hash": unit, "month": month})
         answers.append(counts)
     if fresh:
+        fresh.sort(key=lambda row: str(row["unit_hash"]))  # in the order of the index: each of its pages is read once
         session.execute(insert(CountedUnitRow), fresh)
     return answers
 
@@ -82,23 +85,12 @@ def let_count(session: Session, ids: Sequence[int]) -> None:
         session.execute(update(EventRecordRow).where(EventRecordRow.id.in_(chunk)).values(counts=True))
 
 
-def has_uncounted(session: Session, measure: str, first_month: str, last_month: str, agency: str | None = None) -> bool:
-    """Whether a record counts there whose person was not counted: it came while the measure counted records."""
-    place = counted_month()
-    month = cast(func.substr(place, 1, 4), Integer) * 12 + cast(func.substr(place, 6, 2), Integer) - 1
-    known = exists().where(
-        CountedUnitRow.measure == EventRecordRow.measure,
-        CountedUnitRow.unit_hash == EventRecordRow.unit_hash,
-        CountedUnitRow.month == month,
-    )
+def has_uncounted(session: Session, measure: str, which: ColumnElement[bool]) -> bool:
+    """Whether some event among `which` does not say which person it is about, or came while records were counted."""
+    unit = EventRecordRow.unit_hash
     query = select(EventRecordRow.id).where(
-        EventRecordRow.measure == measure,
-        EventRecordRow.counts,
-        place.between(first_month, last_month),
-        EventRecordRow.unit_hash.is_(None) | ~known,
+        EventRecordRow.measure == measure, which, unit.is_(None) | (func.substr(unit, 1, len(UNCOUNTED)) == UNCOUNTED)
     )
-    if agency is not None:
-        query = query.where(EventRecordRow.agency == agency)
     return session.execute(query.limit(1)).first() is not None
 
 

@@ -39,7 +39,7 @@ class _Known:
 
     @property
     def month(self) -> str:
-        return f"{self.recorded_on:%Y-%m}"
+        return _month(self.recorded_on)
 
     @property
     def place(self) -> str:
@@ -67,7 +67,7 @@ def store_events(
     labels = {month: label for label in parsed.periods for month in months_of(parse_period(label))}
     fresh: defaultdict[str, list[EventRecord]] = defaultdict(list)
     for event in events:
-        fresh[labels[f"{event.recorded_on:%Y-%m}"]].append(event)
+        fresh[labels[_month(event.recorded_on)]].append(event)
     changes = []
     for label in parsed.periods:
         change = _find_change(job, label, fresh[label], parsed, mapping, released)
@@ -83,7 +83,7 @@ def store_events(
         job.session.execute(insert(EventRecordRow), rows)
     _let_others_count(job, {unit for unit, _ in freed}, released)
     corrected = sum(_write_corrections(job, change, rows) for change in changes if change.is_out)
-    late = [row["counted_in"] for row in rows if row["counted_in"] not in (None, f"{row['recorded_on']:%Y-%m}")]
+    late = [row["counted_in"] for row in rows if row["counted_in"] not in (None, _month(row["recorded_on"]))]
     replaced = sum(len(change.known) for change in changes)
     unchanged = sum(map(len, fresh.values())) - len(rows)
     batch = job.batch.id if changes else None
@@ -113,9 +113,9 @@ def _find_change(
     places = {row.place for row in known} if was_late else months_of(period)
     is_out = any(released.overlaps(parse_period(place)) for place in places)
     is_same = before == set(parsed.dimensions) and _content(fresh) == Counter(
-        (row.recorded_on, row.dims, row.unit_hash) for row in known
+        (row.recorded_on, row.dims, _bare(row.unit_hash)) for row in known
     )
-    if is_same and (is_out or (all(row.status == status for row in collected) and _is_counted(job, known, period))):
+    if is_same and (is_out or (all(row.status == status for row in collected) and _is_counted(job, known))):
         return None
     if is_out:
         job.check_may_change(label)
@@ -125,18 +125,21 @@ def _find_change(
     return _Change(label, fresh, before, known, is_out, was_late if is_out else released.overlaps(period), status)
 
 
-def _content(events: Iterable[EventRecord]) -> Counter[tuple[date, str, str | None]]:
-    return Counter((event.recorded_on, _dims(event.dims), event.unit_hash) for event in events)
+def _content(events: Iterable[EventRecord]) -> Counter[tuple[date, str, str]]:
+    return Counter((event.recorded_on, _dims(event.dims), event.unit_hash or "") for event in events)
 
 
-def _is_counted(job: Import, known: Sequence[_Known], period: Period) -> bool:
+def _is_counted(job: Import, known: Iterable[_Known]) -> bool:
     """Whether the known events count as the measure's unit asks for, which the policy may have changed."""
-    if job.unit == "record":
-        return all(row.counts for row in known)
-    if not known or known[0].unit_hash is None:
-        return True
-    months = sorted(row.place for row in known)
-    return not counted_units.has_uncounted(job.session, job.batch.measure, months[0], months[-1], job.batch.agency)
+    return all(row.unit_hash is None or row.unit_hash == _mark(job, _bare(row.unit_hash)) for row in known)
+
+
+def _mark(job: Import, unit_hash: str) -> str:
+    return counted_units.UNCOUNTED + unit_hash if job.unit == "record" else unit_hash
+
+
+def _bare(unit_hash: str | None) -> str:
+    return (unit_hash or "").removeprefix(counted_units.UNCOUNTED)
 
 
 def _find_collected(job: Import, period: Period) -> list[CollectedPeriodRow]:
@@ -179,7 +182,9 @@ def _find_known(job: Import, period: Period) -> list[_Known]:
 def _units_of(change: _Change) -> set[counted_units.Unit]:
     """The persons that the known events of a period have counted."""
     return {
-        (row.unit_hash, month_number(row.place)) for row in change.known if row.unit_hash is not None and row.counts
+        (row.unit_hash, month_number(row.place))
+        for row in change.known
+        if row.counts and row.unit_hash is not None and not row.unit_hash.startswith(counted_units.UNCOUNTED)
     }
 
 
@@ -241,8 +246,8 @@ def _rows_of(job: Import, change: _Change, parsed: ParsedFile, released: Release
             "agency": batch.agency,
             "recorded_on": event.recorded_on,
             "dims": _dims(event.dims),
-            "unit_hash": event.unit_hash,
-            "counted_in": places[f"{event.recorded_on:%Y-%m}"],
+            "unit_hash": None if event.unit_hash is None else _mark(job, event.unit_hash),
+            "counted_in": places[_month(event.recorded_on)],
             "counts": True,
         }
         for event in change.fresh
@@ -254,7 +259,7 @@ def _count_persons(job: Import, rows: Sequence[dict[str, Any]], kept: Set[counte
     if job.unit == "record":
         return
     persons = [row for row in rows if row["unit_hash"] is not None]
-    units = [(row["unit_hash"], month_number(row["counted_in"] or f"{row['recorded_on']:%Y-%m}")) for row in persons]
+    units = [(row["unit_hash"], month_number(row["counted_in"] or _month(row["recorded_on"]))) for row in persons]
     answers = counted_units.count_units(job.session, job.batch.measure, units, kept)
     for row, counts in zip(persons, answers, strict=True):
         row["counts"] = counts
@@ -280,7 +285,7 @@ def _write_corrections(job: Import, change: _Change, rows: Iterable[dict[str, An
     period = parse_period(change.label)
     old = [(row.place, row.dims) for row in change.known if row.counts]
     new = [
-        (row["counted_in"] or f"{row['recorded_on']:%Y-%m}", row["dims"])
+        (row["counted_in"] or _month(row["recorded_on"]), row["dims"])
         for row in rows
         if row["counts"] and period.first_day <= row["recorded_on"] <= period.last_day
     ]
@@ -304,6 +309,11 @@ def _code_of(dims: str, table: TableDefinition) -> str:
     if code not in table.cells:
         raise RecordError(f"expected events in the cells of {table.id}: its figures are out", code="grid")
     return code
+
+
+@cache
+def _month(day: date) -> str:
+    return f"{day:%Y-%m}"
 
 
 @cache
@@ -380,8 +390,7 @@ def _complete(session: Session, table: TableDefinition, period: Period) -> tuple
 
 
 def _check_persons(session: Session, table: TableDefinition, period: Period) -> None:
-    months = sorted(months_of(period))
-    if counted_units.has_uncounted(session, table.measure, months[0], months[-1]):
+    if counted_units.has_uncounted(session, table.measure, _lies_in(period)):
         raise TabulationError(
             f"expected a file reference with every event, because {table.id} counts persons: name its column as "
             "unit_column in the mapping and import the period again",

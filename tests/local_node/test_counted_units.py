@@ -207,7 +207,7 @@ def test_with_the_record_as_unit_every_record_counts_and_its_hash_is_kept(node_d
     with node_database.read() as session:
         rows = session.execute(select(EventRecordRow.counts, EventRecordRow.unit_hash)).all()
     assert [row.counts for row in rows] == [True, True]
-    assert {row.unit_hash for row in rows} == {hash_unit(KEY, "bias_incidents", "police", "A1")}
+    assert {row.unit_hash for row in rows} == {"record:" + hash_unit(KEY, "bias_incidents", "police", "A1")}
 
 
 def test_a_period_that_is_imported_again_frees_its_persons_and_counts_anew(node_database: Database) -> None:
