@@ -41,6 +41,8 @@ NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 EPSILONS = {"phenomenon": 1000, "agency": 500, "age": 500}
 """The default division of 2.0 among the tables of a measure (DESIGN section 4), in thousandths."""
 FAST_STORAGE = Path("/dev/shm")
+PROCESSES = 2
+"""That measure side by side: as many as the machine that the bars are for has cores."""
 FILE_REFERENCE = "reference"
 Unit = Literal["record", "person"]
 
@@ -85,6 +87,11 @@ def make_policy(
             "min_contributors": 3,
         }
     )
+
+
+def months_from(year: int, count: int) -> list[str]:
+    """The labels of `count` months from January of `year` on."""
+    return [f"{year + place // 12}-{place % 12 + 1:02d}" for place in range(count)]
 
 
 def cell_codes(cells: int) -> list[str]:

@@ -28,8 +28,17 @@ from shared_schema.canonical import parse_strict
 from shared_schema.envelope import Envelope
 from shared_schema.service.control import VerbError
 from shared_schema.trend import TrendBody
-from tests.bench.disclosure_audit import PROCESSES, months_from
-from tests.bench.disclosure_city import EPSILONS, REVIEWER, City, cell_codes, make_policy, make_template, workshop
+from tests.bench.disclosure_city import (
+    EPSILONS,
+    PROCESSES,
+    REVIEWER,
+    City,
+    cell_codes,
+    make_policy,
+    make_template,
+    months_from,
+    workshop,
+)
 from tests.bench.disclosure_inspection import CELLS, Findings, TaggedDraws, inspect
 from tests.bench.disclosure_kills import measure_kills
 from tests.bench.disclosure_messages import measure_messages

@@ -40,7 +40,7 @@ from tests.bench.figures import Figure, at_least, exactly, measured
 PROCESSES = 8
 KILLS = 1_000
 MOST_SECONDS = 180
-LONGEST_LIFE = 0.15
+LONGEST_LIFE = 0.12
 """Seconds between two kills are drawn from 0 to this, so that they fall into every part of a transaction."""
 CELLS = 3
 MEASURES = ("first_contacts", "follow_ups", "panel_discussions")

@@ -10,8 +10,17 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 
-from tests.bench.disclosure_audit import PROCESSES, months_from
-from tests.bench.disclosure_city import EPSILONS, MEASURE, City, cell_codes, make_policy, make_template, workshop
+from tests.bench.disclosure_city import (
+    EPSILONS,
+    MEASURE,
+    PROCESSES,
+    City,
+    cell_codes,
+    make_policy,
+    make_template,
+    months_from,
+    workshop,
+)
 from tests.bench.figures import Figure, exactly
 
 PAIRS = 1_000

@@ -20,7 +20,6 @@ from shared_schema.errors import ContractError
 from shared_schema.governance import PolicyBody
 from shared_schema.period import Area, parse_period
 from shared_schema.trend import TrendBody
-from tests.bench.disclosure_audit import months_from
 from tests.bench.disclosure_city import (
     AGENCY,
     COORDINATOR,
@@ -32,6 +31,7 @@ from tests.bench.disclosure_city import (
     events_mapping,
     make_policy,
     make_template,
+    months_from,
     workshop,
 )
 from tests.bench.disclosure_inspection import CELLS, Findings, TaggedDraws, inspect
