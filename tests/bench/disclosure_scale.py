@@ -3,6 +3,8 @@
 Each size runs in a process of its own, so its peak memory is not that of a larger one before it. The records are
 events with a file reference, the dearest kind: each person is hashed, looked for and counted once. They come from
 several agencies, in files of 50,000 events, and all lie in the one month that is released.
+
+Seconds are those of a clock. Growth is that of the processor's time, which a busy machine does not change.
 """
 
 import multiprocessing
@@ -31,16 +33,34 @@ KIBIBYTES_PER_MEGABYTE: Final = 1024
 
 @dataclass(frozen=True)
 class Run:
-    """Seconds of the imports and of the three releases, peak memory of the process in MiB."""
+    """The imports and the three releases, peak memory of the process in MiB."""
 
     records: int
-    importing: float
-    releasing: float
+    importing: "Spent"
+    releasing: "Spent"
     peak: float
 
     @property
     def microseconds_per_record(self) -> float:
-        return (self.importing + self.releasing) * 1e6 / self.records
+        """Of the processor's time."""
+        return (self.importing.processor + self.releasing.processor) * 1e6 / self.records
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Seconds by the clock, and of the processor."""
+
+    clock: float
+    processor: float
+
+    @classmethod
+    def since(cls, begun: "Spent") -> "Spent":
+        now = cls.now()
+        return cls(now.clock - begun.clock, now.processor - begun.processor)
+
+    @classmethod
+    def now(cls) -> "Spent":
+        return cls(time.perf_counter(), time.process_time())
 
 
 def measure_scale() -> Iterator[Figure]:
@@ -49,12 +69,13 @@ def measure_scale() -> Iterator[Figure]:
     for records in SIZES:
         run = _run_apart(records)
         runs.append(run)
-        yield measured("scale_import_seconds", run.importing, sample_size=records)
-        yield measured("scale_tabulate_and_protect_seconds", run.releasing, sample_size=records)
+        yield measured("scale_import_seconds", run.importing.clock, sample_size=records)
+        yield measured("scale_tabulate_and_protect_seconds", run.releasing.clock, sample_size=records)
+        yield measured("scale_processor_microseconds_per_record", run.microseconds_per_record, sample_size=records)
         yield measured("scale_peak_memory_mib", run.peak, sample_size=records)
     growth = runs[-1].microseconds_per_record / runs[0].microseconds_per_record
     yield at_most("scale_growth_per_record", growth, bar=MOST_GROWTH, sample_size=SIZES[-1])
-    releasing = (runs[-1].releasing / SIZES[-1]) / (runs[0].releasing / SIZES[0])
+    releasing = (runs[-1].releasing.processor / SIZES[-1]) / (runs[0].releasing.processor / SIZES[0])
     yield at_most("scale_growth_of_tabulation_per_record", releasing, bar=MOST_GROWTH, sample_size=SIZES[-1])
 
 
@@ -70,11 +91,12 @@ def run_size(records: int) -> Run:
         directory = Path(name)
         template = make_template(directory, make_policy(CELLS, unit="person"))
         with template.open(directory / "city") as city:
-            importing = sum(_import(city, first, min(FILE_ROWS, records - first)) for first in _starts(records))
-            begun = time.perf_counter()
+            imports = [_import(city, first, min(FILE_ROWS, records - first)) for first in _starts(records)]
+            begun = Spent.now()
             for dimension in EPSILONS:
                 city.release(f"{MEASURE}.by_{dimension}", PERIOD)
-            releasing = time.perf_counter() - begun
+            releasing = Spent.since(begun)
+    importing = Spent(sum(each.clock for each in imports), sum(each.processor for each in imports))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return Run(records, importing, releasing, peak / KIBIBYTES_PER_MEGABYTE)
 
@@ -83,8 +105,8 @@ def _starts(records: int) -> range:
     return range(0, records, FILE_ROWS)
 
 
-def _import(city: City, first: int, count: int) -> float:
-    """The seconds that the import of one agency's file takes; making the file is not part of it."""
+def _import(city: City, first: int, count: int) -> Spent:
+    """The time that the import of one agency's file takes; making the file is not part of it."""
     random, codes = Random(first), cell_codes(CELLS)
     rows = [
         (
@@ -94,12 +116,12 @@ def _import(city: City, first: int, count: int) -> float:
         )
         for place in range(count)
     ]
-    begun = time.perf_counter()
+    begun = Spent.now()
     report = city.import_events(rows, [PERIOD], unit="person", agency=f"agency-{first // FILE_ROWS}")
-    seconds = time.perf_counter() - begun
+    spent = Spent.since(begun)
     if report["added"] != count:
         raise RuntimeError(f"expected {count} events to be added, got {report['added']}")
-    return seconds
+    return spent
 
 
 if __name__ == "__main__":
