@@ -1,50 +1,23 @@
 """What may be shown of a sum: the rules, and what everybody can already take apart. Plain functions of their arguments.
 
-A cell is shown when it passes two rules, and when every difference to what is shown already passes them too:
+A cell is shown when it passes the two rules of `dominance` (enough cities, and none that stands out), and when every
+difference to what is shown already passes them too (*differencing*):
 
-1. *few-cities*: at least `min_contributors` cities have a value in it.
-2. *dominance*: X - x1 - x2 >= p/100 * x1, where X is the sum of the noisy values, clamped at 0, and x1 and x2 are the
-   two largest: else the second could estimate the first to within p percent (the p%-rule: Hundepool et al. 2012,
-   "Statistical Disclosure Control", section 4.2.2). Where x1 is within its own 95 % margin of noise, the noise protects
-   it better than the rule, and the rule is not asked.
-3. *differencing*: the same two rules for the cities in which a new revision differs from earlier ones (`Atoms`), for
-   those in which a longer period differs from the shorter ones that are shown, and for those whose figures the hubs
-   below do not show.
+- the cities in which a new revision differs from earlier ones (`atoms`),
+- those in which a longer period differs from the shorter ones that are shown,
+- those whose figures the hubs below do not show.
 
 What a hub below shows of a cell is known to everybody. It protects nobody and needs no protection: only the rest of
 its sum, as one piece, is looked at.
 """
 
-import math
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
 
 from regional_hub.atoms import Atoms, CellAtoms, HubPart
+from regional_hub.dominance import Piece, Rule, city_pieces, find_withheld, is_dominated
 from regional_hub.rollup import Part, Share, Term, Token
 from shared_schema.trend import WITH_VALUE, AggregateBody, AggregateCell, ShownPart, Withheld
-
-_NORMAL_95: Final = 1.959963984540054
-
-
-class Rule(NamedTuple):
-    """The two numbers of the policy."""
-
-    min_contributors: int
-    p_percent: int
-
-
-class Piece(NamedTuple):
-    """What one member puts into a sum or a difference: so many cities, a noisy value, and its variance."""
-
-    cities: int
-    value: int
-    variance_milli: int
-
-    @property
-    def margin(self) -> float:
-        return _NORMAL_95 * math.sqrt(self.variance_milli / 1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +47,6 @@ class Showing:
     body: AggregateBody
     atoms: Atoms
     waits: bool
-
-
-def find_withheld(pieces: Sequence[Piece], rule: Rule) -> Withheld | None:
-    """Which of the two rules a sum of these pieces breaks; None when it may be shown."""
-    if sum(piece.cities for piece in pieces) < rule.min_contributors:
-        return "few-cities"
-    return "dominance" if is_dominated(pieces, rule.p_percent) else None
-
-
-def is_dominated(pieces: Sequence[Piece], p_percent: int) -> bool:
-    """The p%-rule: one piece stands out from its noise, and the rest behind the second one is too small to hide it."""
-    ordered = sorted(pieces, key=lambda piece: piece.value, reverse=True)
-    if not ordered or ordered[0].value <= ordered[0].margin:
-        return False
-    rest = sum(max(0, piece.value) for piece in ordered[2:])
-    return 100 * rest < p_percent * ordered[0].value
 
 
 def show(
@@ -231,9 +188,7 @@ def _find_reason(new: _CellNow, around: Surroundings) -> Withheld | None:
 def _find_unshown(new: _CellNow, rule: Rule) -> Withheld | None:
     """The rules for what the hubs below do not show: the cities of this hub, and the rest of their sums."""
     pieces = [piece for piece in map(_unshown_piece, new.hubs.values()) if piece is not None]
-    pieces += _city_pieces(
-        {token: part for token, part in new.parts.items() if token.member not in new.hubs}, sign=1
-    ).values()
+    pieces += city_pieces({token: part for token, part in new.parts.items() if token.member not in new.hubs}).values()
     if not pieces:
         return None
     reason = find_withheld(pieces, rule)
@@ -244,19 +199,6 @@ def _unshown_piece(term: Term) -> Piece | None:
     part = _hub_part(term)
     cities, value = part.cities - part.shown_cities, part.estimate - part.shown_estimate
     return Piece(max(1, abs(cities)), abs(value), term.variance_milli) if cities or value else None
-
-
-def _city_pieces(parts: Mapping[Token, Part], *, sign: int) -> dict[str, Piece]:
-    """One piece per member. A noisy value below 0 is taken as 0; of a correction the size counts."""
-    by_member: defaultdict[str, list[Part]] = defaultdict(list)
-    for part in parts.values():
-        by_member[part.token.member].append(part)
-    pieces = {}
-    for member, own in by_member.items():
-        value = sign * sum(part.value for part in own)
-        size = abs(value) if all(part.change for part in own) else max(0, value)
-        pieces[member] = Piece(max(part.token.cities for part in own), size, sum(part.variance_milli for part in own))
-    return pieces
 
 
 def _tells_apart(new: _CellNow, rule: Rule) -> bool:
@@ -274,7 +216,7 @@ def _breaks(atom: frozenset[Token], new: _CellNow, rule: Rule) -> bool:
         if part is None:
             return True  # withdrawn: its figure is erased, so nobody can say whether it stands out
         parts[token] = part
-    return find_withheld(list(_city_pieces(parts, sign=1).values()), rule) is not None
+    return find_withheld(list(city_pieces(parts).values()), rule) is not None
 
 
 def _find_heir(token: Token, new: _CellNow) -> Part | None:
@@ -304,7 +246,7 @@ def _stands(new: _CellNow, around: Surroundings) -> bool:
             return False
         parts[token] = part
     cities = {token: part for token, part in parts.items() if token.member not in new.hubs}
-    return bool(new.hubs) or not is_dominated(list(_city_pieces(cities, sign=1).values()), rule.p_percent)
+    return bool(new.hubs) or not is_dominated(list(city_pieces(cities).values()), rule.p_percent)
 
 
 # --- longer and shorter periods ------------------------------------------------------------------------------------
@@ -335,8 +277,8 @@ def _gives_away(new: _CellNow, relation: Relation, around: Surroundings) -> bool
 
 def _differences(more: set[Token], less: set[Token], known: Mapping[Token, Part]) -> list[Piece]:
     """By how much each city's figures in the longer period differ from those in the shorter ones."""
-    above = _city_pieces({token: known[token] for token in more}, sign=1)
-    below = _city_pieces({token: known[token] for token in less}, sign=1)
+    above = city_pieces({token: known[token] for token in more})
+    below = city_pieces({token: known[token] for token in less})
     pieces = []
     for member in {*above, *below}:
         one, other = above.get(member, Piece(1, 0, 0)), below.get(member, Piece(1, 0, 0))

@@ -9,18 +9,9 @@ from hypothesis import strategies as st
 
 from regional_hub.aggregate import add_up
 from regional_hub.atoms import Atoms, CellAtoms
+from regional_hub.dominance import Piece, Rule, find_withheld, is_dominated
 from regional_hub.rollup import Contribution, Token, shares_of
-from regional_hub.showing import (
-    Piece,
-    Relation,
-    Rule,
-    Showing,
-    Surroundings,
-    find_withheld,
-    is_dominated,
-    show,
-    with_shown_parts,
-)
+from regional_hub.showing import Relation, Showing, Surroundings, show, with_shown_parts
 from shared_schema.period import parse_period
 from shared_schema.trend import AggregateBody, ShownPart
 from tests.regional_hub.test_aggregate import SAXONY, TABLE, city, month
