@@ -40,9 +40,6 @@ from tests.bench.disclosure_city import (
     workshop,
 )
 from tests.bench.disclosure_inspection import CELLS, Findings, TaggedDraws, inspect
-from tests.bench.disclosure_kills import measure_kills
-from tests.bench.disclosure_messages import measure_messages
-from tests.bench.disclosure_replays import measure_replays
 from tests.bench.disclosure_short_histories import play_short_histories_here
 from tests.bench.figures import Figure, exactly, measured
 from tests.hub_simulator import HubSimulator, Lie
@@ -55,17 +52,16 @@ MEASURES = ("first_contacts", "follow_ups", "panel_discussions")
 YEAR, MONTHS = 2024, 6
 LATE_AGENCY = "school"
 SHARE_RESTORED = 0.3
+MOST_OF_THRESHOLD_CITIES = 30
+HAS_THRESHOLDS = find_spec("local_node.suppression") is not None
 
 
 def measure_histories() -> Iterator[Figure]:
-    """All of it: histories, replays, killed processes, lengths of messages."""
+    """Long histories through the verbs, then short ones on the functions below them."""
     found = _in_parallel(play_histories_here, LONG_HISTORIES)
     found.done["long_ones_through_the_verbs"] = found.histories
     found.add(_in_parallel(play_short_histories_here, SHORT_HISTORIES))
     yield from figures_of(found)
-    yield from measure_replays()
-    yield from measure_kills()
-    yield from measure_messages()
 
 
 def figures_of(found: "Findings") -> Iterator[Figure]:
@@ -139,18 +135,16 @@ class History:
     _requests: list[str] = field(default_factory=list)
     _old: tuple[bytes, int] | None = None
     _outdated: bool = False
+    _most: int = 2
 
     def play(self) -> None:
         """Some months of records, then random steps, then a last round of sync."""
+        self._choose_settings()
         self._import_months()
-        engine = self.chance.choices(
-            ("noise", "strict", "threshold"), (8, 1, 1 if find_spec("local_node.suppression") else 0)
-        )[0]
-        self._choose(engine)
         steps: dict[Callable[[], object], int] = {
             self._release: 12, self._import_again: 2, self._import_late: 2, self._correct: 3, self._preview: 1,
             self._refuse: 2, self._approve_and_sync: 4, self._back_up: 1, self._restore: 1, self._resume: 1,
-            self._hub_away: 1,
+            self._hub_away: 1, self._choose_settings: 1,
         }  # fmt: skip
         chosen = self.chance.choices(list(steps), list(steps.values()), k=STEPS)
         if self.chance.random() < SHARE_RESTORED:  # a copy that will be older than what the hubs have
@@ -173,20 +167,22 @@ class History:
         if self._outdated:
             self.draws_after_restore += len(self.draws.scales) - before
 
-    def _choose(self, engine: str) -> None:
-        """A strict city spends half; a city without noise keeps to thresholds. Both are settings."""
-        if engine == "strict":
-            self.city.restart(privacy_profile="strict")
-        elif engine == "threshold":
-            self.city.restart(protection="threshold")
-        self.done[f"{engine}_cities"] += 1
+    def _choose_settings(self) -> None:
+        """A strict city spends half; a city without noise keeps to thresholds, and has figures that reach them."""
+        engine = self.chance.choices(("noise", "strict", "threshold"), (8, 1, 2 if HAS_THRESHOLDS else 0))[0]
+        self._most = MOST_OF_THRESHOLD_CITIES if engine == "threshold" else 2
+        self.city.restart(
+            protection="threshold" if engine == "threshold" else "noise",
+            privacy_profile="strict" if engine == "strict" else "default",
+        )
+        self.done[f"{engine}_chosen"] += 1
 
-    def _rows(self, months: Sequence[str], most: int = 2) -> list[list[str]]:
+    def _rows(self, months: Sequence[str]) -> list[list[str]]:
         codes = cell_codes(CELLS)
         return [
             [f"{month}-{self.chance.randint(1, 28):02d}", *(self.chance.choice(codes) for _ in EPSILONS)]
             for month in months
-            for _ in range(self.chance.randint(0, most))
+            for _ in range(self.chance.randint(0, self._most))
         ]
 
     def _import_months(self) -> None:

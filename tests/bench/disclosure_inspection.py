@@ -21,7 +21,7 @@ from fractions import Fraction
 from shared_schema.governance import PolicyBody
 from shared_schema.period import parse_period
 from shared_schema.spending import audit_spending, months_of
-from shared_schema.trend import LaplaceMechanism, TrendBody
+from shared_schema.trend import LaplaceMechanism, ThresholdMechanism, TrendBody
 from tests.bench.disclosure_city import cell_codes
 from tests.bench.disclosure_deduction import Combination, deducible_counts
 from tests.bench.disclosure_spending import Spent, count_overspends
@@ -71,14 +71,19 @@ def inspect(bodies: Sequence[TrendBody], draws: TaggedDraws, policy: PolicyBody)
     """Judge what one city has signed, all of it."""
     found = Findings(histories=1)
     values: defaultdict[tuple[str, ...], set[int]] = defaultdict(set)
+    rounded: defaultdict[tuple[str, ...], set[object]] = defaultdict(set)
     for body in bodies:
         for cell in body.cells:
             if cell.value is not None and isinstance(body.mechanism, LaplaceMechanism):
                 values[_name_of(body, *cell.dims.values())].add(cell.value)
                 scale = draws.scales.get(round(cell.value / TAG))
                 found.weak_draws += scale is None or scale < body.mechanism.scale.to_fraction()
+            elif isinstance(body.mechanism, ThresholdMechanism):  # attacked by `disclosure_threshold`
+                rounded[_name_of(body, *cell.dims.values())].add((cell.value, cell.low, cell.high))
+                found.weak_draws += (cell.value or 0) % body.mechanism.base != 0
     figures = {(name, value) for name, several in values.items() for value in several}
     found.two_values = sum(len(several) > 1 for several in values.values())
+    found.two_values += sum(len(several) > 1 for several in rounded.values())
     uses = Counter(round(value / TAG) for _, value in figures)
     found.shared_draws = sum(times > 1 for times in uses.values())
     found.deductions = len(deducible_counts([*(_combination(*figure) for figure in figures), *_known_sums(figures)]))

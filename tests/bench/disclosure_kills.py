@@ -44,7 +44,7 @@ LONGEST_LIFE = 0.12
 """Seconds between two kills are drawn from 0 to this, so that they fall into every part of a transaction."""
 CELLS = 3
 MEASURES = ("first_contacts", "follow_ups", "panel_discussions")
-YEARS = range(2000, 2015)
+YEARS = range(1950, 2020)
 PERIODS = [
     label
     for year in YEARS
