@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 
 from regional_hub import audit, follow, log, members, trends
 from regional_hub.app import Hub
+from regional_hub.holdings import Library
 from regional_hub.orm import AlarmRow, EntryRow, EvidenceRow, MemberRow, QuarantineRow, SourceRow
 from regional_hub.publication import publish
 from regional_hub.verify_log import verify_everything
@@ -236,7 +237,7 @@ def _follow_one(hub: Hub, name: str) -> Result:
 def aggregate(hub: Hub, _params: Params) -> Result:
     """Publish every sum whose inputs have changed. Contents are read before anybody else has to wait for it."""
     trust = hub.reload_trust()
-    library = trends.Library(trust)
+    library = Library(trust)
     with hub.database.read() as session:
         if not trends.find_changed(session, trust, library):
             return {"published": 0}

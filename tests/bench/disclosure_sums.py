@@ -27,9 +27,9 @@ from shared_schema.vocabulary import SourceKind
 from tests.bench.figures import Figure, at_most, measured, within
 
 CELLS_A_TABLE = 100
-TABLES = {1: 500, 3: 400, 10: 300, 30: 250}
-"""Number of cities → tables; fewer for many cities, whose every release takes time. At least 25,000 cells each."""
-SPREAD_TABLES = 250
+TABLES = {1: 320, 3: 230, 10: 210, 30: 210}
+"""Number of cities → tables; fewer for many cities, whose every release takes time. At least 20,000 cells each."""
+SPREAD_TABLES = 210
 QUARTER, MONTH = parse_period("2026-Q3"), parse_period("2026-07")
 AREA = Area(scheme="ISO3166", version="2020", code="DE")
 GRID = tuple(f"cell{number:03d}" for number in range(CELLS_A_TABLE))
@@ -87,7 +87,7 @@ class Errors:
 
 
 def measure_sums() -> Iterator[Figure]:
-    """Yield bias, coverage and spread of hub totals; about a minute."""
+    """Yield bias, coverage and spread of hub totals; one to three minutes."""
     for cities, tables in TABLES.items():
         errors, rounded = measure_mixed(cities, tables)
         name = f"sums_{cities}_{'city' if cities == 1 else 'cities'}"
