@@ -20,19 +20,19 @@ from tests.bench.disclosure_spending import Spent, count_overspends
 from tests.factories import make_policy as make_factory_policy
 from tests.factories import make_trend
 
-FEW_RELEASES = 15
+FEW_RELEASES = 10
 MANY_CELLS = 200
 
 
 def test_the_audit_catches_noise_of_half_the_scale_through_the_real_verbs() -> None:
     weak = play_here(AuditPlan(FEW_RELEASES, MANY_CELLS, divisor=2))
-    assert (weak.inside, weak.outside) == (1500, 1500)
+    assert (weak.inside, weak.outside) == (1000, 1000)
     assert epsilon_lower_bound(weak) > 2
 
 
 def test_the_audit_of_the_program_as_it_is_stays_below_what_it_claims_and_sees_most_of_it() -> None:
     honest = play_here(AuditPlan(FEW_RELEASES, MANY_CELLS))
-    assert 1 < epsilon_lower_bound(honest) < 2.3  # 1.72 in the middle, 0.13 the standard deviation
+    assert 0.8 < epsilon_lower_bound(honest) < 2.4  # 1.59 in the middle, 0.17 the standard deviation
 
 
 def test_the_bound_of_the_audit_is_that_of_clopper_and_pearson() -> None:
