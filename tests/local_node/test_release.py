@@ -158,6 +158,7 @@ def test_figures_that_may_not_be_released_are_refused_and_cost_nothing(
     draw = CountingDraw()
     with pytest.raises((NodeError, ContractError)) as caught:
         ask_numbers(node_database, label, draw=draw, **changes)
+    assert isinstance(caught.value, NodeError | ContractError)
     assert caught.value.code == code
     assert draw.scales == []
     with node_database.read() as session:
