@@ -163,8 +163,18 @@ def _term_of_city(member: str, digest: str, body: TrendBody, place: int) -> Term
         hidden = cell.status == "Q"
         return Term(cell.status, suppressed=int(hidden), suppressed_high=(cell.high or 0) if hidden else 0)
     noise, spread = _noise_of(body.mechanism)
-    part = Part(Token(member, digest, 1), cell.value, spread, change=body.correction is not None)
-    return Term(cell.status, 1, cell.value, spread, (noise,), (part,))
+    value = cell.value + _lift(cell.value, body.mechanism)
+    part = Part(Token(member, digest, 1), value, spread, change=body.correction is not None)
+    return Term(cell.status, 1, value, spread, (noise,), (part,))
+
+
+def _lift(value: int, mechanism: Mechanism) -> int:
+    """What the least rounded figure is too low by: 10 stands for 10, 11 and 12, as 8 and 9 would be suppressed."""
+    if isinstance(mechanism, LaplaceMechanism):
+        return 0
+    reach = mechanism.base // 2
+    lowest = max(value - reach, mechanism.threshold)
+    return max(0, (lowest + value + reach + 1) // 2 - value)
 
 
 def _noise_of(mechanism: Mechanism) -> tuple[Noise, int]:

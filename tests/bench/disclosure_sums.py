@@ -5,9 +5,8 @@ refuse noise and round or suppress. Single cells are not collected (`L`), after 
 (`D`). Noise comes unseeded from the node's own source, releases go through `rollup` and `aggregate.add_up` as at a hub.
 What is compared is the truth of the cities that have a figure in the cell; the others are in neither sum.
 
-Rounded counts are spread evenly over what rounds to the same figure, as the hub supposes. The least figure is an
-exception (10 stands for 10, 11 and 12, not for 8 and 9, which are suppressed): it is too low by 1 on average, and left
-out here.
+Rounded counts are spread evenly over what rounds to the same figure, as the hub supposes; the least figure, 10, stands
+for 10, 11 and 12 alone.
 """
 
 import math
@@ -138,7 +137,7 @@ def _mixed_city(name: str, truths: list[int]) -> list[Contribution]:
     """One city's statements; adds its true counts to `truths` where it has a figure."""
     counts = [random.choice((0, 0, 1, 2, 4, 9, 17, 30)) for _ in GRID]
     if random.random() < 0.2:
-        counts = [random.choice((0, 3, 9, *range(13, 38))) for _ in GRID]
+        counts = [random.choice((0, 3, 9, *range(10, 38))) for _ in GRID]
         released = _rounded(counts)
         bodies = [released]
     else:

@@ -140,7 +140,7 @@ def test_a_hub_below_and_a_city_of_ones_own_add_up_alike() -> None:
 
 def test_a_suppressed_cell_is_counted_with_its_bound_and_never_as_zero_or_a_mid_point() -> None:
     body = total(rounded("a", 15, (0, 9), (0, 9)), rounded("b", 10, 20, (0, 12)), label="2026-Q4")
-    assert figures(body, 0) == ("A", 2, 25, 4000)
+    assert figures(body, 0) == ("A", 2, 26, 4000)  # 10 stands for 10, 11 and 12
     assert figures(body, 1) == ("A", 1, 20, 2000)
     assert (body.cells[1].suppressed, body.cells[1].suppressed_high) == (1, 9)
     assert figures(body, 2) == ("Q", 0, None, None)
@@ -206,7 +206,7 @@ def test_a_month_without_a_value_leaves_none_for_the_quarter() -> None:
 def test_a_year_is_made_of_quarters_that_were_released_or_rolled_up() -> None:
     quarters = [rounded("a", 10, 10, (0, 9), period=month(f"2026-Q{number}")) for number in (1, 2, 3)]
     body = total(*quarters, *quarter_of("a", 5, 1, 2), label="2026")
-    assert figures(body, 0) == ("A", 1, 45, 3 * 2000 + 3 * ONE)
+    assert figures(body, 0) == ("A", 1, 48, 3 * 2000 + 3 * ONE)  # three times 10, which stands for 10, 11 and 12
     assert figures(body, 2) == ("Q", 0, None, None)
     assert (body.cells[2].suppressed, body.cells[2].suppressed_high) == (1, 27 + 6)
 
