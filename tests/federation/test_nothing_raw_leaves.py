@@ -1,8 +1,9 @@
 """Nothing raw leaves: words and counts of the raw records are sought in everything that is outside the node.
 
 The records are full of canaries: words in columns that are not mapped, in an agency's name, in a draft that is never
-approved, and counts of single agencies. They are sought in every byte between node and hub, in everything the hub has
-on disk (database, write-ahead log, logs), in a copy of its database as a backup makes it, and in the node's own logs.
+approved, counts of single agencies, and an agency's file references, with their keyed hashes and the key. They are
+sought in every byte between node and hub, in everything the hub has on disk (database, write-ahead log, logs), in a
+copy of its database as a backup makes it, and in the node's own logs.
 The sum of two agencies is not a canary: noise may be zero, and that is as it should be.
 """
 
@@ -16,11 +17,13 @@ from pathlib import Path
 import pytest
 
 from deploy.demo.federation import Program
+from local_node.units import UNIT_KEY_FILE
 from tests.federation.conftest import Processes
 from tests.federation.recording_proxy import RecordingProxy
 
 WORDS = ("Kanarienvogel", "Quittenbaum", "Zwetschgenhain", "Mirabellenhof")
 COUNTS = (48291377, 51377203, 60442911)
+REFERENCES = ("Holunderstrauch-4711", "Holunderstrauch-4712")
 TABLE = "bias_incidents.by_offence"
 RETURNS = (
     'kind = "returns"\nmeasure = "bias_incidents"\ntable = "bias_incidents.by_offence"\n'
@@ -29,6 +32,7 @@ RETURNS = (
 )
 EVENTS = """kind = "events"
 measure = "first_contacts"
+unit_column = "file"
 [dimensions.phenomenon]
 column = "phenomenon"
 """
@@ -62,7 +66,11 @@ def release_and_sync(node: Program, directory: Path) -> None:
         )
         node.ask("import", file=str(file), mapping=str(directory / "returns.toml"), agency=agency, by="anna")
     events = directory / "events.csv"
-    events.write_text(f"date,phenomenon,name\n2024-01-05,RWE,{WORDS[1]}\n2024-01-09,MIX,{WORDS[1]}\n")
+    first, second = REFERENCES
+    events.write_text(
+        f"date,phenomenon,file,name\n2024-01-05,RWE,{first},{WORDS[1]}\n2024-01-09,MIX,{second},{WORDS[1]}\n"
+        f"2024-01-23,RWE,{first},{WORDS[1]}\n"
+    )
     node.ask(
         "import", file=str(events), mapping=str(directory / "events.toml"), agency="youth", by="anna",
         periods=["2024-01"],
@@ -116,28 +124,37 @@ def outside(processes: Processes, tmp_path: Path) -> dict[str, bytes]:
         copy.close()
         node.stop()
         hub.stop()
+    with sqlite3.connect(node.data / "node.db") as database:
+        hashes = [row[0] for row in database.execute("SELECT DISTINCT unit_hash FROM event_records")]
+    database.close()
     return {
         "bytes between node and hub": recorded,
         "the hub's directory": on_disk + everything_written(hub.data),
         "a backup of the hub": backup.read_bytes(),
         "the node's log": everything_written(node.data, "*.log"),
         "(inside the node)": everything_written(node.data, "node.db*"),
+        "(its hashes)": "\n".join(hashes).encode(),
+        "(its key)": (node.data / UNIT_KEY_FILE).read_bytes(),
     }
 
 
 def test_nothing_raw_leaves(outside: dict[str, bytes]) -> None:
-    inside = outside.pop("(inside the node)")
+    inside, hashes = outside.pop("(inside the node)"), outside.pop("(its hashes)").decode().splitlines()
+    key = outside.pop("(its key)").decode().strip()
     assert traces_of(str(COUNTS[0]), inside) or COUNTS[0].to_bytes(4, "big") in inside, "the canary must be in the node"
     assert traces_of(WORDS[2], inside), "the draft must be in the node"
     assert not traces_of(WORDS[0], inside), "a column that is not mapped does not even enter the node"
     assert not traces_of(WORDS[1], inside), "a column that is not mapped does not even enter the node"
+    assert len(hashes) == len(REFERENCES), "two persons must be in the node"
+    assert not any(traces_of(reference, inside) for reference in REFERENCES), "a file reference becomes a hash"
     found = {
         (place, canary): traces
         for place, haystack in outside.items()
-        for canary in (*WORDS, WORDS[3].lower(), *map(str, COUNTS))
+        for canary in (*WORDS, WORDS[3].lower(), *map(str, COUNTS), *REFERENCES, *hashes, key)
         if (traces := traces_of(canary, haystack))
     }
     assert found == {}
+    assert not any(bytes.fromhex(secret) in haystack for haystack in outside.values() for secret in (key, *hashes))
     assert b"bias_incidents.by_offence" in outside["a backup of the hub"], "something must have arrived"
 
 
