@@ -6,7 +6,7 @@ steps 6 to 9 run inside one transaction for all submissions that wait at that mo
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -24,7 +24,7 @@ from shared_schema.errors import ContractError, VerificationError
 from shared_schema.governance import PolicyBody, WithdrawalBody
 from shared_schema.keys import Member, MemberRole, MemberStatus, SigningKey
 from shared_schema.problem import ProblemCode
-from shared_schema.release_rules import check_releasable
+from shared_schema.release_rules import check_ended, check_releasable
 from shared_schema.spending import Charge
 from shared_schema.statement import (
     HUB_KINDS,
@@ -42,6 +42,8 @@ KINDS_BY_SUBMISSION = frozenset(Kind) - HUB_KINDS
 
 
 PAIRS_IN_ONE_QUERY = 64
+CLOCK_TOLERANCE = timedelta(minutes=5)
+"""As for signed reads: a city whose clock is ahead may release a month in its first minutes after it."""
 
 
 @lru_cache(maxsize=2)
@@ -92,6 +94,7 @@ def check_submission(body: bytes, trust: Trust, now: datetime) -> Submission:
     check_sender(statement, member, now)  # 4. the member speaks for itself, and may
     check_releasable(statement.statement, trust.policy)  # 5. nothing below the floor
     if isinstance(statement.statement.body, TrendBody):
+        check_ended(statement.statement.body.period, now + CLOCK_TOLERANCE)
         charges.check_head(statement.statement.body)
     return Submission(statement, member.key.keyid, trust.as_of, trust.policy)
 

@@ -4,12 +4,14 @@ The node checks before it signs, so that a coordinator is never refused for some
 hub checks again, because it trusts nobody.
 """
 
+from datetime import datetime
 from fractions import Fraction
 
 from shared_schema.content import PracticeBody
 from shared_schema.errors import ReleaseRuleError
 from shared_schema.governance import PolicyBody
 from shared_schema.laplace import variance_milli
+from shared_schema.period import Period
 from shared_schema.problem import ProblemCode
 from shared_schema.statement import Audience, Statement
 from shared_schema.trend import (
@@ -74,6 +76,15 @@ def check_trend(body: TrendBody, policy: PolicyBody) -> None:
         _check_noise(body, body.mechanism, table)
     else:
         _check_threshold(body, body.mechanism, policy)
+
+
+def check_ended(period: Period, now: datetime) -> None:
+    """Raise ReleaseRuleError for figures of a period in which records can still come in.
+
+    `now` may be as much later than the hub's clock as a city's clock may be ahead of it.
+    """
+    if period.last_day >= now.date():
+        raise ReleaseRuleError("expected a period that has ended")
 
 
 def get_table(reference: TableReference, policy: PolicyBody) -> TableDefinition:

@@ -70,7 +70,8 @@ def chained(seq: int, prev: str, **changes: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def wide(hub: RunningHub) -> RunningHub:
-    """A hub with three tables of one measure and two of two others."""
+    """A hub with three tables of one measure and two of two others, late enough for every period that is released."""
+    hub.clock.advance(days=365)
     hub.verb("policy.set", policy=WIDE.to_object() | {"version": 2})
     return hub
 

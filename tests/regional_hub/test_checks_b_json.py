@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from shared_schema.envelope import MAX_ENVELOPE_BYTES, pae, payload_type
+from shared_schema.period import parse_period
 from shared_schema.problem import ProblemCode
 from shared_schema.service.problems import MEDIA_TYPE
 from shared_schema.statement import Kind
@@ -293,6 +294,15 @@ def test_27_less_noise_than_the_floor_is_refused(resident: City, changes: dict[s
 )
 def test_27_what_the_table_does_not_allow_is_refused(resident: City, changes: dict[str, object]) -> None:
     refuse(resident, trend(resident, **changes), ProblemCode.RELEASE_RULE, 422)
+
+
+@pytest.mark.parametrize("label", ["2026-11", "2026-12", "2026-Q4", "2027-01", "9999-12"])
+def test_27_a_period_that_has_not_ended_is_refused(resident: City, label: str) -> None:
+    period = parse_period(label).to_object()
+    refuse(resident, trend(resident, period=period), ProblemCode.RELEASE_RULE, 422)
+    assert check_problem(resident.hub.post(trend(resident, period=period)), ProblemCode.RELEASE_RULE)["detail"] == (
+        "expected a period that has ended"
+    )
 
 
 @pytest.mark.parametrize("audience", ["region", "nation", "europe"])

@@ -12,6 +12,7 @@ import pytest
 from http_message_signatures import HTTPMessageSigner, algorithms
 from sqlalchemy import update
 
+from regional_hub.intake import CLOCK_TOLERANCE
 from regional_hub.orm import EvidenceRow, MemberRow
 from shared_schema.checkpoint import NoteVerifier
 from shared_schema.entry import Receipt
@@ -19,6 +20,7 @@ from shared_schema.envelope import parse_envelope, payload_type, sign_payload
 from shared_schema.feed import verify_receipt
 from shared_schema.governance import ENROLMENT_KIND
 from shared_schema.keys import SigningKey
+from shared_schema.period import parse_period
 from shared_schema.problem import ProblemCode
 from shared_schema.service.hub_api import HubRefused
 from shared_schema.service.signed_reads import COVERED, _OneKey, _Request, sign_request
@@ -578,6 +580,14 @@ def test_41_a_table_and_period_is_released_once(hub: RunningHub, city: City) -> 
     other = {"start": "2026-09-01", "end": "2026-09-30", "granularity": "month", "basis": "recorded"}
     both = [city.trend(1, 2, 3, period=other), city.trend(1, 2, 4, period=other)]
     assert details(hub.post(batch_of(both), "/v1/submissions/batch")) == [201, 422]
+
+
+def test_41_a_month_is_released_when_it_has_ended_and_a_citys_clock_may_be_ahead(hub: RunningHub, city: City) -> None:
+    november = city.trend(1, 2, 3, period=parse_period("2026-11").to_object())
+    hub.clock.now = datetime(2026, 12, 1, tzinfo=UTC) - CLOCK_TOLERANCE - timedelta(seconds=1)
+    check_problem(hub.post(november), ProblemCode.RELEASE_RULE, 422)
+    hub.clock.advance(seconds=1)
+    hub.accept(november)
 
 
 @pytest.mark.parametrize("senders", [2, 8])

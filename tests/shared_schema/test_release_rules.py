@@ -1,5 +1,6 @@
 """The floor that node and hub both apply (hostile input 27), each rule from its bad side first."""
 
+from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
 
@@ -9,8 +10,9 @@ from shared_schema import canonical
 from shared_schema.errors import ReleaseRuleError
 from shared_schema.governance import PolicyBody
 from shared_schema.laplace import variance_milli
+from shared_schema.period import parse_period
 from shared_schema.problem import ProblemCode
-from shared_schema.release_rules import check_releasable, check_trend, get_table
+from shared_schema.release_rules import check_ended, check_releasable, check_trend, get_table
 from shared_schema.statement import Kind
 from shared_schema.trend import TableDefinition, TrendBody
 from tests.shared_schema.builders import (
@@ -203,3 +205,13 @@ def test_the_node_can_ask_about_figures_before_there_is_a_statement() -> None:
     check_trend(TrendBody.from_object(TREND), POLICY)
     with pytest.raises(ReleaseRuleError):
         check_trend(TrendBody.from_object(TREND | {"cells": cells(*GRID[:2])}), POLICY)
+
+
+@pytest.mark.parametrize("label", ["2026-11", "2026-Q4", "2026", "2027-01"])
+def test_a_period_in_which_records_can_still_come_in_is_refused(label: str) -> None:
+    with pytest.raises(ReleaseRuleError, match="expected a period that has ended"):
+        check_ended(parse_period(label), datetime(2026, 11, 30, 23, 59, 59, tzinfo=UTC))
+
+
+def test_a_period_has_ended_on_the_day_after_its_last() -> None:
+    check_ended(parse_period("2026-11"), datetime(2026, 12, 1, tzinfo=UTC))
