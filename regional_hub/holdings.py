@@ -10,6 +10,7 @@ that a city has not released is there when all the shorter periods in it are.
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -19,6 +20,7 @@ from regional_hub.orm import ContentRow, EntryRow
 from regional_hub.rollup import Contribution, longer_than, parts_of
 from shared_schema.canonical import parse_strict
 from shared_schema.envelope import envelope_from_object
+from shared_schema.errors import SchemaError
 from shared_schema.keys import Member, MemberRole
 from shared_schema.period import parse_period
 from shared_schema.statement import Audience, Kind
@@ -110,12 +112,24 @@ def _held_statements(session: Session, trust: Trust) -> dict[str, _Periods]:
         if row.origin not in adds or row.subject is None:
             continue
         table, label, *correction = row.subject.split("/")
+        if not _is_period(label):
+            continue
         held = tables[table].setdefault(label, {}).setdefault(row.origin, _Held())
         if correction:
             held.corrections.append(row.digest)
         else:
             held.release, held.is_sum = row.digest, row.kind == Kind.AGGREGATE.value
     return tables
+
+
+@lru_cache(maxsize=4096)
+def _is_period(label: str) -> bool:
+    """Hubs before version 0.2 took years before 1900: one such release must not stop every sum."""
+    try:
+        parse_period(label)
+    except SchemaError:
+        return False
+    return True
 
 
 def _digests_of(member: str, label: str, periods: _Periods, stock: bool) -> list[str] | None:

@@ -12,6 +12,8 @@ from shared_schema.wire import WireModel
 
 Granularity = Literal["month", "quarter", "year"]
 _LABEL = re.compile(r"(\d{4})(?:-(?:(0[1-9]|1[0-2])|Q([1-4])))?", re.ASCII)
+FIRST_YEAR = 1900
+"""Nothing older is counted; and a label such as `0014-01` is rather a slip of the pen."""
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 
 
@@ -29,6 +31,8 @@ class Period(WireModel):
             first = date.fromisoformat(self.start)
         except ValueError:
             raise ValueError("expected the first day of a calendar period") from None
+        if first.year < FIRST_YEAR:  # or `parse_period` could not read its own label
+            raise ValueError(f"expected a year from {FIRST_YEAR} on")
         if (self.start, self.end) != _bounds(first.year, first.month, self.granularity):
             raise ValueError("expected the first and the last day of a calendar month, quarter or year")
         return self
@@ -53,7 +57,7 @@ class Period(WireModel):
 def parse_period(label: str) -> Period:
     """Read `2014-01`, `2014-Q1` or `2014`. Raises SchemaError for anything else."""
     match = _LABEL.fullmatch(label)
-    if match is None or int(match[1]) < 1900:
+    if match is None or int(match[1]) < FIRST_YEAR:
         raise SchemaError("expected a period such as 2014-01, 2014-Q1 or 2014")
     granularity: Granularity = "month" if match[2] else "quarter" if match[3] else "year"
     month = int(match[2]) if match[2] else 3 * int(match[3]) - 2 if match[3] else 1
