@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
-from local_node.orm import CorrectionRecordRow, ImportBatchRow
+from local_node.orm import CorrectionRecordRow, ImportBatchRow, LedgerRow
+from local_node.resumed import resumed_entries
 from shared_schema.period import Period
 from shared_schema.trend import TableDefinition
 
@@ -50,7 +51,12 @@ def mark_corrected(session: Session, table: TableDefinition, period: Period, led
 def add_corrections(
     session: Session, batch: ImportBatchRow, table_id: str, period: str, deltas: Mapping[str, int]
 ) -> int:
-    """Write down by how much an agency's released cells change (cell code → delta); the number of cells that do."""
+    """Write down by how much an agency's released cells change (cell code → delta); the number of cells that wait.
+
+    None waits when a correction of this period was brought back after a restore: the difference may be in that one,
+    and to release it once more would be a second release about it.
+    """
+    brought_back = _find_resumed(session, table_id, period)
     changed = [
         {
             "batch_id": batch.id,
@@ -59,10 +65,20 @@ def add_corrections(
             "period": period,
             "cell": cell,
             "delta": delta,
+            "ledger_seq": brought_back,
         }
         for cell, delta in sorted(deltas.items())
         if delta
     ]
     if changed:
         session.execute(insert(CorrectionRecordRow), changed)
-    return len(changed)
+    return 0 if brought_back is not None else len(changed)
+
+
+def _find_resumed(session: Session, table_id: str, period: str) -> int | None:
+    """The last correction of a period that was brought back."""
+    row = LedgerRow
+    found = session.scalars(
+        select(row.seq).where(row.table_id == table_id, row.period == period, row.correction > 0).order_by(row.seq)
+    )
+    return max(resumed_entries(session).intersection(found), default=None)

@@ -19,6 +19,7 @@ from local_node.errors import RecordError, TabulationError
 from local_node.imports import Import, ImportReport, Released, month_number, newest
 from local_node.orm import CollectedPeriodRow, EventRecordRow, ImportBatchRow, LedgerRow
 from local_node.records import STATUSES, EventRecord, EventsMapping, ParsedFile, ReturnRecord, Status
+from local_node.return_store import check_not_returned
 from local_node.tabulation import Collected, EventCount, count_events, lies_within, months_of
 from shared_schema import canonical
 from shared_schema.period import Period, parse_period
@@ -63,6 +64,7 @@ def store_events(
     job: Import, events: Iterable[EventRecord], parsed: ParsedFile, mapping: EventsMapping
 ) -> ImportReport:
     """Store what a file says about its periods. Raises RecordError: see `record_store.store`."""
+    check_not_returned(job, parsed.dimensions, parsed.periods)
     released = Released(job.session, LedgerRow.measure == mapping.measure)
     labels = {month: label for label in parsed.periods for month in months_of(parse_period(label))}
     fresh: defaultdict[str, list[EventRecord]] = defaultdict(list)
@@ -83,11 +85,27 @@ def store_events(
         job.session.execute(insert(EventRecordRow), rows)
     _let_others_count(job, {unit for unit, _ in freed}, released)
     corrected = sum(_write_corrections(job, change, rows) for change in changes if change.is_out)
-    late = [row["counted_in"] for row in rows if row["counted_in"] not in (None, _month(row["recorded_on"]))]
+    late, as_released = _find_late(rows, changes, released)
     replaced = sum(len(change.known) for change in changes)
     unchanged = sum(map(len, fresh.values())) - len(rows)
     batch = job.batch.id if changes else None
-    return ImportReport(batch, len(rows), replaced, unchanged, len(late), tuple(sorted(set(late))), corrected)
+    return ImportReport(
+        batch, len(rows), replaced, unchanged, len(late), tuple(sorted(set(late))), corrected, as_released
+    )
+
+
+def _find_late(rows: Sequence[dict[str, Any]], changes: Iterable[_Change], released: Released) -> tuple[list[str], int]:
+    """The later months that rows count in; and how many rows of new periods were in a release that was brought back."""
+    months = {month for change in changes if not change.is_out for month in months_of(parse_period(change.label))}
+    late, as_released = [], 0
+    for row in rows:
+        month = _month(row["recorded_on"])
+        place = row["counted_in"] or month
+        if released.is_resumed(parse_period(place)):
+            as_released += month in months
+        elif place != month:
+            late.append(place)
+    return late, as_released
 
 
 # --- what changes --------------------------------------------------------------------------------------------------
@@ -108,7 +126,7 @@ def _find_change(
     known = _find_known(job, period) if before else []
     status = mapping.status_of(label)
     if not before:
-        return _Change(label, fresh, before, known, False, released.overlaps(period), status)
+        return _Change(label, fresh, before, known, False, _is_late(period, released), status)
     was_late = any(row.late for row in collected)
     places = {row.place for row in known} if was_late else months_of(period)
     is_out = any(released.overlaps(parse_period(place)) for place in places)
@@ -122,7 +140,14 @@ def _find_change(
         if before - set(parsed.dimensions):
             raise RecordError(f"expected all dimensions that were imported before for {label}", code="dimensions")
     job.note_replaced(job.batch.measure, label)
-    return _Change(label, fresh, before, known, is_out, was_late if is_out else released.overlaps(period), status)
+    return _Change(label, fresh, before, known, is_out, was_late if is_out else _is_late(period, released), status)
+
+
+def _is_late(period: Period, released: Released) -> bool:
+    """Whether a part of it was released without what comes now: not one whose release was brought back."""
+    return any(
+        released.overlaps(month) and not released.is_resumed(month) for month in map(parse_period, months_of(period))
+    )
 
 
 def _content(events: Iterable[EventRecord]) -> Counter[tuple[date, str, str]]:
@@ -237,7 +262,7 @@ def _rows_of(job: Import, change: _Change, parsed: ParsedFile, released: Release
     job.session.flush()
     places: dict[str, str | None] = dict.fromkeys(months_of(parse_period(change.label)))
     if change.late:
-        places = {month: released.first_open_month(parse_period(month)) for month in places}
+        places = {month: released.place_of_late(parse_period(month)) for month in places}
         places |= {row.month: row.place for row in change.known if change.is_out}
     return [
         {

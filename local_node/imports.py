@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from local_node import audit
 from local_node.errors import RecordError
 from local_node.orm import ImportBatchRow, LedgerRow
+from local_node.resumed import resumed_entries
 from shared_schema.period import Period, parse_period
 from shared_schema.trend import TableDefinition
 
@@ -22,7 +23,8 @@ class ImportReport:
     """What an import did, in cells of returns or in events; `batch` is None when the file said nothing new.
 
     `late` records belong to a period that was released before: they count in the periods `late_in` (labels).
-    `corrected` is the number of released cells that a correction is now waiting for.
+    `corrected` is the number of released cells that a correction is now waiting for. `as_released` cells or events were
+    read in again after a restore: they were in what was released, and wait for nothing.
     """
 
     batch: int | None
@@ -32,6 +34,7 @@ class ImportReport:
     late: int
     late_in: tuple[str, ...] = ()
     corrected: int = 0
+    as_released: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +64,21 @@ class Import:
 
 
 class Released:
-    """The periods of a table, or of all tables of a measure, that have been released."""
+    """The periods of a table, or of all tables of a measure, that have been released.
+
+    Some of them may have been brought back after a restore (`ledger resume`). What was in them was lost with the
+    records and is read in again, and nobody can tell it from what comes late. To count it once more in a later period
+    would be a second release about it, so it belongs to those that are out.
+    """
 
     def __init__(self, session: Session, which: ColumnElement[bool]) -> None:
-        labels = session.scalars(select(LedgerRow.period).where(which, LedgerRow.correction == 0).distinct())
-        self._periods = [parse_period(label) for label in labels]
+        rows = session.execute(select(LedgerRow.period, LedgerRow.seq).where(which, LedgerRow.correction == 0)).all()
+        resumed = resumed_entries(session)
+        self._periods = [parse_period(label) for label in sorted({row.period for row in rows})]
+        self._resumed = [parse_period(label) for label in sorted({row.period for row in rows if row.seq in resumed})]
 
     def overlaps(self, period: Period) -> bool:
-        return any(each.first_day <= period.last_day and period.first_day <= each.last_day for each in self._periods)
+        return any(self._touches(each, period) for each in self._periods)
 
     def labels_around(self, label: str) -> list[str]:
         """The released periods that all of `label` lies in: its figures are part of theirs."""
@@ -90,6 +100,21 @@ class Released:
             last = max(around)
             month = date(last.year + last.month // 12, last.month % 12 + 1, 1)
         return f"{month:%Y-%m}"
+
+    def is_resumed(self, period: Period) -> bool:
+        """Whether a release of `period`, or of a part of it, was brought back after a restore."""
+        return any(self._touches(each, period) for each in self._resumed)
+
+    def place_of_late(self, period: Period) -> str | None:
+        """The month that a record of the released `period` counts in when it comes now; None is its own.
+
+        A record that may be in a release that was brought back belongs to that one.
+        """
+        if self.is_resumed(period):
+            return None
+        month = self.first_open_month(period)
+        passed = [each for each in self._resumed if f"{period.first_day:%Y-%m}" <= f"{each.first_day:%Y-%m}" < month]
+        return f"{max(each.last_day for each in passed):%Y-%m}" if passed else month
 
     @staticmethod
     def _touches(one: Period, other: Period) -> bool:

@@ -27,6 +27,7 @@ from local_node.disclosure import FIRST_FORMAT, StoredDraw, add_noise, charged_f
 from local_node.errors import LedgerError
 from local_node.orm import LedgerRow
 from local_node.protection import Protection
+from local_node.resumed import TAKEN_OVER, resumed_entries
 from local_node.tabulation import FrequencyTable
 from shared_schema import canonical
 from shared_schema.errors import ContractError
@@ -231,9 +232,11 @@ def verify_chain(session: Session) -> int:
 
     Raises LedgerError naming the first entry that does not follow from the one before it.
     """
-    count, prev_hash = 0, FIRST_PREV_HASH
+    count, prev_hash, resumed = 0, FIRST_PREV_HASH, resumed_entries(session)
     for row in session.scalars(select(LedgerRow).order_by(LedgerRow.seq).execution_options(yield_per=500)):
-        if (row.seq, row.prev_hash) != (count + 1, prev_hash) or not _has_its_hash(row):
+        may_be_taken_over = row.format != TAKEN_OVER or row.seq in resumed  # the audit log says so, not the row
+        follows = (row.seq, row.prev_hash) == (count + 1, prev_hash)
+        if not (follows and may_be_taken_over and _has_its_hash(row)):
             raise LedgerError(f"expected an unbroken ledger, got a break at entry {count + 1}", code="ledger-broken")
         count, prev_hash = row.seq, row.entry_hash
     return count
@@ -291,7 +294,7 @@ def _has_its_hash(row: LedgerRow) -> bool:
 
 
 def _hash(row: LedgerRow) -> str:
-    if row.format == 0:  # taken over from a signed statement after a restore (ledger_resume)
+    if row.format == TAKEN_OVER:
         return row.entry_hash
     if row.format == FIRST_FORMAT:
         return _first_hash(row)

@@ -19,10 +19,10 @@ from typing import Final
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from local_node import audit
 from local_node.audit import FIRST_PREV_HASH
 from local_node.errors import LedgerError
 from local_node.orm import CorrectionRecordRow, InboxRow, LedgerRow
+from local_node.resumed import LOST, TAKEN_OVER, note_resumed
 from shared_schema import canonical
 from shared_schema.envelope import parse_envelope, verify_envelope
 from shared_schema.governance import PolicyBody
@@ -33,10 +33,6 @@ from shared_schema.trend import LaplaceMechanism, TableDefinition, TrendBody
 from shared_schema.vocabulary import SourceKind
 
 FOLLOWS: Final = 2
-TAKEN_OVER: Final = 0
-"""`LedgerRow.format` of an entry whose hash was taken over from a signed statement: it cannot be computed here."""
-LOST: Final = "lost"
-"""The table and the measure of an entry that is known by its place alone."""
 LOST_PERIOD: Final = "1900"
 UNKNOWN: Final = "0" * 64
 MAX_LOST: Final = 10_000
@@ -91,6 +87,7 @@ def resume(
     """
     last = session.execute(select(LedgerRow.seq, LedgerRow.entry_hash).order_by(LedgerRow.seq.desc()).limit(1)).first()
     seq, head = (0, FIRST_PREV_HASH) if last is None else (last.seq, last.entry_hash)
+    first = seq + 1
     _check_same(session, releases, seq)
     restored = lost = 0
     for release in releases:
@@ -113,7 +110,7 @@ def resume(
         session.flush()
         lost += len(rest)
     if restored or lost:
-        audit.append(session, "local-node", "ledger.resumed", f"restored-{restored}/lost-{lost}", now)
+        note_resumed(session, first, first + restored + lost - 1, restored=restored, lost=lost, now=now)
     return Resumed(restored, lost)
 
 

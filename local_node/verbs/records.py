@@ -73,6 +73,7 @@ def import_records(node: Node, params: Params) -> Result:
         "late": report.late,
         "late_in": list(report.late_in),
         "corrected": report.corrected,
+        "as_released": report.as_released,
         "wrong": len(parsed.errors),
         "errors": [
             {"line": error.line, "column": error.column, "message": error.message}

@@ -12,8 +12,9 @@ from local_node.imports import ImportReport
 from local_node.ledger import charge_and_draw
 from local_node.orm import EventRecordRow, ImportBatchRow, ReturnRecordRow
 from local_node.people import PersonError
-from local_node.record_store import reports_for, returns_for, store
+from local_node.record_store import reports_for, store
 from local_node.records import EventsMapping, ReturnsMapping, parse_csv
+from local_node.return_store import returns_for
 from local_node.tabulation import FrequencyTable, tabulate
 from shared_schema.period import parse_period
 from shared_schema.service.database import Database

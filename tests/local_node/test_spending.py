@@ -283,3 +283,79 @@ def test_a_lying_feed_resumes_nothing(restored: Node, hub: HubSimulator) -> None
     with pytest.raises(VerbError):
         resume(restored)
     assert entries(restored) == before
+
+
+# --- and the records, from the agencies' files -----------------------------------------------------------------------
+
+
+def bring(node: Node, tmp_path: Path, name: str, rows: str, **params: object) -> dict[str, Any]:
+    """Import a file with more rows."""
+    (tmp_path / name).write_text(f"month,assault,arson\n{rows}")
+    files = {"file": str(tmp_path / name), "mapping": str(tmp_path / "mapping.toml")}
+    return verbs.run(node, "import", files | {"agency": "youth-office", "by": "anna"} | params)
+
+
+def test_figures_that_are_read_in_again_after_a_resume_are_in_no_second_release(
+    city: Node, open_copy: Opener, tmp_path: Path
+) -> None:
+    city.close()
+    shutil.copytree(city.data_dir, tmp_path / "copy")
+    later = open_copy(city.data_dir)
+    bring(later, tmp_path, "june.csv", "2026-06,6,3\n2026-07,7,2\n")
+    release(later, "2026-06")
+    later.close()
+    copy = open_copy(tmp_path / "copy")
+    resume(copy)
+    again = bring(copy, tmp_path, "june.csv", "2026-06,6,3\n2026-07,7,2\n")
+    assert (again["added"], again["late"], again["as_released"]) == (4, 0, 2)
+    with pytest.raises(VerbError) as caught:  # from now on it is like any other released figure
+        bring(copy, tmp_path, "june.csv", "2026-06,5,3\n")
+    assert caught.value.code == "already-released"
+
+
+def test_a_late_figure_that_is_read_in_again_stays_in_the_release_that_may_hold_it(
+    city: Node, open_copy: Opener, tmp_path: Path
+) -> None:
+    bring(city, tmp_path, "figures.csv", "2026-06,6,3\n2026-07,2,\n")
+    release(city, "2026-06", "2026-07")
+    city.close()
+    shutil.copytree(city.data_dir, tmp_path / "copy")
+    later = open_copy(city.data_dir)
+    assert bring(later, tmp_path, "late.csv", "2026-07,2,4\n")["late_in"] == ["2026-08"]
+    bring(later, tmp_path, "august.csv", "2026-08,1,1\n")
+    release(later, "2026-08")
+    later.close()
+    copy = open_copy(tmp_path / "copy")
+    resume(copy)
+    again = bring(copy, tmp_path, "late.csv", "2026-07,2,4\n")
+    assert (again["late"], again["as_released"]) == (0, 1)
+
+
+def test_a_correction_that_was_brought_back_is_not_released_once_more(
+    city: Node, open_copy: Opener, tmp_path: Path
+) -> None:
+    release(city, "2026-01")
+    city.close()
+    shutil.copytree(city.data_dir, tmp_path / "copy")
+    later = open_copy(city.data_dir)
+    bring(later, tmp_path, "right.csv", "2026-01,3,8\n", correction=True)
+    params = {"table": TABLE, "period": "2026-01", "correction": True, "by": "anna"}
+    shown = verbs.run(later, "release.numbers", params)
+    verbs.run(later, "release.approve", {"request": shown["request"], "by": "ben", "accept": {}})
+    assert verbs.run(later, "sync", {})["pushed"] == 1
+    later.close()
+    copy = open_copy(tmp_path / "copy")
+    resume(copy)
+    assert bring(copy, tmp_path, "right.csv", "2026-01,3,8\n", correction=True)["corrected"] == 0
+    again = verbs.run(copy, "release.numbers", params)
+    assert (again["body"]["cells"], len(entries(copy))) == (shown["body"]["cells"], 2)  # the one draw, replayed
+
+
+def test_an_entry_that_only_says_that_it_was_brought_back_breaks_the_ledger(city: Node) -> None:
+    release(city, "2026-01")
+    with city.database.write() as session:
+        session.execute(text("DROP TRIGGER ledger_no_update"))
+        session.execute(text("UPDATE ledger SET format = 0, epsilon_milli = 1"))
+    with pytest.raises(VerbError) as caught:
+        verbs.run(city, "ledger.verify", {})
+    assert caught.value.code == "ledger-broken"

@@ -1,0 +1,39 @@
+"""What `ledger resume` has brought back after a restore: the entries of the ledger that were not made here.
+
+The audit log says which they are, so a row of the ledger cannot claim it of itself. Two others have to know: `ledger`,
+because the hash of such an entry may be one that was taken over; and `imports`, because a file that is read in again
+was in those releases already.
+
+    note_resumed(session, 4, 9, restored=5, lost=1, now=now)
+    resumed_entries(session)                                    {4, 5, 6, 7, 8, 9}
+"""
+
+import re
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from local_node import audit
+from local_node.orm import AuditRow
+
+ACTION: Final = "ledger.resumed"
+PROGRAM: Final = "local-node"
+LOST: Final = "lost"
+"""The table and the measure of an entry that is known by its place alone."""
+TAKEN_OVER: Final = 0
+"""`LedgerRow.format` of an entry whose hash was taken over from a signed statement: it cannot be computed here."""
+_SUBJECT: Final = re.compile(r"entries-([0-9]{1,9})-([0-9]{1,9})/restored-[0-9]+/lost-[0-9]+", re.ASCII)
+
+
+def note_resumed(session: Session, first: int, last: int, *, restored: int, lost: int, now: datetime) -> None:
+    """Tell the audit log that the entries `first` to `last` were brought back."""
+    audit.append(session, PROGRAM, ACTION, f"entries-{first}-{last}/restored-{restored}/lost-{lost}", now)
+
+
+def resumed_entries(session: Session) -> frozenset[int]:
+    """The numbers of all entries that were ever brought back."""
+    subjects = session.scalars(select(AuditRow.subject).where(AuditRow.action == ACTION))
+    found = (match for subject in subjects if (match := _SUBJECT.fullmatch(subject)))
+    return frozenset(seq for match in found for seq in range(int(match[1]), int(match[2]) + 1))

@@ -1,0 +1,144 @@
+"""Ways to get one record into two releases: each of them is refused, or ends with the record in one."""
+
+import pytest
+
+from local_node.corrections import pending_corrections
+from local_node.errors import RecordError
+from local_node.imports import ImportReport
+from local_node.ledger import charge_and_draw
+from local_node.record_store import reports_for, store
+from local_node.records import EventsMapping, ReturnsMapping, parse_csv
+from local_node.tabulation import FrequencyTable, tabulate
+from shared_schema.period import parse_period
+from shared_schema.service.database import Database
+from tests.factories import (
+    COORDINATOR,
+    NOW,
+    TODAY,
+    add_people,
+    make_events_mapping,
+    make_policy,
+    make_returns_file,
+    make_returns_mapping,
+    make_table,
+    no_noise,
+)
+
+TABLE = make_table()
+POLICY = make_policy()
+RETURNS = make_returns_mapping()
+
+
+@pytest.fixture(autouse=True)
+def people(request: pytest.FixtureRequest) -> None:
+    if "node_database" in request.fixturenames:
+        with request.getfixturevalue("node_database").write() as session:
+            add_people(session)
+
+
+def put(
+    database: Database,
+    data: bytes,
+    mapping: ReturnsMapping | EventsMapping = RETURNS,
+    *periods: str,
+    correction: bool = False,
+) -> ImportReport:
+    parsed = parse_csv(data, mapping, agency="police", today=TODAY, periods=periods)
+    with database.write() as session:
+        return store(
+            session,
+            parsed,
+            mapping,
+            agency="police",
+            file_digest="ab" * 32,
+            person=COORDINATOR,
+            correction=correction,
+            tables=POLICY.tables,
+            unit="record",
+            now=NOW,
+        )
+
+
+def counted(database: Database, label: str) -> FrequencyTable:
+    period = parse_period(label)
+    with database.read() as session:
+        return tabulate(reports_for(session, TABLE, period), TABLE, period, 1)
+
+
+def values(database: Database, label: str) -> list[int | None]:
+    return [cell.count for cell in counted(database, label).cells]
+
+
+def release(database: Database, label: str) -> None:
+    table = counted(database, label)
+    with database.write() as session:
+        charge_and_draw(session, table, epsilon_milli=1000, policy=POLICY, draw=no_noise, now=NOW)
+
+
+def pending(database: Database, label: str = "2026-01") -> dict[str, int]:
+    with database.read() as session:
+        return pending_corrections(session, TABLE, parse_period(label))
+
+
+# --- returns -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first, second", [("m2026_02", "m2026_Q1"), ("m2026_Q1", "m2026_02")])
+def test_a_return_of_a_period_within_another_one_is_refused(node_database: Database, first: str, second: str) -> None:
+    put(node_database, make_returns_file(**{first: [1] * 6}))
+    release(node_database, first[1:].replace("_", "-"))
+    with pytest.raises(RecordError, match=r"expected the period .* as it was imported before") as caught:
+        put(node_database, make_returns_file(**{second: [1] * 6}))
+    assert caught.value.code == "periods"
+    put(node_database, make_returns_file(m2026_04=[2] * 6))
+    assert values(node_database, "2026-04") == [2] * 6
+
+
+def test_one_file_with_a_quarter_and_its_month_is_refused(node_database: Database) -> None:
+    with pytest.raises(RecordError, match="as it was imported before"):
+        put(node_database, make_returns_file(m2026_01=[1] * 6, m2026_Q1=[1] * 6))
+
+
+def test_months_that_were_blanked_make_room_for_their_quarter(node_database: Database) -> None:
+    put(node_database, make_returns_file(m2026_01=[1] * 6))
+    put(node_database, make_returns_file(m2026_01=[None] * 6))
+    put(node_database, make_returns_file(m2026_Q1=[4] * 6))
+    assert values(node_database, "2026-Q1") == [4] * 6
+
+
+def test_a_figure_that_a_correction_took_back_does_not_come_late(node_database: Database) -> None:
+    put(node_database, make_returns_file(m2026_01=[3] * 6, m2026_02=[0] * 6))
+    release(node_database, "2026-01")
+    put(node_database, make_returns_file(m2026_01=[None, 3, 3, 3, 3, 3]), correction=True)
+    with pytest.raises(RecordError, match="--correction"):
+        put(node_database, make_returns_file(m2026_01=[3] * 6))
+    report = put(node_database, make_returns_file(m2026_01=[3] * 6), correction=True)
+    assert (report.late, report.corrected) == (0, 1)
+    assert pending(node_database) == {"assault": 0}
+    assert values(node_database, "2026-02") == [0] * 6
+
+
+# --- returns beside events -----------------------------------------------------------------------------------------
+
+
+def test_a_return_of_what_was_imported_as_events_is_refused(node_database: Database) -> None:
+    put(node_database, b"date,offence\n2026-01-05,arson\n", make_events_mapping(), "2026-01")
+    release(node_database, "2026-01")
+    with pytest.raises(RecordError, match="as events") as caught:
+        put(node_database, make_returns_file(m2026_01=[0, 1, 0, 0, 0, 0]))
+    assert caught.value.code == "reported-twice"
+
+
+def test_events_of_what_was_imported_as_a_return_are_refused(node_database: Database) -> None:
+    put(node_database, make_returns_file(m2026_01=[0, 1, 0, 0, 0, 0]))
+    release(node_database, "2026-01")
+    with pytest.raises(RecordError, match="as a return") as caught:
+        put(node_database, b"date,offence\n2026-01-05,arson\n", make_events_mapping(), "2026-01")
+    assert caught.value.code == "reported-twice"
+
+
+def test_events_by_another_dimension_may_stand_beside_a_return(node_database: Database) -> None:
+    put(node_database, make_returns_file(m2026_01=[0, 1, 0, 0, 0, 0]))
+    weekday = make_events_mapping(dimensions={"weekday": {"column": "weekday"}})
+    put(node_database, b"date,weekday\n2026-01-05,mon\n", weekday, "2026-01")
+    assert values(node_database, "2026-01") == [0, 1, 0, 0, 0, 0]
