@@ -17,7 +17,7 @@ def verify_spend(
     file: Annotated[
         Path | None, typer.Argument(help="Signed releases of a city, one a line. Without: this node's own.")
     ] = None,
-    policy: Annotated[Path | None, typer.Option(help="The hub's policy: canonical JSON, or its envelope.")] = None,
+    policy: Annotated[Path | None, typer.Option(help="What the hub's `policy show` prints, or its envelope.")] = None,
     key: Annotated[str | None, typer.Option(help="The city's public key in base64, or its fingerprint.")] = None,
     data: DataDir = HERE,
     as_json: AsJson = False,

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from local_node.errors import NodeError
+from shared_schema.canonical import parse_strict
 from shared_schema.envelope import Envelope, envelope_from_object, parse_envelope, verify_envelope
 from shared_schema.errors import ContractError, ReleaseRuleError
 from shared_schema.governance import PolicyBody
@@ -115,7 +116,9 @@ def _parse_key(text: Any) -> PublicKey | None:
 
 
 def read_policy(data: bytes) -> PolicyBody:
-    """A policy from its canonical JSON, or from the envelope of a hub. Raises SpendFileError.
+    """A policy from its JSON, as `regional-hub policy show` prints it, or from the envelope of a hub.
+
+    Raises SpendFileError.
 
     Whoever checks has got the policy from somebody: its signature proves nothing without the hub's key, so compare
     the policy's fingerprint instead.
@@ -125,12 +128,12 @@ def read_policy(data: bytes) -> PolicyBody:
         try:
             envelope = parse_envelope(data)
         except ContractError:
-            return PolicyBody.from_bytes(data)
+            return PolicyBody.from_object(parse_strict(data))
         return PolicyBody.from_object(json.loads(envelope.payload)["body"])
     except ContractError as error:
         raise SpendFileError(f"policy: {error.message}") from None
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise SpendFileError("policy: expected a policy in canonical JSON, or a hub's envelope with one") from None
+        raise SpendFileError("policy: expected a policy in JSON, or a hub's envelope with one") from None
 
 
 def check_releases(releases: SignedReleases, policy: PolicyBody) -> SpendAudit:

@@ -99,6 +99,11 @@ def test_a_policy_that_is_none_is_refused(data: bytes) -> None:
         read_policy(data)
 
 
+def test_a_policy_is_read_as_the_hub_prints_it() -> None:
+    printed = json.dumps(builders.POLICY.to_object(), indent=1).encode()
+    assert read_policy(printed) == builders.POLICY
+
+
 # --- what does not hold --------------------------------------------------------------------------------------------
 
 
