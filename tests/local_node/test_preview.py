@@ -1,5 +1,8 @@
 """The preview, correction and refusal of figures: through the rules, the verbs and the command line."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +121,45 @@ def test_on_the_command_line_a_wrong_request_is_one_line_and_exit_code_two(city:
     (data / "node.toml").write_text((data / "node.toml").read_text() + 'protection = "threshold"\n')
     assert "quarter" in refusal("release", "request", TABLE, "2026-09", "--by", "anna", data=data)
     assert state_of(city) == before
+
+
+FILES = {
+    "negative.csv": ("2026-11,-1,0", "line 2, column assault"),
+    "future.csv": ("2999-01,1,0", "line 2, column month"),
+}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("release", "request", "no.such_table", "2026-09"), "expected a table of the hub's policy"),
+        (("release", "request", TABLE, "2026-09", "--epsilon-milli", "1001"), "1000"),
+        (("release", "request", TABLE, "2999-01"), "expected a period that has ended"),
+        (("release", "request", TABLE, "2026-10"), "r1 is requested"),
+        *((("import", name), words) for name, (_, words) in FILES.items()),
+    ],
+    ids=["table", "epsilon", "future", "second", "import-negative", "import-future"],
+)
+def test_the_real_program_refuses_bad_input_in_one_line_and_leaves_the_budget_alone(
+    city: Node, tmp_path: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    request(city, period="2026-10")
+    before = [*state_of(city), look(city)["cost"]]
+    city.close()
+    for name, (row, _) in FILES.items():
+        (tmp_path / name).write_text(f"month,assault,arson\n{row}\n")
+    more = ("--mapping", "mapping.toml", "--agency", "youth-office") if arguments[0] == "import" else ()
+    done = subprocess.run(
+        [sys.executable, "-m", "local_node", *arguments, *more, "--by", "anna", "--data", str(city.data_dir)],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith("local-node: ") and words in done.stderr
+    assert [*state_of(city), look(city)["cost"]] == before
 
 
 @pytest.mark.parametrize("epsilon_milli", ["1000", 1.5, True])
