@@ -50,11 +50,10 @@ from as many neighbours."""
 LEAST_DIFFERENCES: Final = 6
 """From fewer no dispersion is estimated: its own error would be larger than what it says."""
 _LAPLACE_KURTOSIS: Final = 3.0
-_EFFICIENCY: Final = 1 / 3
-"""Degrees of freedom of a squared successive difference: 2/3, because they overlap (von Neumann), times 1/2, because a
-series that clusters has long tails itself: an excess kurtosis of 2 halves what its variance is known by. Measured on
-shuffled monthly series of 2010-2020 (FBI) and 2014-2017 (arvig): 7 % false arrows in the worst series with 2/3, 5 %
-with 1/3."""
+_EFFICIENCY: Final = 2 / 3
+"""Degrees of freedom of a squared successive difference: 2/3, because they overlap (von Neumann)."""
+_ABOVE: Final = 2 * CONFIDENCE - 1
+"""`stands_out` asks one way only: an interval of this confidence leaves out 5 in 100 above it."""
 
 Direction = Literal["up", "down", "none"]
 Obstacle = Literal["no-figure", "other-table", "other-source", "other-cities", "break", "definition", "short-series"]
@@ -126,11 +125,11 @@ def _change_at(series: Sequence[Measured | None], place: int, confidence: float,
     return change_between(newer, older, confidence=confidence, dispersion=dispersion)
 
 
-def stands_out(series: Sequence[Measured | None], *, confidence: float = CONFIDENCE) -> tuple[bool, ...]:
+def stands_out(series: Sequence[Measured | None], *, confidence: float = _ABOVE) -> tuple[bool, ...]:
     """For every period of a series, oldest first: whether it is above the mean of the twelve before it, beyond chance.
 
-    The first twelve never are, nor is one with a gap (None) among the twelve. The confidence is that of the interval,
-    so on unchanged figures half of what is left over is marked: 2.5 in 100.
+    The first twelve never are, nor is one with a gap (None) among the twelve. The confidence is that of a two-sided
+    interval, so on unchanged figures half of what is left over is marked: at most 5 in 100.
     """
     return tuple(_stands_out(series[max(0, place - PERIODS_BEFORE) : place], this, confidence)
                  for place, this in enumerate(series))  # fmt: skip

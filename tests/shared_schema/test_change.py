@@ -175,7 +175,7 @@ def test_a_series_that_stands_still_has_no_dispersion_and_a_trend_does_not_blow_
     assert dispersion_of(exact(*[5] * 6)) is None
     dispersion = dispersion_of(exact(*[5] * 7))
     assert dispersion is not None
-    assert (dispersion.factor, round(dispersion.freedom, 9)) == (0.0, 2.0)
+    assert (dispersion.factor, round(dispersion.freedom, 9)) == (0.0, 4.0)
     trend = dispersion_of(exact(*range(100, 230, 10)))
     assert trend is not None
     assert trend.factor <= 1.0
