@@ -67,22 +67,37 @@ def free_units(session: Session, measure: str, units: Collection[Unit]) -> None:
 
 def find_waiting(session: Session, measure: str, hashes: Collection[str]) -> list[tuple[int, str, str]]:
     """(id, hash, month label) of the records of these persons that do not count, the earliest first."""
+    return _find_records(session, measure, hashes, counts=False)
+
+
+def find_counting(session: Session, measure: str, hashes: Collection[str]) -> list[tuple[int, str, str]]:
+    """The same of the records that do."""
+    return _find_records(session, measure, hashes, counts=True)
+
+
+def _find_records(
+    session: Session, measure: str, hashes: Collection[str], *, counts: bool
+) -> list[tuple[int, str, str]]:
     place = counted_month()
     found: list[tuple[int, str, str]] = []
     for chunk in _chunks(sorted(hashes)):
         rows = session.execute(
             select(EventRecordRow.id, EventRecordRow.unit_hash, place, EventRecordRow.recorded_on)
-            .where(EventRecordRow.measure == measure, ~EventRecordRow.counts, EventRecordRow.unit_hash.in_(chunk))
+            .where(
+                EventRecordRow.measure == measure,
+                EventRecordRow.counts.is_(counts),
+                EventRecordRow.unit_hash.in_(chunk),
+            )
             .order_by(place, EventRecordRow.recorded_on, EventRecordRow.dims)
         )
         found += [(number, unit or "", month) for number, unit, month, _ in rows]
     return found
 
 
-def let_count(session: Session, ids: Sequence[int]) -> None:
-    """Records that did not count do from now on."""
+def let_count(session: Session, ids: Sequence[int], *, counts: bool = True) -> None:
+    """These records count from now on, or no more."""
     for chunk in _chunks(ids):
-        session.execute(update(EventRecordRow).where(EventRecordRow.id.in_(chunk)).values(counts=True))
+        session.execute(update(EventRecordRow).where(EventRecordRow.id.in_(chunk)).values(counts=counts))
 
 
 def has_uncounted(session: Session, measure: str, which: ColumnElement[bool]) -> bool:

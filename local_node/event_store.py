@@ -58,6 +58,7 @@ class _Change:
     is_out: bool
     late: bool
     status: Status
+    is_outdated: bool = False
 
 
 def store_events(
@@ -80,11 +81,14 @@ def store_events(
         (row for change in changes for row in _rows_of(job, change, parsed, released)),
         key=lambda row: (row["recorded_on"], row["unit_hash"] or "", row["dims"]),
     )
+    _let_released_count(job, rows, released)
     _count_persons(job, rows, {unit for change in changes if change.is_out for unit in _units_of(change)})
     if rows:
         job.session.execute(insert(EventRecordRow), rows)
     _let_others_count(job, {unit for unit, _ in freed}, released)
-    corrected = sum(_write_corrections(job, change, rows) for change in changes if change.is_out)
+    corrected = sum(
+        _write_corrections(job, change, rows) for change in changes if change.is_out and not change.is_outdated
+    )
     late, as_released = _find_late(rows, changes, released)
     replaced = sum(len(change.known) for change in changes)
     unchanged = sum(map(len, fresh.values())) - len(rows)
@@ -96,7 +100,8 @@ def store_events(
 
 def _find_late(rows: Sequence[dict[str, Any]], changes: Iterable[_Change], released: Released) -> tuple[list[str], int]:
     """The later months that rows count in; and how many rows of new periods were in a release that was brought back."""
-    months = {month for change in changes if not change.is_out for month in months_of(parse_period(change.label))}
+    new = [change for change in changes if change.is_outdated or not change.is_out]
+    months = {month for change in new for month in months_of(parse_period(change.label))}
     late, as_released = [], 0
     for row in rows:
         month = _month(row["recorded_on"])
@@ -135,12 +140,19 @@ def _find_change(
     )
     if is_same and (is_out or (all(row.status == status for row in collected) and _is_counted(job, known))):
         return None
-    if is_out:
+    is_outdated = is_out and any(
+        released.is_outdated(row.batch_id, parse_period(place)) for row in collected for place in places
+    )
+    if is_outdated:
+        for row in collected:
+            row.batch_id = job.batch.id
+    elif is_out:
         job.check_may_change(label)
-        if before - set(parsed.dimensions):
-            raise RecordError(f"expected all dimensions that were imported before for {label}", code="dimensions")
+    if is_out and before - set(parsed.dimensions):
+        raise RecordError(f"expected all dimensions that were imported before for {label}", code="dimensions")
     job.note_replaced(job.batch.measure, label)
-    return _Change(label, fresh, before, known, is_out, was_late if is_out else _is_late(period, released), status)
+    late = was_late if is_out else _is_late(period, released)
+    return _Change(label, fresh, before, known, is_out, late, status, is_outdated)
 
 
 def _is_late(period: Period, released: Released) -> bool:
@@ -277,6 +289,24 @@ def _rows_of(job: Import, change: _Change, parsed: ParsedFile, released: Release
         }
         for event in change.fresh
     ]
+
+
+def _let_released_count(job: Import, rows: Sequence[dict[str, Any]], released: Released) -> None:
+    """A person in a release that was brought back counts there, and not elsewhere where nothing is out."""
+    if job.unit == "record":
+        return
+    hashes = {
+        row["unit_hash"]
+        for row in rows
+        if row["unit_hash"] and released.is_resumed(parse_period(row["counted_in"] or _month(row["recorded_on"])))
+    }
+    counting = [
+        (number, (unit, month_number(place)))
+        for number, unit, place in counted_units.find_counting(job.session, job.batch.measure, hashes)
+        if not released.overlaps(parse_period(place))
+    ]
+    counted_units.let_count(job.session, [number for number, _ in counting], counts=False)
+    counted_units.free_units(job.session, job.batch.measure, {unit for _, unit in counting})
 
 
 def _count_persons(job: Import, rows: Sequence[dict[str, Any]], kept: Set[counted_units.Unit]) -> None:

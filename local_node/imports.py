@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from local_node import audit
 from local_node.errors import RecordError
 from local_node.orm import ImportBatchRow, LedgerRow
-from local_node.resumed import resumed_entries
+from local_node.resumed import last_batch_before, resumed_entries
 from shared_schema.period import Period, parse_period
 from shared_schema.trend import TableDefinition
 
@@ -75,6 +75,7 @@ class Released:
         rows = session.execute(select(LedgerRow.period, LedgerRow.seq).where(which, LedgerRow.correction == 0)).all()
         resumed = resumed_entries(session)
         self._periods = [parse_period(label) for label in sorted({row.period for row in rows})]
+        self._last_batch_before = last_batch_before(session)
         self._resumed = [parse_period(label) for label in sorted({row.period for row in rows if row.seq in resumed})]
 
     def overlaps(self, period: Period) -> bool:
@@ -104,6 +105,13 @@ class Released:
     def is_resumed(self, period: Period) -> bool:
         """Whether a release of `period`, or of a part of it, was brought back after a restore."""
         return any(self._touches(each, period) for each in self._resumed)
+
+    def is_outdated(self, batch_id: int, period: Period) -> bool:
+        """Whether what an import said of `period` may be older than the release that was brought back.
+
+        By how much a newer figure differs from what was released is then unknown: there is nothing to correct.
+        """
+        return batch_id <= self._last_batch_before and self.is_resumed(period)
 
     def place_of_late(self, period: Period) -> str | None:
         """The month that a record of the released `period` counts in when it comes now; None is its own.

@@ -12,11 +12,11 @@ import re
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from local_node import audit
-from local_node.orm import AuditRow
+from local_node.orm import AuditRow, ImportBatchRow
 
 ACTION: Final = "ledger.resumed"
 PROGRAM: Final = "local-node"
@@ -24,16 +24,29 @@ LOST: Final = "lost"
 """The table and the measure of an entry that is known by its place alone."""
 TAKEN_OVER: Final = 0
 """`LedgerRow.format` of an entry whose hash was taken over from a signed statement: it cannot be computed here."""
-_SUBJECT: Final = re.compile(r"entries-([0-9]{1,9})-([0-9]{1,9})/restored-[0-9]+/lost-[0-9]+", re.ASCII)
+_SUBJECT: Final = re.compile(r"entries-([0-9]{1,9})-([0-9]{1,9})/restored-[0-9]+/lost-[0-9]+/batch-([0-9]+)", re.ASCII)
 
 
 def note_resumed(session: Session, first: int, last: int, *, restored: int, lost: int, now: datetime) -> None:
-    """Tell the audit log that the entries `first` to `last` were brought back."""
-    audit.append(session, PROGRAM, ACTION, f"entries-{first}-{last}/restored-{restored}/lost-{lost}", now)
+    """Tell the audit log which entries were brought back, and what had been imported until then."""
+    batch = session.scalar(select(func.max(ImportBatchRow.id))) or 0
+    subject = f"entries-{first}-{last}/restored-{restored}/lost-{lost}/batch-{batch}"
+    audit.append(session, PROGRAM, ACTION, subject, now)
 
 
 def resumed_entries(session: Session) -> frozenset[int]:
     """The numbers of all entries that were ever brought back."""
+    return frozenset(seq for match in _find_notes(session) for seq in range(int(match[1]), int(match[2]) + 1))
+
+
+def last_batch_before(session: Session) -> int:
+    """The newest import that the last old copy brought along; 0 when there was none.
+
+    What it says about a period that was brought back may be older than what was released.
+    """
+    return max((int(match[3]) for match in _find_notes(session)), default=0)
+
+
+def _find_notes(session: Session) -> list[re.Match[str]]:
     subjects = session.scalars(select(AuditRow.subject).where(AuditRow.action == ACTION))
-    found = (match for subject in subjects if (match := _SUBJECT.fullmatch(subject)))
-    return frozenset(seq for match in found for seq in range(int(match[1]), int(match[2]) + 1))
+    return [match for subject in subjects if (match := _SUBJECT.fullmatch(subject))]

@@ -69,6 +69,8 @@ def store_returns(job: Import, records: Iterable[ReturnRecord], mapping: Returns
             place, was_released = _place_of(place, released)  # nothing was released of it, so it comes late
             row.counted_in = place or row.counted_in
             counts.note_place(place, was_released=was_released)
+        elif is_out and released.is_outdated(row.batch_id, parse_period(place)):
+            counts.as_released += 1
         elif is_out:
             job.check_may_change(record.period)
             for label in released.labels_around(place):

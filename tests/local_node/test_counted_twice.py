@@ -8,6 +8,7 @@ from local_node.imports import ImportReport
 from local_node.ledger import charge_and_draw
 from local_node.record_store import reports_for, store
 from local_node.records import EventsMapping, ReturnsMapping, parse_csv
+from local_node.resumed import note_resumed
 from local_node.tabulation import FrequencyTable, tabulate
 from shared_schema.period import parse_period
 from shared_schema.service.database import Database
@@ -17,6 +18,7 @@ from tests.factories import (
     TODAY,
     add_people,
     make_events_mapping,
+    make_frequency_table,
     make_policy,
     make_returns_file,
     make_returns_mapping,
@@ -142,3 +144,51 @@ def test_events_by_another_dimension_may_stand_beside_a_return(node_database: Da
     weekday = make_events_mapping(dimensions={"weekday": {"column": "weekday"}})
     put(node_database, b"date,weekday\n2026-01-05,mon\n", weekday, "2026-01")
     assert values(node_database, "2026-01") == [0, 1, 0, 0, 0, 0]
+
+
+# --- after a restore -----------------------------------------------------------------------------------------------
+
+
+def bring_back(database: Database, label: str, counts: list[int]) -> None:
+    """A release that was made after the copy of this database, as `ledger resume` leaves it."""
+    table = make_frequency_table(counts, period=parse_period(label))
+    with database.write() as session:
+        stored = charge_and_draw(session, table, epsilon_milli=1000, policy=POLICY, draw=no_noise, now=NOW)
+        note_resumed(session, stored.seq, stored.seq, restored=1, lost=0, now=NOW)
+
+
+def test_older_events_in_the_copy_are_no_base_for_a_correction(node_database: Database) -> None:
+    older = b"date,offence\n2026-01-05,arson\n"
+    put(node_database, older, make_events_mapping(), "2026-01")
+    bring_back(node_database, "2026-01", [0, 2, 0, 0, 0, 0])
+    newer = older + b"2026-01-25,arson\n"
+    report = put(node_database, newer, make_events_mapping(), "2026-01")
+    assert (report.late, report.as_released, report.corrected) == (0, 2, 0)
+    assert pending(node_database) == {}
+    with pytest.raises(RecordError, match="--correction"):
+        put(node_database, older, make_events_mapping(), "2026-01")
+    put(node_database, older, make_events_mapping(), "2026-01", correction=True)
+    assert pending(node_database) == {"arson": -1}
+
+
+def put_person(database: Database, label: str) -> ImportReport:
+    mapping = make_events_mapping(unit_column="file")
+    data = f"date,offence,file\n{label}-05,arson,A7\n".encode()
+    parsed = parse_csv(
+        data, mapping, agency="police", today=TODAY, periods=(label,), hash_unit=lambda text: text.ljust(64, "0")
+    )
+    with database.write() as session:
+        return store(
+            session, parsed, mapping, agency="police", file_digest="ab" * 32, person=COORDINATOR, unit="person", now=NOW
+        )
+
+
+@pytest.mark.parametrize("order", [("2026-01", "2026-02"), ("2026-02", "2026-01")])
+def test_a_person_in_a_release_that_was_brought_back_counts_in_no_other_month(
+    node_database: Database, order: tuple[str, str]
+) -> None:
+    bring_back(node_database, "2026-01", [0, 1, 0, 0, 0, 0])
+    for label in order:
+        put_person(node_database, label)
+    assert values(node_database, "2026-01") == [0, 1, 0, 0, 0, 0]
+    assert values(node_database, "2026-02") == [0] * 6

@@ -359,3 +359,18 @@ def test_an_entry_that_only_says_that_it_was_brought_back_breaks_the_ledger(city
     with pytest.raises(VerbError) as caught:
         verbs.run(city, "ledger.verify", {})
     assert caught.value.code == "ledger-broken"
+
+
+def test_an_older_figure_in_the_copy_is_no_base_for_a_correction(city: Node, open_copy: Opener, tmp_path: Path) -> None:
+    city.close()
+    shutil.copytree(city.data_dir, tmp_path / "copy")
+    later = open_copy(city.data_dir)
+    bring(later, tmp_path, "newer.csv", "2026-01,40,8\n")  # not released yet, so it may be changed
+    release(later, "2026-01")
+    later.close()
+    copy = open_copy(tmp_path / "copy")
+    resume(copy)
+    again = bring(copy, tmp_path, "newer.csv", "2026-01,40,8\n")
+    assert (again["as_released"], again["corrected"], again["late"]) == (1, 0, 0)
+    right = bring(copy, tmp_path, "right.csv", "2026-01,41,8\n", correction=True)
+    assert (right["as_released"], right["corrected"]) == (0, 1)  # and from now on there is one
