@@ -469,6 +469,7 @@ def _print_preview(shown: dict[str, Any]) -> None:
     if cost is not None:
         lines |= {"costs": cost["words"], "left": cost["left"]}
     lines |= {"held back": [reason["reason"] for reason in shown["held_back"]], "advice": shown["advice"]}
+    lines |= {"left out": shown["left_out"]}
     _print(lines, as_json=False, columns=("cell", "status", "leaves", "margin"))
 
 

@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from sqlalchemy.orm import Session
 
-from local_node import corrections, ledger, noise, preview, record_store, request_store
+from local_node import corrections, ledger, noise, preview, record_store, request_store, whole_periods
 from local_node.disclosure import StoredDraw
 from local_node.errors import LedgerError, NodeError, ReleaseError
 from local_node.preview import Preview, Reason
@@ -234,6 +234,8 @@ def look_ahead(session: Session, ask: Ask, *, is_asked: bool = False) -> Preview
     counted = found.attempt(lambda: count(session, ask, table, number))  # 2. what would be counted
     stored = found.attempt(lambda: ledger.find_draw(session, table, ask.period, number))
     shown = replace(shown, title=table.title, correction=number, advice=_advice(session, ask, table))
+    if not number and stored is None:
+        shown = replace(shown, left_out=_left_out(session, table, ask.period))
     if stored is not None:  # 3. what leaves, and what it costs
         shown = _with_stored(session, shown, ask, table, stored, is_asked=is_asked)
     elif ask.protection.engine == "noise":
@@ -292,6 +294,13 @@ def _without_noise(session: Session, shown: Preview, ask: Ask, counted: Frequenc
         shown,
         cells=preview.preview_stored(cells or (), None),
         cost=preview.cost_of(0, 0, counted.table.unit, spend, ask.protection.limits(ask.policy)),
+    )
+
+
+def _left_out(session: Session, table: TableDefinition, period: Period) -> tuple[str, ...]:
+    return tuple(
+        preview.left_out_in_words(agency, label, period)
+        for agency, label in whole_periods.left_out(session, table, period)
     )
 
 

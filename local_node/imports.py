@@ -79,7 +79,7 @@ class Released:
         self._resumed = [parse_period(label) for label in sorted({row.period for row in rows if row.seq in resumed})]
 
     def overlaps(self, period: Period) -> bool:
-        return any(self._touches(each, period) for each in self._periods)
+        return any(each.overlaps(period) for each in self._periods)
 
     def labels_around(self, label: str) -> list[str]:
         """The released periods that all of `label` lies in: its figures are part of theirs."""
@@ -94,7 +94,7 @@ class Released:
         A released period has ended, so this is at the latest the month after the last one that was released.
         """
         month = max(
-            (max(each.first_day, period.first_day) for each in self._periods if self._touches(each, period)),
+            (max(each.first_day, period.first_day) for each in self._periods if each.overlaps(period)),
             default=period.first_day,
         )
         while around := [each.last_day for each in self._periods if each.first_day <= month <= each.last_day]:
@@ -104,7 +104,7 @@ class Released:
 
     def is_resumed(self, period: Period) -> bool:
         """Whether a release of `period`, or of a part of it, was brought back after a restore."""
-        return any(self._touches(each, period) for each in self._resumed)
+        return any(each.overlaps(period) for each in self._resumed)
 
     def is_outdated(self, batch_id: int, period: Period) -> bool:
         """Whether what an import said of `period` may be older than the release that was brought back.
@@ -123,10 +123,6 @@ class Released:
         month = self.first_open_month(period)
         passed = [each for each in self._resumed if f"{period.first_day:%Y-%m}" <= f"{each.first_day:%Y-%m}" < month]
         return f"{max(each.last_day for each in passed):%Y-%m}" if passed else month
-
-    @staticmethod
-    def _touches(one: Period, other: Period) -> bool:
-        return one.first_day <= other.last_day and other.first_day <= one.last_day
 
 
 def month_number(label: str) -> int:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
+from local_node.tabulation import lies_within
 from shared_schema.governance import PeriodAdvice, PolicyBody
 from shared_schema.laplace import interval, variance_milli
 from shared_schema.period import Granularity, Period
@@ -93,7 +94,8 @@ def _with_note(text: str, status: str) -> str:
 class Preview:
     """All that is known before a release: `held_back` says every rule that would refuse it, () when none does.
 
-    `cells` and `cost` are absent where a rule leaves nothing to show.
+    `cells` and `cost` are absent where a rule leaves nothing to show. `left_out` are reports of this period that count
+    in no release of it, each with what to do; they stay here, as every name of an agency does.
     """
 
     table: str
@@ -105,6 +107,15 @@ class Preview:
     cost: Cost | None = None
     held_back: tuple[Reason, ...] = ()
     advice: str | None = None
+    left_out: tuple[str, ...] = ()
+
+
+def left_out_in_words(agency: str, label: str, period: Period) -> str:
+    """Why a report is in no release of `period`, and what to do before it is made."""
+    whole = f"{agency}: what was reported for {label} is left out of {period.label}"
+    if lies_within(label, period):
+        return f"{whole}, as the rest of the period is missing; import that first, or it will count nowhere"
+    return f"{whole}, as it covers more; ask for figures by {period.granularity}, or release {label} instead"
 
 
 # --- the cost ------------------------------------------------------------------------------------------------------

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from local_node import audit
 from local_node.errors import RecordError
-from local_node.event_store import event_reports, store_events
+from local_node.event_counts import event_reports
+from local_node.event_store import store_events
 from local_node.imports import Import, ImportReport, Unit
 from local_node.orm import ImportBatchRow
 from local_node.people import get_person

@@ -388,7 +388,7 @@ def _covered_periods(labels: Sequence[str], today: date) -> tuple[Period, ...]:
         period = _read_period(label, today)
         if isinstance(period, str):
             raise RecordError(f"{period}, as one that the file covers", code="periods")
-        if any(period.first_day <= other.last_day and other.first_day <= period.last_day for other in periods):
+        if any(period.overlaps(other) for other in periods):
             raise RecordError("expected periods that do not overlap", code="periods")
         periods.append(period)
     return tuple(periods)

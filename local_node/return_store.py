@@ -6,7 +6,7 @@ releases, and cost twice what the ledger says. What is read in again after a res
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from sqlalchemy import func, select
@@ -18,6 +18,7 @@ from local_node.imports import Import, ImportReport, Released
 from local_node.orm import CollectedPeriodRow, CorrectionRecordRow, ImportBatchRow, LedgerRow, ReturnRecordRow
 from local_node.records import STATUSES, ReturnRecord, ReturnsMapping
 from local_node.tabulation import lies_within
+from local_node.whole_periods import fills
 from shared_schema.period import Period, parse_period
 from shared_schema.trend import TableDefinition
 from shared_schema.vocabulary import SourceKind
@@ -47,11 +48,16 @@ def store_returns(job: Import, records: Iterable[ReturnRecord], mapping: Returns
     released = Released(session, LedgerRow.table_id == mapping.table)
     rows = _find_rows(session, [mapping.table], batch.agency)
     taken_back = _find_taken_back(session, mapping.table, batch.agency)
-    _check_periods(records, [row for row in rows if row.value is not None or _is_taken_back(row, taken_back, released)])
+    held = [row for row in rows if _is_held(row, taken_back)]
+    _check_periods(records, held)
     _check_no_events(job, mapping, {record.period for record in records if record.value is not None})
     known = {(row.period, row.cell): row for row in rows}
     counts, changed = _Counts(), dict[str, None]()
     deltas: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    whole: defaultdict[str, set[str]] = defaultdict(set)
+    for each in held:
+        if each.counted_in is None:
+            whole[each.cell].add(each.period)
     for record in records:
         row = known.get((record.period, record.cell))
         if row is None:
@@ -65,15 +71,16 @@ def store_returns(job: Import, records: Iterable[ReturnRecord], mapping: Returns
         if row.value == record.value and (is_out or row.status == record.status):
             counts.unchanged += 1
             continue
-        if is_out and row.value is None and not _is_taken_back(row, taken_back, released):
-            place, was_released = _place_of(place, released)  # nothing was released of it, so it comes late
-            row.counted_in = place or row.counted_in
-            counts.note_place(place, was_released=was_released)
+        labels = _labels_with(row, released, whole) if _is_held(row, taken_back) else []
+        if is_out and not labels:  # nothing was released of it, so it comes late
+            later, was_released = _place_of(place, released)
+            row.counted_in = later or row.counted_in
+            counts.note_place(later, was_released=was_released)
         elif is_out and released.is_outdated(row.batch_id, parse_period(place)):
             counts.as_released += 1
         elif is_out:
             job.check_may_change(record.period)
-            for label in released.labels_around(place):
+            for label in labels:
                 deltas[label][record.cell] += (record.value or 0) - (row.value or 0)
         row.value, row.batch_id = record.value, batch.id
         row.status = row.status if is_out else record.status
@@ -105,12 +112,7 @@ def check_not_returned(job: Import, dimensions: Sequence[str], labels: Iterable[
     tables = {table.id for table in job.tables if table.measure == job.batch.measure and table.dimension in dimensions}
     rows = _find_rows(job.session, sorted(tables), job.batch.agency)
     taken_back = {table: _find_taken_back(job.session, table, job.batch.agency) for table in tables}
-    released = {table: Released(job.session, LedgerRow.table_id == table) for table in tables}
-    held = {
-        row.period
-        for row in rows
-        if row.value is not None or _is_taken_back(row, taken_back[row.table_id], released[row.table_id])
-    }
+    held = {row.period for row in rows if _is_held(row, taken_back[row.table_id])}
     if found := _find_overlap(labels, held):
         label, other = found
         raise RecordError(
@@ -166,8 +168,7 @@ def _find_overlap(new: Iterable[str], held: Set[str], *, equal: bool = True) -> 
     for label in sorted(new):
         period = parse_period(label)
         for other in periods:
-            touches = period.first_day <= other.last_day and other.first_day <= period.last_day
-            if touches and (equal or other.label != label):
+            if period.overlaps(other) and (equal or other.label != label):
                 return label, other.label
     return None
 
@@ -177,18 +178,25 @@ def _find_rows(session: Session, table_ids: Sequence[str], agency: str) -> list[
     return list(session.scalars(query))
 
 
-def _find_taken_back(session: Session, table_id: str, agency: str) -> frozenset[tuple[str, str]]:
-    """(released period, cell) of every figure of an agency that a correction has changed."""
+def _find_taken_back(session: Session, table_id: str, agency: str) -> frozenset[tuple[int, str]]:
+    """(import, cell) of every figure of an agency that a correction has changed."""
     row = CorrectionRecordRow
     found = session.execute(
-        select(row.period, row.cell).where(row.table_id == table_id, row.agency == agency).distinct()
+        select(row.batch_id, row.cell).where(row.table_id == table_id, row.agency == agency).distinct()
     )
-    return frozenset((period, cell) for period, cell in found)
+    return frozenset((batch, cell) for batch, cell in found)
 
 
-def _is_taken_back(row: ReturnRecordRow, taken_back: Set[tuple[str, str]], released: Released) -> bool:
-    """Whether an empty figure was released once: a correction has emptied it, so it does not come late."""
-    return any((label, row.cell) in taken_back for label in released.labels_around(row.counted_in or row.period))
+def _is_held(row: ReturnRecordRow, taken_back: Set[tuple[int, str]]) -> bool:
+    """Whether there is a figure, or was one in a release until a correction emptied it."""
+    return row.value is not None or (row.batch_id, row.cell) in taken_back
+
+
+def _labels_with(row: ReturnRecordRow, released: Released, whole: Mapping[str, Set[str]]) -> list[str]:
+    """The released periods that a figure is in; `whole` are the periods that its agency reported in time, by cell."""
+    if row.counted_in is not None:
+        return released.labels_around(row.counted_in)
+    return [label for label in released.labels_around(row.period) if fills(whole.get(row.cell, set()), label)]
 
 
 # --- rows ------------------------------------------------------------------------------------------------------------

@@ -53,6 +53,10 @@ class Period(WireModel):
     def last_day(self) -> date:
         return date.fromisoformat(self.end)
 
+    def overlaps(self, other: Self) -> bool:
+        """Whether they share a day."""
+        return self.start <= other.end and other.start <= self.end
+
 
 def parse_period(label: str) -> Period:
     """Read `2014-01`, `2014-Q1` or `2014`. Raises SchemaError for anything else."""

@@ -3,33 +3,20 @@
 import pytest
 from sqlalchemy import func, select
 
-from local_node.corrections import mark_corrected, pending_corrections
+from local_node.corrections import mark_corrected
 from local_node.errors import RecordError
 from local_node.imports import ImportReport
-from local_node.ledger import charge_and_draw
 from local_node.orm import CorrectionRecordRow, EventRecordRow
-from local_node.record_store import reports_for, store
-from local_node.records import EventsMapping, ReturnsMapping, parse_csv
-from local_node.tabulation import FrequencyTable, tabulate
-from shared_schema.period import parse_period
 from shared_schema.service.database import Database
 from tests.factories import (
-    COORDINATOR,
     JANUARY,
-    NOW,
-    TODAY,
     add_people,
     make_events_mapping,
-    make_policy,
     make_returns_file,
     make_returns_mapping,
-    make_table,
-    no_noise,
 )
+from tests.import_desk import TABLE, counted, pending, put, release, values
 
-TABLE = make_table()
-POLICY = make_policy()
-RETURNS = make_returns_mapping()
 EVENTS = make_events_mapping()
 
 
@@ -39,56 +26,11 @@ def people(node_database: Database) -> None:
         add_people(session)
 
 
-def put(
-    database: Database,
-    data: bytes,
-    mapping: ReturnsMapping | EventsMapping = RETURNS,
-    *periods: str,
-    agency: str = "police",
-    correction: bool = False,
-) -> ImportReport:
-    parsed = parse_csv(data, mapping, agency=agency, today=TODAY, periods=periods)
-    with database.write() as session:
-        return store(
-            session,
-            parsed,
-            mapping,
-            agency=agency,
-            file_digest="ab" * 32,
-            person=COORDINATOR,
-            correction=correction,
-            tables=POLICY.tables,
-            unit="record",
-            now=NOW,
-        )
-
-
 def put_events(
     database: Database, *events: str, period: str = "2026-01", agency: str = "police", correction: bool = False
 ) -> ImportReport:
     data = "\n".join(["date,offence", *events]).encode()
     return put(database, data, EVENTS, period, agency=agency, correction=correction)
-
-
-def counted(database: Database, label: str, expected: int = 1) -> FrequencyTable:
-    period = parse_period(label)
-    with database.read() as session:
-        return tabulate(reports_for(session, TABLE, period), TABLE, period, expected)
-
-
-def values(database: Database, label: str) -> list[int | None]:
-    return [cell.count for cell in counted(database, label).cells]
-
-
-def release(database: Database, label: str) -> None:
-    table = counted(database, label)
-    with database.write() as session:
-        charge_and_draw(session, table, epsilon_milli=1000, policy=POLICY, draw=no_noise, now=NOW)
-
-
-def pending(database: Database, label: str = "2026-01") -> dict[str, int]:
-    with database.read() as session:
-        return pending_corrections(session, TABLE, parse_period(label))
 
 
 # --- refused -------------------------------------------------------------------------------------------------------

@@ -2,14 +2,13 @@
 
 import pytest
 
-from local_node.corrections import pending_corrections
 from local_node.errors import RecordError
 from local_node.imports import ImportReport
 from local_node.ledger import charge_and_draw
-from local_node.record_store import reports_for, store
-from local_node.records import EventsMapping, ReturnsMapping, parse_csv
+from local_node.record_store import store
+from local_node.records import parse_csv
 from local_node.resumed import note_resumed
-from local_node.tabulation import FrequencyTable, tabulate
+from local_node.whole_periods import left_out
 from shared_schema.period import parse_period
 from shared_schema.service.database import Database
 from tests.factories import (
@@ -19,16 +18,10 @@ from tests.factories import (
     add_people,
     make_events_mapping,
     make_frequency_table,
-    make_policy,
     make_returns_file,
-    make_returns_mapping,
-    make_table,
     no_noise,
 )
-
-TABLE = make_table()
-POLICY = make_policy()
-RETURNS = make_returns_mapping()
+from tests.import_desk import POLICY, TABLE, pending, put, release, values
 
 
 @pytest.fixture(autouse=True)
@@ -36,50 +29,6 @@ def people(request: pytest.FixtureRequest) -> None:
     if "node_database" in request.fixturenames:
         with request.getfixturevalue("node_database").write() as session:
             add_people(session)
-
-
-def put(
-    database: Database,
-    data: bytes,
-    mapping: ReturnsMapping | EventsMapping = RETURNS,
-    *periods: str,
-    correction: bool = False,
-) -> ImportReport:
-    parsed = parse_csv(data, mapping, agency="police", today=TODAY, periods=periods)
-    with database.write() as session:
-        return store(
-            session,
-            parsed,
-            mapping,
-            agency="police",
-            file_digest="ab" * 32,
-            person=COORDINATOR,
-            correction=correction,
-            tables=POLICY.tables,
-            unit="record",
-            now=NOW,
-        )
-
-
-def counted(database: Database, label: str) -> FrequencyTable:
-    period = parse_period(label)
-    with database.read() as session:
-        return tabulate(reports_for(session, TABLE, period), TABLE, period, 1)
-
-
-def values(database: Database, label: str) -> list[int | None]:
-    return [cell.count for cell in counted(database, label).cells]
-
-
-def release(database: Database, label: str) -> None:
-    table = counted(database, label)
-    with database.write() as session:
-        charge_and_draw(session, table, epsilon_milli=1000, policy=POLICY, draw=no_noise, now=NOW)
-
-
-def pending(database: Database, label: str = "2026-01") -> dict[str, int]:
-    with database.read() as session:
-        return pending_corrections(session, TABLE, parse_period(label))
 
 
 # --- returns -------------------------------------------------------------------------------------------------------
@@ -118,6 +67,67 @@ def test_a_figure_that_a_correction_took_back_does_not_come_late(node_database: 
     assert (report.late, report.corrected) == (0, 1)
     assert pending(node_database) == {"assault": 0}
     assert values(node_database, "2026-02") == [0] * 6
+
+
+def test_a_blank_is_no_figure_that_a_correction_took_back(node_database: Database) -> None:
+    put(node_database, make_returns_file(m2026_02=[None] * 6))
+    put(node_database, make_returns_file(m2026_03=[0] * 6), agency="youth")
+    put(node_database, make_returns_file(m2026_02=[0] * 6), agency="youth")
+    release(node_database, "2026-01", [0] * 6)
+    put(node_database, make_returns_file(m2026_01=[3] * 6))
+    release(node_database, "2026-02")
+    put(node_database, make_returns_file(m2026_01=[1] * 6), correction=True)
+    assert pending(node_database, "2026-02") == dict.fromkeys(TABLE.cells, -2)
+    report = put(node_database, make_returns_file(m2026_02=[5] * 6))
+    assert (report.late_in, report.corrected) == (("2026-03",), 0)
+    assert values(node_database, "2026-03") == [5] * 6
+
+
+def test_a_change_of_what_no_release_had_in_it_comes_late_and_corrects_nothing(node_database: Database) -> None:
+    put(node_database, make_returns_file(m2026_01=[1] * 6, m2026_03=[1] * 6))
+    put(node_database, make_returns_file(m2026_Q1=[7] * 6), agency="youth")
+    release(node_database, "2026-Q1")
+    assert values(node_database, "2026-Q1") == [7] * 6
+    report = put(node_database, make_returns_file(m2026_01=[4] * 6))
+    assert (report.late_in, report.corrected) == (("2026-04",), 0)
+    assert pending(node_database, "2026-Q1") == {}
+    put(node_database, make_returns_file(m2026_04=[0] * 6), agency="youth")
+    assert values(node_database, "2026-04") == [4] * 6
+
+
+def test_a_month_is_still_in_its_quarter_when_another_one_was_taken_back(node_database: Database) -> None:
+    put(node_database, make_returns_file(m2026_01=[1] * 6, m2026_02=[2] * 6, m2026_03=[3] * 6))
+    release(node_database, "2026-Q1")
+    put(node_database, make_returns_file(m2026_02=[None] * 6), correction=True)
+    put(node_database, make_returns_file(m2026_01=[5] * 6), correction=True)
+    assert pending(node_database, "2026-Q1") == dict.fromkeys(TABLE.cells, 2)
+
+
+def test_events_of_a_part_of_a_released_quarter_correct_nothing(node_database: Database) -> None:
+    put(node_database, b"date,offence\n2026-01-05,arson\n", make_events_mapping(), "2026-01")
+    put(node_database, make_returns_file(m2026_Q1=[7] * 6), agency="youth")
+    release(node_database, "2026-Q1")
+    put(node_database, b"date,offence\n", make_events_mapping(), "2026-01", correction=True)
+    assert pending(node_database, "2026-Q1") == {}
+
+
+@pytest.mark.parametrize(
+    ("label", "told"),
+    [
+        ("2026-01", [("youth", "2026-Q1")]),
+        ("2026-Q1", [("events", "2026-02"), ("police", "2026-01"), ("police", "2026-03")]),
+        ("2026-Q2", []),
+    ],
+)
+def test_reports_that_do_not_fill_a_period_are_left_out_of_it(
+    node_database: Database, label: str, told: list[tuple[str, str]]
+) -> None:
+    put(node_database, make_returns_file(m2026_01=[1] * 6, m2026_03=[1] * 6))
+    put(node_database, make_returns_file(m2026_Q1=[7] * 6, m2026_Q2=[7] * 6), agency="youth")
+    put(node_database, b"date,offence\n2026-02-05,arson\n", make_events_mapping(), "2026-02", agency="events")
+    with node_database.read() as session:
+        found = left_out(session, TABLE, parse_period(label))
+    assert found == told
 
 
 # --- returns beside events -----------------------------------------------------------------------------------------

@@ -284,6 +284,12 @@ def test_the_advice_follows_from_the_citys_own_records_and_does_not_tell_their_n
     assert look(city, period="2026-10")["advice"] is not None  # 4 with October
 
 
+def test_what_a_release_would_leave_out_is_told_before_it_is_made(city: Node) -> None:
+    (told,) = look(city, period="2026-Q3")["left_out"]
+    assert told.startswith("youth-office: what was reported for 2026-09 is left out of 2026-Q3, as the rest")
+    assert look(city)["left_out"] == ()
+
+
 # --- corrections ---------------------------------------------------------------------------------------------------
 
 

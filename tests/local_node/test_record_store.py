@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 
 from local_node import audit
 from local_node.errors import RecordError
-from local_node.event_store import events_for
+from local_node.event_counts import events_for
 from local_node.imports import ImportReport
 from local_node.ledger import charge_and_draw
 from local_node.orm import EventRecordRow, ImportBatchRow, ReturnRecordRow
