@@ -3,6 +3,9 @@
 Seven fields suffice to publish a practice: title, summary, phenomenon, prevention level, agencies with their roles,
 outcome, and what one would do again or differently. Outcome and evidence are two axes: a practice that did harm can be
 well evaluated, one that worked may rest on impressions.
+
+An item is never changed: its author signs a new one that `replaces` it. Readers see the newest, and can open
+the others.
 """
 
 from typing import Annotated, Literal
@@ -95,6 +98,9 @@ class PracticeBody(WireModel):
     reach: Band | None = None
     adapted_from: Digest | None = None
     review_by: ReviewBy | None = None
+    replaces: Digest | None = None
+    archived: Literal[True] | None = None
+    """The author no longer stands behind it; it stays readable, and greyed out."""
 
 
 class ExperienceBody(WireModel):
@@ -106,8 +112,10 @@ class ExperienceBody(WireModel):
     lessons: Passage
     evidence_level: EvidenceLevel = EvidenceLevel.LEVEL_0
     language: Language = "und"
+    attribution: Attribution = "city"
     area: Area
     review: ReviewNote
+    replaces: Digest | None = None
 
 
 class BulletinBody(WireModel):
@@ -120,6 +128,7 @@ class BulletinBody(WireModel):
     language: Language = "und"
     area: Area
     review: ReviewNote
+    replaces: Digest | None = None
 
 
 class QuestionBody(WireModel):
@@ -131,6 +140,7 @@ class QuestionBody(WireModel):
     about: Digest | None = None
     language: Language = "und"
     review: ReviewNote
+    replaces: Digest | None = None
 
 
 class AnswerBody(WireModel):
@@ -140,3 +150,4 @@ class AnswerBody(WireModel):
     text: Passage
     language: Language = "und"
     review: ReviewNote
+    replaces: Digest | None = None

@@ -76,6 +76,8 @@ def test_there_is_no_field_for_a_person(model: type[WireModel], body: dict[str, 
         {"review_by": "2027-13"},
         {"review_by": "2027-01-01"},
         {"review_by": "２０２７-01"},
+        {"replaces": "x"},
+        {"archived": False},
         {"review": REVIEW | {"name": "x"}},
         {"review": REVIEW | {"role": "author"}},
     ],
@@ -128,6 +130,8 @@ def test_all_that_may_be_said_about_a_practice_is_read_back() -> None:
             reach="none",
             adapted_from=DIGEST,
             review_by="2027-06",
+            replaces=DIGEST,
+            archived=True,
         )
     )
     assert PracticeBody.from_bytes(body.to_bytes()) == body
