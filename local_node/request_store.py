@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 
 from local_node import audit
 from local_node.errors import ReleaseError
-from local_node.narrative import WHY, Finding, FindingKind
+from local_node.narrative import WHY, Finding
 from local_node.orm import ReleaseRequestRow
+from local_node.patterns import FindingKind
 from local_node.review import ApprovedRelease, ReleaseRequest, RequestState, Role, check_transition
 from shared_schema import canonical
 from shared_schema.statement import Audience, Kind

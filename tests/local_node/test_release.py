@@ -199,7 +199,7 @@ def test_what_is_shown_holds_the_drawn_figures_and_no_true_count(node_database: 
     ]
     assert body.area == LEIPZIG
     assert body.coverage.to_object() == {"reporting": 1, "expected": 2}
-    assert body.review.to_object() == {"role": "reviewer", "detector": "narrative/0.1", "findings": 0}
+    assert body.review.to_object() == {"role": "reviewer", "detector": "narrative/1.0", "findings": 0}
 
 
 def test_a_request_that_cannot_be_stored_leaves_no_charge(node_database: Database) -> None:

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local_node.errors import ReviewError
-from local_node.narrative import WHY, Finding, FindingKind
+from local_node.narrative import WHY, Finding
+from local_node.patterns import FindingKind
 from local_node.review import (
     MAX_REASON_CHARACTERS,
     TRANSITIONS,
