@@ -12,6 +12,8 @@ from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 
 from local_node import outbox
+from local_node.local_words import read_local_lists
+from local_node.narrative import LocalLists
 from local_node.rounds import Rounds
 from local_node.settings import NodeSettings, load_settings
 from local_node.web import pages
@@ -66,6 +68,10 @@ class Node:
     def name(self) -> str:
         """The node's name in every statement."""
         return self.settings.name
+
+    def local_lists(self) -> LocalLists:
+        """The city's own words, as the file says now. Raises WordsError."""
+        return read_local_lists(self.data_dir, self.settings.display_name)
 
     def close(self) -> None:
         """Close the database; the node is not used after that."""

@@ -332,7 +332,7 @@ def sync(
 ) -> None:
     """Read what is new, sign what was approved, send what waits. Exit code 1 when something did not go through."""
     result = _run(data, "sync", {"patient": when_due}, as_json)
-    if result["alarms"] or result["problems"] or result["refused"] or result["held"]:
+    if any(result[what] for what in ("alarms", "problems", "refused", "held", "rechecked")):
         raise SystemExit(NEEDS_A_LOOK)
 
 
@@ -504,6 +504,29 @@ def release_approve(
             )
         accepted[number.strip()] = reason.strip()
     _run(data, "release.approve", {"request": request, "by": by, "accept": accepted}, as_json)
+
+
+@release.command("resolve")
+def release_resolve(
+    request: Request,
+    by: By,
+    mask: Annotated[list[int] | None, typer.Option(help="Number of a finding to mask; repeatable.")] = None,
+    coarsen: Annotated[
+        list[int] | None, typer.Option(help="Number of a finding to put in the coarser words; repeatable.")
+    ] = None,
+    data: DataDir = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Mask what was found in a text, or put it in coarser words, as the second person; shows what would leave then."""
+    params = {"request": request, "by": by, "mask": mask or [], "coarsen": coarsen or []}
+    _run(data, "release.resolve", params, as_json)
+
+
+@release.command("recheck")
+def release_recheck(data: DataDir = HERE, as_json: AsJson = False) -> None:
+    """Look through released texts again that older rules have looked at."""
+    if _run(data, "release.recheck", {}, as_json)["found"]:
+        raise SystemExit(NEEDS_A_LOOK)
 
 
 @release.command("refuse")

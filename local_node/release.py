@@ -20,7 +20,7 @@ from local_node import audit, corrections, figures, ledger, outbox, request_stor
 from local_node.disclosure import StoredDraw, protect, to_trend_body
 from local_node.errors import NodeError, ReleaseError, ReviewError
 from local_node.figures import Ask
-from local_node.narrative import DETECTOR, ScreenedText, free_texts, screen
+from local_node.narrative import DETECTOR, NO_LISTS, LocalLists, ScreenedText, free_texts, screen
 from local_node.noise import Draw
 from local_node.orm import SINGLE_ROW, StatementSeqRow
 from local_node.people import get_person, list_people
@@ -123,10 +123,16 @@ def _protect_once(session: Session, ask: Ask, counted: FrequencyTable, draw: Dra
 
 
 def request_practice(
-    session: Session, draft: Mapping[str, Any], person: str, area: Area, audience: Audience, now: datetime
+    session: Session,
+    draft: Mapping[str, Any],
+    person: str,
+    area: Area,
+    audience: Audience,
+    now: datetime,
+    lists: LocalLists = NO_LISTS,
 ) -> ReleaseRequest:
     """Ask for the release of a practice: `draft` is its body without area and review. Raises as `request_words`."""
-    return request_words(session, Kind.PRACTICE, draft, person, area, audience, now)
+    return request_words(session, Kind.PRACTICE, draft, person, area, audience, now, lists)
 
 
 def request_words(
@@ -137,6 +143,7 @@ def request_words(
     area: Area,
     audience: Audience,
     now: datetime,
+    lists: LocalLists = NO_LISTS,
 ) -> ReleaseRequest:
     """Ask for the release of something that somebody wrote; `draft` is plain JSON values.
 
@@ -154,7 +161,8 @@ def request_words(
     model = STATEMENT_BODIES[kind]
     place = {"area": area.to_object()} if "area" in model.model_fields else {}
     model.from_object({**fields, **place, "review": _review_note(session, person).to_object()})  # 1. short enough
-    screened = screen(free_texts(fields))  # 2. for this: its patterns take minutes for a text of any length
+    language = str(fields.get("language", "und"))
+    screened = screen(free_texts(fields), language=language, lists=lists)  # 2. for this would take long for any length
     note = _review_note(session, person, screened)
     body = model.from_object({**fields, **place, "review": note.to_object()})  # 3. exactly what will be signed
     return request_store.add_request(
@@ -197,7 +205,7 @@ def approve(
     Raises ReviewError, ReleaseError or PersonError and changes nothing.
     """
     stored = request_store.get_request(session, request_id)
-    release = review.approve(stored.request, get_person(session, person), accepted)
+    release = review.approve(stored.request, get_person(session, person), accepted, now)
     request_store.mark_approved(session, release, now)
     return release
 
@@ -286,10 +294,10 @@ def sign_release(
 
 def _approval_of(session: Session, stored: StoredRequest) -> ApprovedRelease:
     """The approval, proved again: same rules, same person, same reasons, same bytes."""
-    if stored.decided_by is None or stored.approved_digest != stored.request.body_digest:
+    if stored.decided_by is None or stored.decided_at is None or stored.approved_digest != stored.request.body_digest:
         raise ReviewError("expected the very text that was approved", code="changed")
     asked = replace(stored.request, state=RequestState.REQUESTED)
-    return review.approve(asked, get_person(session, stored.decided_by), stored.accepted)
+    return review.approve(asked, get_person(session, stored.decided_by), stored.accepted, stored.decided_at)
 
 
 def _next_seq(session: Session, highest_seq: int) -> int:

@@ -14,7 +14,7 @@ from local_node.errors import ReleaseError
 from local_node.narrative import WHY, Finding
 from local_node.orm import ReleaseRequestRow
 from local_node.patterns import FindingKind
-from local_node.review import ApprovedRelease, ReleaseRequest, RequestState, Role, check_transition
+from local_node.review import ApprovedRelease, ReleaseRequest, RequestState, ReviewedAs, check_transition
 from shared_schema import canonical
 from shared_schema.statement import Audience, Kind
 
@@ -110,6 +110,37 @@ def mark_approved(session: Session, release: ApprovedRelease, now: datetime) -> 
     audit.append(session, release.reviewer.id, "release.approved", f"{request.id}/{request.body_digest}", now)
 
 
+def replace_body(
+    session: Session,
+    request: ReleaseRequest,
+    body: bytes,
+    findings: Sequence[Finding],
+    *,
+    person: str,
+    resolved: Sequence[str],
+    now: datetime,
+) -> None:
+    """Put a text with masked or coarser passages in the place of what was asked for; `resolved` says `3/mask`, ….
+
+    Raises ReleaseError when somebody else changed the request meanwhile.
+    """
+    check_transition(request.state, RequestState.REQUESTED)
+    moved = session.execute(
+        update(ReleaseRequestRow)
+        .where(
+            ReleaseRequestRow.id == request.id,
+            ReleaseRequestRow.state == RequestState.REQUESTED.value,
+            ReleaseRequestRow.body == request.body.decode(),
+        )
+        .values(body=body.decode(), findings=_findings_text(findings, {}))
+        .execution_options(synchronize_session=False)
+    )
+    if not isinstance(moved, CursorResult) or moved.rowcount != 1:
+        raise ReleaseError(f"expected request {request.id} as it was shown", code="state")
+    for what in resolved:
+        audit.append(session, person, "release.resolved", f"{request.id}/{what}", now)
+
+
 def mark_refused(session: Session, request: ReleaseRequest, person: str, reason: str, now: datetime) -> None:
     """Store a refusal with its reason."""
     _move(
@@ -178,7 +209,7 @@ def _stored(row: ReleaseRequestRow) -> StoredRequest:
         state=RequestState(row.state),
         requested_by=row.requested_by,
         requested_at=row.requested_at,
-        reviewer_role=Role(canonical.parse_strict(body)["review"]["role"]),
+        reviewer_role=ReviewedAs(canonical.parse_strict(body)["review"]["role"]),
         findings=tuple(_finding(item) for item in findings),
     )
     return StoredRequest(
@@ -195,12 +226,13 @@ def _stored(row: ReleaseRequestRow) -> StoredRequest:
 
 def _finding(item: dict[str, Any]) -> Finding:
     kind = FindingKind(item["kind"])
-    return Finding(item["field"], item["start"], item["end"], kind, WHY[kind])
+    return Finding(item["field"], item["start"], item["end"], kind, WHY[kind], item.get("coarser"))
 
 
 def _findings_text(findings: Sequence[Finding], accepted: Mapping[int, str]) -> str:
     items = [
         {"field": finding.field, "start": finding.start, "end": finding.end, "kind": finding.kind.value}
+        | ({} if finding.coarser is None else {"coarser": finding.coarser})
         | ({"accepted": accepted[number]} if number in accepted else {})
         for number, finding in enumerate(findings)
     ]

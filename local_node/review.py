@@ -1,14 +1,15 @@
 """Two-person review: nobody releases alone. Plain rules; `release` stores what they decide.
 
 Whoever asked for a release cannot approve it, only a reviewer or a coordinator can, and every finding of `narrative`
-needs a reason. Every change of a request's state is a row of TRANSITIONS, and the diagram in the documents is made from
-it: `python -m local_node.review`.
+is masked, put in coarser words, or needs a reason. Where a city has one person only, that one approves again a day
+later, and the statement says so. Every change of a request's state is a row of TRANSITIONS, and the diagram in the
+documents is made from it: `python -m local_node.review`.
 """
 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -18,6 +19,8 @@ from local_node.narrative import Finding
 from shared_schema.statement import Audience, Kind
 
 MAX_REASON_CHARACTERS: Final = 500
+SINGLE_PERSON_WAIT: Final = timedelta(hours=24)
+"""A night's sleep in place of a second person."""
 
 
 class Role(StrEnum):
@@ -26,6 +29,21 @@ class Role(StrEnum):
     COORDINATOR = "coordinator"
     REVIEWER = "reviewer"
     PARTNER = "partner"
+
+
+class ReviewedAs(StrEnum):
+    """Who looks at a request besides its author, as the statement will say."""
+
+    REVIEWER = "reviewer"
+    COORDINATOR = "coordinator"
+    SINGLE_PERSON = "single_person"
+
+
+class Resolution(StrEnum):
+    """What becomes of the passage of a finding that is not accepted: a mask, or the wording that was offered."""
+
+    MASK = "mask"
+    COARSEN = "coarsen"
 
 
 MAY_REVIEW: Final = frozenset({Role.REVIEWER, Role.COORDINATOR})
@@ -43,6 +61,7 @@ class RequestState(StrEnum):
 
 TRANSITIONS: Final[Mapping[tuple[RequestState, RequestState], str]] = MappingProxyType(
     {
+        (RequestState.REQUESTED, RequestState.REQUESTED): "a passage that was found is masked or put in coarser words",
         (RequestState.REQUESTED, RequestState.APPROVED): "a second person approves",
         (RequestState.REQUESTED, RequestState.REFUSED): "a person refuses, with a reason",
         (RequestState.APPROVED, RequestState.SIGNED): "the node signs and puts it into the outbox",
@@ -73,7 +92,7 @@ class ReleaseRequest:
     state: RequestState
     requested_by: str
     requested_at: datetime
-    reviewer_role: Role
+    reviewer_role: ReviewedAs
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -96,29 +115,38 @@ def check_transition(old: RequestState, new: RequestState) -> None:
         raise ReviewError(f"expected a request that can become {new.value}, this one is {old.value}", code="state")
 
 
-def check_may_decide(request: ReleaseRequest, person: Person) -> None:
+def check_may_decide(request: ReleaseRequest, person: Person, now: datetime) -> None:
     """Raise ReviewError unless this person may approve this request.
 
     The body says in which role it was reviewed, and what was shown is what will be signed; so only a person in that
     role can approve.
     """
-    if person.id == request.requested_by:
+    is_alone = request.reviewer_role is ReviewedAs.SINGLE_PERSON
+    if person.id == request.requested_by and not is_alone:
         raise ReviewError("expected a second person: whoever asks for a release cannot approve it", code="same-person")
     if person.role not in MAY_REVIEW:
         raise ReviewError(f"expected a reviewer or a coordinator, got a {person.role.value}", code="role")
-    if person.role is not request.reviewer_role:
+    if is_alone:
+        if now < request.requested_at + SINGLE_PERSON_WAIT:
+            raise ReviewError(
+                f"expected {SINGLE_PERSON_WAIT // timedelta(hours=1)} hours between asking and approving where one "
+                "person decides alone; or add a reviewer, for example the data protection officer, and ask again",
+                code="wait",
+            )
+        return
+    if person.role.value != request.reviewer_role.value:
         raise ReviewError(
             f"expected a {request.reviewer_role.value}, as the release says, got a {person.role.value}", code="role"
         )
 
 
-def approve(request: ReleaseRequest, reviewer: Person, accepted: Mapping[int, str]) -> ApprovedRelease:
+def approve(request: ReleaseRequest, reviewer: Person, accepted: Mapping[int, str], now: datetime) -> ApprovedRelease:
     """Approve a request; `accepted` gives, for the number of every finding, the reason why it may stay.
 
-    Raises ReviewError: wrong state, wrong person, a finding without a reason.
+    Raises ReviewError: wrong state, wrong person, too early for one person alone, a finding without a reason.
     """
     check_transition(request.state, RequestState.APPROVED)  # 1. it waits for a decision
-    check_may_decide(request, reviewer)  # 2. by this person
+    check_may_decide(request, reviewer, now)  # 2. by this person
     check_findings_resolved(request, accepted)  # 3. who has looked at every finding
     return ApprovedRelease(replace(request, state=RequestState.APPROVED), reviewer, MappingProxyType(dict(accepted)))
 
@@ -139,21 +167,44 @@ def check_reason(reason: str, purpose: str) -> None:
         )
 
 
+def check_may_resolve(request: ReleaseRequest, person: Person, chosen: Mapping[int, Resolution]) -> None:
+    """Raise ReviewError unless this person may change these findings' passages: as the second person, word for word.
+
+    What comes in place of a passage is the program's, so nobody writes a text and approves it as well.
+    """
+    check_transition(request.state, RequestState.REQUESTED)
+    if person.id == request.requested_by and request.reviewer_role is not ReviewedAs.SINGLE_PERSON:
+        raise ReviewError(
+            "expected a second person: whoever wrote a text does not resolve what was found in it; take it back with "
+            "release refuse, and ask again with another text",
+            code="same-person",
+        )
+    if person.role not in MAY_REVIEW:
+        raise ReviewError(f"expected a reviewer or a coordinator, got a {person.role.value}", code="role")
+    if not chosen or set(chosen) - set(range(len(request.findings))):
+        raise ReviewError("expected numbers of findings", code="findings")
+    for number, resolution in chosen.items():
+        if resolution is Resolution.COARSEN and request.findings[number].coarser is None:
+            raise ReviewError(f"expected mask for finding {number}: there is no coarser wording", code="findings")
+
+
 def check_may_refuse(request: ReleaseRequest, person: Person) -> None:
     """Raise ReviewError unless this person may end this request: who may review, or whoever asked for it."""
     if person.id != request.requested_by and person.role not in MAY_REVIEW:
         raise ReviewError(f"expected a reviewer or a coordinator, got a {person.role.value}", code="role")
 
 
-def reviewer_role_for(requester: str, people: Mapping[str, Role]) -> Role:
+def reviewer_role_for(requester: str, people: Mapping[str, Role]) -> ReviewedAs:
     """The role in which a request of `requester` will be reviewed: by a reviewer where there is one.
 
-    Raises ReviewError when there is no second person.
+    A coordinator without anybody else decides alone. Raises ReviewError for others when there is no second person.
     """
     roles = {role for person, role in people.items() if person != requester}
     for role in (Role.REVIEWER, Role.COORDINATOR):
         if role in roles:
-            return role
+            return ReviewedAs(role.value)
+    if people.get(requester) is Role.COORDINATOR:
+        return ReviewedAs.SINGLE_PERSON
     raise ReviewError("expected a second person: add a reviewer or another coordinator first", code="no-reviewer")
 
 

@@ -52,6 +52,8 @@ VERBS: dict[str, Callable[[Node, Params], Result]] = {
     "release.list": releases.release_list,
     "release.show": releases.release_show,
     "release.approve": releases.release_approve,
+    "release.resolve": releases.release_resolve,
+    "release.recheck": releases.release_recheck,
     "release.refuse": releases.release_refuse,
     "release.again": releases.release_again,
     "sync": exchange.run_sync,

@@ -4,7 +4,7 @@ import base64
 
 from sqlalchemy.orm import Session
 
-from local_node import audit, hub_client, inbox, outbox, sync
+from local_node import audit, hub_client, inbox, outbox, resolutions, sync
 from local_node.app import Node
 from local_node.inbox import InboxItem, InboxState
 from local_node.verbs.parameters import PROGRAM, Params, Result, choose
@@ -90,7 +90,8 @@ def home_policy(session: Session) -> tuple[str, PolicyBody]:
 def run_sync(node: Node, params: Params) -> Result:
     """One round with every hub: read, sign what was approved, send."""
     report = node.rounds.run(patient=bool(params.get("patient", False)))
-    with node.database.read() as session:
+    with node.database.write() as session:
+        rechecked = resolutions.recheck(session, node.local_lists, node.clock(), again=False)
         alarms = sync.list_alarms(session)
     return {
         "signed": report.signed,
@@ -100,6 +101,7 @@ def run_sync(node: Node, params: Params) -> Result:
         "pulled": report.pulled,
         "quarantined": report.quarantined,
         "problems": [{"hub": hub, "problem": problem} for hub, problem in report.problems.items()],
+        "rechecked": [each.request.id for each in rechecked if each.findings],
         "alarms": [alarm_of(alarm) for alarm in alarms],
     }
 

@@ -1,16 +1,17 @@
 """From records to an approved release. OpenDP is loaded only by the verbs that draw or sign."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import Session
 
-from local_node import request_store
+from local_node import request_store, resolutions
 from local_node.app import Node
-from local_node.narrative import free_texts
+from local_node.narrative import DETECTOR, Finding, free_texts
 from local_node.request_store import StoredRequest
-from local_node.review import ReleaseRequest, RequestState
+from local_node.review import ReleaseRequest, RequestState, Resolution
 from local_node.verbs.exchange import home_policy
 from local_node.verbs.parameters import Params, Result, choose, read_file
 from local_node.verbs.spending import check_may_draw
@@ -26,7 +27,7 @@ MAX_PRACTICE_BYTES = 256 * 1024
 MAX_DEPTH = 20
 """Deeper than any body; far from where reading it would end."""
 NEXT = {
-    RequestState.REQUESTED: "another person decides: local-node release approve, or refuse",
+    RequestState.REQUESTED: "another person decides: local-node release approve, resolve what was found, or refuse",
     RequestState.APPROVED: "it is signed and sent with the next sync: local-node sync",
     RequestState.HELD: "a rule holds it back; when that has changed: local-node release again",
 }
@@ -102,7 +103,9 @@ def release_practice(node: Node, params: Params) -> Result:
         raise VerbError("bad-file", "expected one JSON object with the fields of a practice")
     audience = choose(Audience, params.get("audience", Audience.EUROPE.value))
     with node.database.write() as session:
-        request = release.request_practice(session, draft, params["by"], node.area, audience, node.clock())
+        request = release.request_practice(
+            session, draft, params["by"], node.area, audience, node.clock(), node.local_lists()
+        )
         return _shown(request_store.get_request(session, request.id))
 
 
@@ -138,6 +141,34 @@ def release_approve(node: Node, params: Params) -> Result:
     with node.database.write() as session:
         release.approve(session, params["request"], params["by"], accepted, node.clock())
         return _line(request_store.get_request(session, params["request"])) | {"next": NEXT[RequestState.APPROVED]}
+
+
+def release_resolve(node: Node, params: Params) -> Result:
+    """Mask passages that were found, or put them in coarser words, as the second person."""
+    chosen: dict[int, Resolution] = {}
+    for resolution in Resolution:
+        for number in params.get(resolution.value) or ():
+            if type(number) is not int or number in chosen:
+                raise VerbError("bad-parameter", "expected the number of a finding once, to mask or to coarsen")
+            chosen[number] = resolution
+    with node.database.write() as session:
+        resolutions.resolve(session, params["request"], params["by"], chosen, node.local_lists(), node.clock())
+        return _shown(request_store.get_request(session, params["request"]))
+
+
+def release_recheck(node: Node, _params: Params) -> Result:
+    """Look through released texts again that older rules have looked at."""
+    with node.database.write() as session:
+        rechecks = resolutions.recheck(session, node.local_lists, node.clock())
+    return {
+        "detector": DETECTOR,
+        "looked_at": len(rechecks),
+        "found": [
+            {"request": each.request.id, "digest": each.digest, **found}
+            for each in rechecks
+            for found in _findings_of(each.request, each.findings)
+        ],
+    }
 
 
 def release_refuse(node: Node, params: Params) -> Result:
@@ -191,6 +222,10 @@ def _shown(stored: StoredRequest) -> Result:
 
 
 def _findings(request: ReleaseRequest) -> list[Result]:
+    return _findings_of(request, request.findings)
+
+
+def _findings_of(request: ReleaseRequest, findings: Sequence[Finding]) -> list[Result]:
     texts = free_texts(parse_strict(request.body))
     return [
         {
@@ -199,6 +234,7 @@ def _findings(request: ReleaseRequest) -> list[Result]:
             "passage": texts.get(finding.field, "")[finding.start : finding.end],
             "kind": finding.kind.value,
             "why": finding.why,
+            "coarser": finding.coarser,
         }
-        for number, finding in enumerate(request.findings)
+        for number, finding in enumerate(findings)
     ]

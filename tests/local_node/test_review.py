@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -12,13 +13,17 @@ from local_node.narrative import WHY, Finding
 from local_node.patterns import FindingKind
 from local_node.review import (
     MAX_REASON_CHARACTERS,
+    SINGLE_PERSON_WAIT,
     TRANSITIONS,
     Person,
     ReleaseRequest,
     RequestState,
+    Resolution,
+    ReviewedAs,
     Role,
     approve,
     check_may_refuse,
+    check_may_resolve,
     check_transition,
     reviewer_role_for,
     transition_diagram,
@@ -40,7 +45,7 @@ REQUEST = ReleaseRequest(
     state=RequestState.REQUESTED,
     requested_by=COORDINATOR,
     requested_at=NOW,
-    reviewer_role=Role.REVIEWER,
+    reviewer_role=ReviewedAs.REVIEWER,
     findings=FINDINGS,
 )
 
@@ -57,14 +62,14 @@ REQUEST = ReleaseRequest(
 )
 def test_only_a_second_person_in_the_right_role_approves(reviewer: Person, code: str) -> None:
     with pytest.raises(ReviewError) as caught:
-        approve(REQUEST, reviewer, REASONS)
+        approve(REQUEST, reviewer, REASONS, NOW)
     assert caught.value.code == code
 
 
 @pytest.mark.parametrize("state", [state for state in RequestState if state is not RequestState.REQUESTED])
 def test_only_a_waiting_request_is_approved(state: RequestState) -> None:
     with pytest.raises(ReviewError, match=f"this one is {state.value}"):
-        approve(replace(REQUEST, state=state), BERT, REASONS)
+        approve(replace(REQUEST, state=state), BERT, REASONS, NOW)
 
 
 @pytest.mark.parametrize(
@@ -80,36 +85,39 @@ def test_only_a_waiting_request_is_approved(state: RequestState) -> None:
 )
 def test_every_finding_blocks_until_it_has_a_reason(accepted: Mapping[int, str], code: str) -> None:
     with pytest.raises(ReviewError) as caught:
-        approve(REQUEST, BERT, accepted)
+        approve(REQUEST, BERT, accepted, NOW)
     assert caught.value.code == code
 
 
 def test_a_second_person_who_has_looked_at_everything_approves() -> None:
-    release = approve(REQUEST, BERT, REASONS)
+    release = approve(REQUEST, BERT, REASONS, NOW)
     assert release.request == replace(REQUEST, state=RequestState.APPROVED)
     assert (release.reviewer, release.accepted) == (BERT, REASONS)
 
 
 def test_without_a_reviewer_another_coordinator_approves() -> None:
-    request = replace(REQUEST, reviewer_role=Role.COORDINATOR, findings=())
-    assert approve(request, Person("carla", Role.COORDINATOR), {}).reviewer.id == "carla"
+    request = replace(REQUEST, reviewer_role=ReviewedAs.COORDINATOR, findings=())
+    assert approve(request, Person("carla", Role.COORDINATOR), {}, NOW).reviewer.id == "carla"
     with pytest.raises(ReviewError):
-        approve(request, BERT, {})
+        approve(request, BERT, {}, NOW)
 
 
 @pytest.mark.parametrize(
     ("people", "role"),
     [
-        ({COORDINATOR: Role.COORDINATOR, "bert": Role.REVIEWER, "carla": Role.COORDINATOR}, Role.REVIEWER),
-        ({COORDINATOR: Role.COORDINATOR, "carla": Role.COORDINATOR}, Role.COORDINATOR),
+        ({COORDINATOR: Role.COORDINATOR, "bert": Role.REVIEWER, "carla": Role.COORDINATOR}, ReviewedAs.REVIEWER),
+        ({COORDINATOR: Role.COORDINATOR, "carla": Role.COORDINATOR}, ReviewedAs.COORDINATOR),
+        ({COORDINATOR: Role.COORDINATOR, "paula": Role.PARTNER}, ReviewedAs.SINGLE_PERSON),
     ],
 )
-def test_a_reviewer_is_asked_before_another_coordinator(people: dict[str, Role], role: Role) -> None:
+def test_a_reviewer_is_asked_before_another_coordinator_and_else_a_day_goes_by(
+    people: dict[str, Role], role: ReviewedAs
+) -> None:
     assert reviewer_role_for(COORDINATOR, people) is role
 
 
 @pytest.mark.parametrize(
-    "people", [{}, {COORDINATOR: Role.REVIEWER}, {COORDINATOR: Role.COORDINATOR, "paula": Role.PARTNER}]
+    "people", [{}, {COORDINATOR: Role.REVIEWER}, {COORDINATOR: Role.PARTNER, "paula": Role.PARTNER}]
 )
 def test_nobody_asks_for_a_release_where_there_is_no_second_person(people: dict[str, Role]) -> None:
     with pytest.raises(ReviewError, match="second person"):
@@ -155,3 +163,50 @@ def test_the_diagram_shows_every_transition() -> None:
     assert len(lines) == 2 + len(TRANSITIONS) + 2
     assert "    requested --> approved: a second person approves" in lines
     assert "    signed --> [*]" in lines
+
+
+# --- one person alone ----------------------------------------------------------------------------------------------
+
+ALONE = replace(REQUEST, reviewer_role=ReviewedAs.SINGLE_PERSON, findings=())
+
+
+@pytest.mark.parametrize("waited", [timedelta(0), timedelta(hours=23, minutes=59)])
+def test_one_person_alone_does_not_approve_within_a_day(waited: timedelta) -> None:
+    with pytest.raises(ReviewError, match="24 hours") as caught:
+        approve(ALONE, Person(COORDINATOR, Role.COORDINATOR), {}, NOW + waited)
+    assert caught.value.code == "wait"
+
+
+def test_one_person_alone_approves_again_a_day_later() -> None:
+    release = approve(ALONE, Person(COORDINATOR, Role.COORDINATOR), {}, NOW + SINGLE_PERSON_WAIT)
+    assert release.reviewer.id == COORDINATOR
+
+
+def test_a_partner_does_not_approve_in_place_of_the_one_person() -> None:
+    with pytest.raises(ReviewError, match="reviewer or a coordinator"):
+        approve(ALONE, Person("paula", Role.PARTNER), {}, NOW + SINGLE_PERSON_WAIT)
+
+
+# --- resolving -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("person", "chosen", "code"),
+    [
+        (Person(COORDINATOR, Role.COORDINATOR), {0: Resolution.MASK}, "same-person"),
+        (Person("paula", Role.PARTNER), {0: Resolution.MASK}, "role"),
+        (BERT, {}, "findings"),
+        (BERT, {2: Resolution.MASK}, "findings"),
+        (BERT, {-1: Resolution.MASK}, "findings"),
+        (BERT, {0: Resolution.COARSEN}, "findings"),
+    ],
+)
+def test_nobody_else_resolves_and_nothing_else(person: Person, chosen: dict[int, Resolution], code: str) -> None:
+    with pytest.raises(ReviewError) as caught:
+        check_may_resolve(REQUEST, person, chosen)
+    assert caught.value.code == code
+
+
+def test_a_decided_request_is_not_resolved_any_more() -> None:
+    with pytest.raises(ReviewError):
+        check_may_resolve(replace(REQUEST, state=RequestState.APPROVED), BERT, {0: Resolution.MASK})
