@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from local_node import sync
 from local_node.app import Node, database_trouble
 from local_node.errors import NodeError
-from local_node.verbs import exchange, records, releases, spending, standing
+from local_node.verbs import exchange, records, releases, spending, standing, words
 from local_node.verbs.parameters import Params, Result
 from shared_schema.errors import ContractError
 from shared_schema.service.control import VerbError
@@ -49,6 +49,8 @@ VERBS: dict[str, Callable[[Node, Params], Result]] = {
     "release.numbers": releases.release_numbers,
     "release.preview": releases.release_preview,
     "release.practice": releases.release_practice,
+    "release.words": words.release_words,
+    "words.check": words.check_words,
     "release.list": releases.release_list,
     "release.show": releases.release_show,
     "release.approve": releases.release_approve,

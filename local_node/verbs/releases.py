@@ -1,31 +1,28 @@
 """From records to an approved release. OpenDP is loaded only by the verbs that draw or sign."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
 from local_node import request_store, resolutions
 from local_node.app import Node
+from local_node.drafts import MAX_DRAFT_BYTES, parse_draft
 from local_node.narrative import DETECTOR, Finding, free_texts
 from local_node.request_store import StoredRequest
-from local_node.review import ReleaseRequest, RequestState, Resolution
+from local_node.review import RequestState, Resolution
 from local_node.verbs.exchange import home_policy
 from local_node.verbs.parameters import Params, Result, choose, read_file
 from local_node.verbs.spending import check_may_draw
 from shared_schema.canonical import parse_strict
 from shared_schema.period import parse_period
 from shared_schema.service.control import VerbError
-from shared_schema.statement import Audience
+from shared_schema.statement import Audience, Kind
 
 if TYPE_CHECKING:
     from local_node.figures import Ask
 
-MAX_PRACTICE_BYTES = 256 * 1024
-MAX_DEPTH = 20
-"""Deeper than any body; far from where reading it would end."""
 NEXT = {
     RequestState.REQUESTED: "another person decides: local-node release approve, resolve what was found, or refuse",
     RequestState.APPROVED: "it is signed and sent with the next sync: local-node sync",
@@ -56,7 +53,7 @@ def release_numbers(node: Node, params: Params) -> Result:
             correction=ask.correction,
             protection=ask.protection,
         )
-        shown = _shown(request_store.get_request(session, request.id))
+        shown = shown_request(request_store.get_request(session, request.id))
         return shown | {"preview": asdict(figures.look_ahead(session, ask, is_asked=True))}
 
 
@@ -91,31 +88,16 @@ def _ask(node: Node, session: Session, params: Params) -> "Ask":
 
 
 def release_practice(node: Node, params: Params) -> Result:
-    """Ask for the release of a practice that somebody wrote down as JSON."""
+    """Ask for the release of a practice that somebody wrote down, as JSON or as Markdown."""
     from local_node import release
 
-    try:
-        draft = json.loads(read_file(params["file"], MAX_PRACTICE_BYTES))
-        _check_depth(draft)
-    except (ValueError, RecursionError):
-        raise VerbError("bad-file", f"expected a JSON file at {params['file']}") from None
-    if not isinstance(draft, dict):
-        raise VerbError("bad-file", "expected one JSON object with the fields of a practice")
+    draft = parse_draft(read_file(params["file"], MAX_DRAFT_BYTES), Kind.PRACTICE)
     audience = choose(Audience, params.get("audience", Audience.EUROPE.value))
     with node.database.write() as session:
         request = release.request_practice(
             session, draft, params["by"], node.area, audience, node.clock(), node.local_lists()
         )
-        return _shown(request_store.get_request(session, request.id))
-
-
-def _check_depth(value: Any, depth: int = 0) -> None:
-    """Raise ValueError for JSON that is nested deeper than any body."""
-    if depth > MAX_DEPTH:
-        raise ValueError
-    if isinstance(value, (dict, list)):
-        for item in value.values() if isinstance(value, dict) else value:
-            _check_depth(item, depth + 1)
+        return shown_request(request_store.get_request(session, request.id))
 
 
 def release_list(node: Node, _params: Params) -> Result:
@@ -127,7 +109,7 @@ def release_list(node: Node, _params: Params) -> Result:
 def release_show(node: Node, params: Params) -> Result:
     """Everything about one request, with exactly what would leave."""
     with node.database.read() as session:
-        return _shown(request_store.get_request(session, params["request"]))
+        return shown_request(request_store.get_request(session, params["request"]))
 
 
 def release_approve(node: Node, params: Params) -> Result:
@@ -153,7 +135,7 @@ def release_resolve(node: Node, params: Params) -> Result:
             chosen[number] = resolution
     with node.database.write() as session:
         resolutions.resolve(session, params["request"], params["by"], chosen, node.local_lists(), node.clock())
-        return _shown(request_store.get_request(session, params["request"]))
+        return shown_request(request_store.get_request(session, params["request"]))
 
 
 def release_recheck(node: Node, _params: Params) -> Result:
@@ -166,7 +148,7 @@ def release_recheck(node: Node, _params: Params) -> Result:
         "found": [
             {"request": each.request.id, "digest": each.digest, **found}
             for each in rechecks
-            for found in _findings_of(each.request, each.findings)
+            for found in shown_findings(free_texts(parse_strict(each.request.body)), each.findings)
         ],
     }
 
@@ -205,7 +187,8 @@ def _line(stored: StoredRequest) -> Result:
     }
 
 
-def _shown(stored: StoredRequest) -> Result:
+def shown_request(stored: StoredRequest) -> Result:
+    """One request with exactly what would leave, and what comes next."""
     request = stored.request
     body = parse_strict(request.body)
     return _line(stored) | {
@@ -216,17 +199,13 @@ def _shown(stored: StoredRequest) -> Result:
         ],
         "body": body,
         "leaves": request.body.decode(),
-        "findings": _findings(request),
+        "findings": shown_findings(free_texts(body), request.findings),
         "next": NEXT.get(request.state),
     }
 
 
-def _findings(request: ReleaseRequest) -> list[Result]:
-    return _findings_of(request, request.findings)
-
-
-def _findings_of(request: ReleaseRequest, findings: Sequence[Finding]) -> list[Result]:
-    texts = free_texts(parse_strict(request.body))
+def shown_findings(texts: Mapping[str, str], findings: Sequence[Finding]) -> list[Result]:
+    """Every finding with its passage, why it was made, and the coarser wording that is offered."""
     return [
         {
             "number": number,

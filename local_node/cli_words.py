@@ -1,0 +1,108 @@
+"""The commands for words: a blank form, a check before anybody asks, and the request for every kind of item."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from local_node.cli import HERE, NEEDS_A_LOOK, AsJson, By, DataDir, _print, _run, cli, release
+from shared_schema.service.control import VerbError
+
+draft = typer.Typer(help="Write something, and check it before you ask for its release.", no_args_is_help=True)
+cli.add_typer(draft, name="draft")
+
+DraftFile = Annotated[Path, typer.Argument(help="JSON, or Markdown with a front matter; see draft new.")]
+KindName = Annotated[str, typer.Argument(metavar="KIND", help="practice, experience, bulletin, question or answer.")]
+About = Annotated[str, typer.Argument(metavar="DIGEST", help="The item that it is about; its first 8 digits do.")]
+Reach = Annotated[str, typer.Option(help="How far it may travel: region, nation or europe.")]
+FAR = "europe"
+
+
+@draft.command("new")
+def draft_new(
+    kind: KindName,
+    file: Annotated[Path | None, typer.Option(help="A new file. Without: print the form.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """A blank form: fill it in with any editor."""
+    from local_node.drafts import SECTIONS, blank_form
+    from shared_schema.statement import Kind
+
+    known = {each.value: each for each in SECTIONS}
+    if kind not in known:
+        raise VerbError("bad-parameter", f"expected one of {', '.join(known)}")
+    form = blank_form(Kind(kind))
+    if file is None and not as_json:
+        typer.echo(form, nl=False)
+        return
+    if file is not None:
+        _write_new(file, form)
+    following = f"local-node draft check {kind} {file}" if file else "write it to a file"
+    _print({"kind": kind, "next": following} | ({"form": form} if as_json else {}), as_json)
+
+
+def _write_new(file: Path, text: str) -> None:
+    try:
+        with file.open("x", encoding="utf-8") as target:
+            target.write(text)
+    except OSError:
+        raise VerbError("exists", f"expected to make a new file at {file}") from None
+
+
+@draft.command("check")
+def draft_check(kind: KindName, file: DraftFile, data: DataDir = HERE, as_json: AsJson = False) -> None:
+    """Is it complete, and what could point to a person? Nothing is stored. Exit code 1 when something was found."""
+    columns = ("number", "field", "kind", "passage", "why", "coarser")
+    if _run(data, "words.check", {"kind": kind, "file": str(file.resolve())}, as_json, columns=columns)["findings"]:
+        raise SystemExit(NEEDS_A_LOOK)
+
+
+@release.command("words")
+def release_words(
+    kind: KindName,
+    file: DraftFile,
+    by: By,
+    audience: Reach = FAR,
+    data: DataDir = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Ask for the release of a practice, an experience, a bulletin, a question or an answer."""
+    _request(data, kind, file, by, audience, as_json)
+
+
+@cli.command("experience")
+def tell_experience(
+    practice: About, file: DraftFile, by: By, audience: Reach = FAR, data: DataDir = HERE, as_json: AsJson = False
+) -> None:
+    """Tell how another city's practice went here."""
+    _request(data, "experience", file, by, audience, as_json, about=practice)
+
+
+@cli.command("ask")
+def ask_question(
+    file: DraftFile,
+    by: By,
+    about: Annotated[str | None, typer.Option(help="Ask the author of this item: its digest.")] = None,
+    audience: Reach = FAR,
+    data: DataDir = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Ask the other cities, or the author of one item."""
+    _request(data, "question", file, by, audience, as_json, about=about)
+
+
+@cli.command("answer")
+def answer_question(
+    question: About, file: DraftFile, by: By, audience: Reach = FAR, data: DataDir = HERE, as_json: AsJson = False
+) -> None:
+    """Answer another city's question."""
+    _request(data, "answer", file, by, audience, as_json, about=question)
+
+
+def _request(
+    data: Path, kind: str, file: Path, by: str, audience: str, as_json: bool, about: str | None = None
+) -> None:
+    params: dict[str, Any] = {"kind": kind, "file": str(file.resolve()), "by": by, "audience": audience}
+    if about is not None:
+        params["about"] = about
+    _run(data, "release.words", params, as_json)

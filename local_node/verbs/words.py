@@ -1,0 +1,62 @@
+"""From a file that somebody wrote to a request, for every kind of words; and a check before anybody asks."""
+
+from typing import Any
+
+from local_node import inbox, request_store
+from local_node.app import Node
+from local_node.drafts import MAX_DRAFT_BYTES, SECTIONS, parse_draft
+from local_node.narrative import DETECTOR, free_texts, screen
+from local_node.verbs.parameters import Params, Result, choose, read_file
+from local_node.verbs.releases import shown_findings, shown_request
+from shared_schema.service.control import VerbError
+from shared_schema.statement import STATEMENT_BODIES, Audience, Kind
+
+POINTERS = {Kind.EXPERIENCE: "practice", Kind.ANSWER: "question", Kind.QUESTION: "about"}
+"""The field that says which item another city's words are about."""
+PLACEHOLDER = {"role": "reviewer", "detector": DETECTOR, "findings": 0}
+"""In place of the note that the node makes when somebody asks for the release."""
+
+
+def release_words(node: Node, params: Params) -> Result:
+    """Ask for the release of something that somebody wrote; `about` names the item that it is about."""
+    from local_node import release
+
+    kind, draft = _read(node, params)
+    audience = choose(Audience, params.get("audience", Audience.EUROPE.value))
+    with node.database.write() as session:
+        request = release.request_words(
+            session, kind, draft, params["by"], node.area, audience, node.clock(), node.local_lists()
+        )
+        return shown_request(request_store.get_request(session, request.id))
+
+
+def check_words(node: Node, params: Params) -> Result:
+    """Whether a draft is complete, and what would be found in it; nothing is stored."""
+    kind, draft = _read(node, params)
+    model = STATEMENT_BODIES[kind]
+    place = {"area": node.area.to_object()} if "area" in model.model_fields else {}
+    model.from_object({**draft, **place, "review": PLACEHOLDER})
+    texts = free_texts(draft)
+    findings = screen(texts, language=str(draft.get("language", "und")), lists=node.local_lists()).findings
+    return {"kind": kind.value, "detector": DETECTOR, "findings": shown_findings(texts, findings)}
+
+
+def _read(node: Node, params: Params) -> tuple[Kind, dict[str, Any]]:
+    """Raises VerbError, DraftError."""
+    kind = choose(Kind, params["kind"])
+    if kind not in SECTIONS:
+        raise VerbError("bad-parameter", f"expected one of {', '.join(SECTIONS)}")
+    draft = parse_draft(read_file(params["file"], MAX_DRAFT_BYTES), kind)
+    if params.get("about"):
+        if kind not in POINTERS:
+            raise VerbError("bad-parameter", f"expected an item for {', '.join(POINTERS)} only")
+        draft[POINTERS[kind]] = _digest_of(node, str(params["about"]))
+    return kind, draft
+
+
+def _digest_of(node: Node, beginning: str) -> str:
+    with node.database.read() as session:
+        found = inbox.find_by_beginning(session, beginning)
+    if len(found) != 1:
+        raise VerbError("unknown-item", "expected the digest of one item that was received, or its first eight digits")
+    return found[0].digest
