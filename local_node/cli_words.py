@@ -57,6 +57,39 @@ def draft_check(kind: KindName, file: DraftFile, data: DataDir = HERE, as_json: 
         raise SystemExit(NEEDS_A_LOOK)
 
 
+@draft.command("import")
+def draft_import(
+    file: Annotated[Path, typer.Argument(help="A list of practices: a JSON array of objects, or CSV.")],
+    mapping: Annotated[Path, typer.Option(help="A TOML file that says what the columns mean.")],
+    into: Annotated[Path, typer.Option(help="A new folder for the drafts.")],
+    as_json: AsJson = False,
+) -> None:
+    """Make a draft of every practice in a list from elsewhere. Exit code 1 when some are not complete."""
+    from local_node.drafts import MAX_DRAFT_BYTES, DraftError
+    from local_node.practice_list import MAX_LIST_BYTES, parse_list, parse_list_mapping
+    from local_node.verbs.parameters import read_file
+
+    try:
+        meaning = parse_list_mapping(read_file(str(mapping), MAX_DRAFT_BYTES))
+        found = parse_list(read_file(str(file), MAX_LIST_BYTES), meaning)
+    except DraftError as error:
+        raise VerbError(error.code, error.message) from None
+    try:
+        into.mkdir()
+    except OSError:
+        raise VerbError("exists", f"expected to make a new folder at {into}") from None
+    for each in found.drafts:
+        _write_new(into / each.name, each.text)
+    incomplete = [{"file": each.name, "missing": each.missing} for each in found.drafts if each.missing]
+    _print(
+        {"drafts": len(found.drafts), "repeated": len(found.repeated), "incomplete": incomplete},
+        as_json,
+        columns=("file", "missing"),
+    )
+    if incomplete:
+        raise SystemExit(NEEDS_A_LOOK)
+
+
 @release.command("words")
 def release_words(
     kind: KindName,

@@ -124,6 +124,19 @@ def blank_form(kind: Kind) -> str:
     return "\n".join(lines) + "\n"
 
 
+def to_markdown(draft: Mapping[str, Any]) -> str:
+    """A practice, complete or not, as `parse_draft` reads it; texts stand below their headings."""
+    headings = {field: heading for heading, field in SECTIONS[Kind.PRACTICE].items() if "." not in field}
+    front = {name: value for name, value in draft.items() if name != "title" and name not in headings}
+    # A JSON text or list of texts is TOML as well: both escape the same characters in the same way.
+    lines = [FENCE, *(f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in front.items()), FENCE]
+    lines.append(f"# {draft.get('title', '')}")
+    for field, heading in headings.items():
+        if field in draft or field in ("summary", "lessons"):
+            lines += [f"## {heading}", str(draft.get(field, "")), ""]
+    return "\n".join(lines) + "\n"
+
+
 def _parse_json(text: str) -> dict[str, Any]:
     try:
         draft = json.loads(text)
@@ -144,13 +157,13 @@ def _parse_markdown(text: str, kind: Kind) -> dict[str, Any]:
     except (ValueError, RecursionError):
         raise DraftError("expected TOML between the two lines +++") from None
     if isinstance(draft.get("agencies"), list):
-        draft["agencies"] = [_agency(item) for item in draft["agencies"]]
+        draft["agencies"] = [agency_of(item) for item in draft["agencies"]]
     for field, passage in _sections(lines[fences[1] + 1 :], kind).items():
         _put(draft, field, passage)
     return draft
 
 
-def _agency(item: object) -> object:
+def agency_of(item: object) -> object:
     """`edu_sec:deliver` as an object; anything else stays as it is, and the schema says what is wrong with it."""
     if not isinstance(item, str):
         return item
