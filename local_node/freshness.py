@@ -1,0 +1,47 @@
+"""Whether an item still holds: its author set a month by which it is to be looked at again, or has put it away.
+
+What is past that month is greyed out, in words and not only in colour; it stays findable, because an old failure still
+teaches.
+
+    freshness_of("2026-10", archived=False, now=now)     Freshness.STALE from 1 November 2026, 00:00 UTC, on
+"""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from shared_schema.content import AnswerBody, BulletinBody, ExperienceBody, PracticeBody, QuestionBody
+
+
+class Freshness(StrEnum):
+    CURRENT = "current"
+    STALE = "stale"
+    ARCHIVED = "archived"
+
+
+Content = PracticeBody | ExperienceBody | BulletinBody | QuestionBody | AnswerBody
+"""What a city says in words, whoever signed it."""
+
+
+def freshness_of(review_by: str | None, *, archived: bool, now: datetime) -> Freshness:
+    """How an item with this review-by month (`YYYY-MM`, its last day included, UTC) stands at `now`."""
+    if archived:
+        return Freshness.ARCHIVED
+    if review_by is not None and f"{now.astimezone(UTC):%Y-%m}" > review_by:
+        return Freshness.STALE
+    return Freshness.CURRENT
+
+
+def freshness_of_content(content: Content, now: datetime) -> Freshness:
+    """The same for a content; only practices have a month or can be archived."""
+    if not isinstance(content, PracticeBody):
+        return Freshness.CURRENT
+    return freshness_of(content.review_by, archived=content.archived is True, now=now)
+
+
+def in_words(freshness: Freshness, review_by: str | None) -> str | None:
+    """What readers are told; None for what is current."""
+    if freshness is Freshness.ARCHIVED:
+        return "Archived: its author no longer stands behind it"
+    if freshness is Freshness.STALE:
+        return f"Out of date: its author wanted to look at it again by {review_by}"
+    return None
