@@ -11,7 +11,7 @@ import httpx
 from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 
-from local_node import outbox
+from local_node import library, outbox
 from local_node.local_words import read_local_lists
 from local_node.narrative import LocalLists
 from local_node.rounds import Rounds
@@ -59,6 +59,7 @@ class Node:
             self.database.migrate(MIGRATIONS)
             with self.database.write() as session:
                 outbox.take_up_again(session)
+                library.catch_up(session)  # a node of an older release has items that its index does not know
         except SQLAlchemyError as error:
             self.database.close()
             raise VerbError("database", database_trouble(data_dir, error)) from None

@@ -2,7 +2,8 @@
 
 A page is stored together with the new place in the feed, in one transaction, or not at all. An item that cannot be
 verified is quarantined with its reason and never shown as verified; it does not stop the stream, and it is tried again
-whenever the directory has grown. A withdrawal by the same origin erases the content here and keeps the digest.
+whenever the directory has grown. A withdrawal by the same origin erases the content here and keeps the digest. What is
+accepted enters the index of the search in the same transaction, and what is erased leaves it.
 
 A content that the hub says was withdrawn, without a withdrawal in the log, is a *gap*: `sync` raises an alarm for it
 and fills it as soon as the hub shows the content.
@@ -16,7 +17,9 @@ from enum import StrEnum
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from local_node import search_index
 from local_node.errors import NodeError
+from local_node.lesson import LESSON_KINDS, Lesson, read_lesson
 from local_node.orm import HubRow, InboxRow
 from local_node.trust import Trust
 from shared_schema.canonical import parse_strict
@@ -60,11 +63,12 @@ class InboxError(NodeError):
 
 @dataclass(slots=True)
 class PageReport:
-    """What a page brought."""
+    """What a page brought; `erased` contents were here before and are taken back."""
 
     accepted: int = 0
     quarantined: int = 0
     withdrawn: int = 0
+    erased: int = 0
 
     def count(self, state: InboxState) -> None:
         setattr(self, state.value, getattr(self, state.value) + 1)
@@ -184,11 +188,13 @@ def store_page(
             known[row.digest] = row
         elif row.state == InboxState.WITHDRAWN.value or item.envelope is None:
             continue
-        grown = _try(session, row, trust, item.envelope) or grown
+        grown = _try(session, row, trust, report, item.envelope) or grown
         report.count(InboxState(row.state))
     while grown:
         grown = _try_quarantined_again(session, hub, trust, report)
     session.flush()
+    if report.erased:
+        search_index.compact(session)
     return report
 
 
@@ -237,7 +243,7 @@ def _new_row(item: FeedItem, hub: str, now: datetime) -> InboxRow | None:
     )
 
 
-def _try(session: Session, row: InboxRow, trust: Trust, envelope: Envelope | None = None) -> bool:
+def _try(session: Session, row: InboxRow, trust: Trust, report: PageReport, envelope: Envelope | None = None) -> bool:
     """Verify a row and set its state; True when the directory has grown by it."""
     if row.envelope is None:
         return False
@@ -246,7 +252,7 @@ def _try(session: Session, row: InboxRow, trust: Trust, envelope: Envelope | Non
         verified = _verify_row(row, trust, envelope)
         grown = trust.learn(verified.statement)
         if isinstance(verified.statement.body, WithdrawalBody) and not was_accepted:
-            _erase(session, verified.statement.body.digest, verified.statement.origin)
+            report.erased += _erase(session, verified.statement.body.digest, verified.statement.origin)
     except ContractError as error:
         if not was_accepted:  # another hub's directory may know more than this one's
             row.state, row.reason = InboxState.QUARANTINED.value, error.code.value
@@ -255,6 +261,8 @@ def _try(session: Session, row: InboxRow, trust: Trust, envelope: Envelope | Non
     row.state, row.reason = InboxState.ACCEPTED.value, None
     row.origin, row.seq = verified.statement.origin, verified.statement.seq
     row.issued_at = verified.statement.issued_at
+    if not was_accepted and (lesson := _lesson(row, verified.statement.body)):
+        search_index.add(session, lesson)
     return grown
 
 
@@ -265,17 +273,21 @@ def _verify_row(row: InboxRow, trust: Trust, envelope: Envelope | None = None) -
     return trust.verify(envelope, audience=Audience(row.audience), logged_at=logged_at)
 
 
-def _erase(session: Session, digest: str, origin: str) -> None:
-    """Erase what `origin` takes back. Raises VerificationError when it is somebody else's or may not go."""
+def _erase(session: Session, digest: str, origin: str) -> bool:
+    """Erase what `origin` takes back; True when there was something.
+
+    Raises VerificationError when it is somebody else's or may not go.
+    """
     session.flush()
     row = session.get(InboxRow, digest)
     if row is None:
-        return
+        return False
     explained = row.state == InboxState.WITHDRAWN.value
     if row.kind in NEVER_WITHDRAWN or (not explained and row.origin != origin):
         raise VerificationError("expected an item of the same origin", code=ProblemCode.WRONG_ORIGIN)
     row.state, row.reason, row.envelope = InboxState.WITHDRAWN.value, None, None
     row.origin = row.origin or origin
+    return not explained
 
 
 def _try_quarantined_again(session: Session, hub: str, trust: Trust, report: PageReport) -> bool:
@@ -291,7 +303,7 @@ def _try_quarantined_again(session: Session, hub: str, trust: Trust, report: Pag
     ).all()
     grown = False
     for row in rows:
-        grown = _try(session, row, trust) or grown
+        grown = _try(session, row, trust, report) or grown
         if row.state == InboxState.ACCEPTED.value:
             report.count(InboxState.ACCEPTED)
     return grown
@@ -317,7 +329,7 @@ def fill_gap(session: Session, envelope: Envelope, trust: Trust) -> None:
     if row is not None and row.reason == NOT_YET_EXPLAINED:
         row.envelope = envelope.stored_bytes
         row.state, row.reason = InboxState.QUARANTINED.value, ProblemCode.UNKNOWN_KEY.value
-        _try(session, row, trust, envelope)
+        _try(session, row, trust, PageReport(), envelope)
 
 
 # --- reading -------------------------------------------------------------------------------------------------------
@@ -352,6 +364,37 @@ def find_by_beginning(session: Session, beginning: str) -> tuple[InboxItem, ...]
         return ()
     rows = session.scalars(select(InboxRow).where(InboxRow.digest.startswith(beginning.lower())).limit(2))
     return tuple(map(_item, rows))
+
+
+def find_lesson(session: Session, digest: str) -> Lesson | None:
+    """The accepted item in words with this digest.
+
+    Raises ContractError when the stored bytes do not fit the contract any more.
+    """
+    row = session.get(InboxRow, digest)
+    body = None if row is None else _body(row)
+    return None if row is None or body is None else _lesson(row, body)
+
+
+def _lesson(row: InboxRow, body: StatementBody) -> Lesson | None:
+    """What an accepted row says in words."""
+    if Kind(row.kind) not in LESSON_KINDS or row.origin is None or row.seq is None or row.issued_at is None:
+        return None
+    return read_lesson(row.digest, row.origin, row.seq, row.issued_at, body)
+
+
+def members_of(session: Session, hub: str) -> tuple[str, ...]:
+    """Everybody whom a hub has ever vouched for, from its accepted memberships."""
+    rows = session.scalars(
+        select(InboxRow.envelope).where(
+            InboxRow.kind == Kind.MEMBERSHIP.value,
+            InboxRow.state == InboxState.ACCEPTED.value,
+            InboxRow.origin == hub,
+            InboxRow.envelope.is_not(None),
+        )
+    )
+    bodies = (parse_strict(parse_envelope(envelope).payload)["body"] for envelope in rows if envelope)
+    return tuple(sorted({str(body["member"]) for body in bodies}))
 
 
 def count_items(session: Session) -> dict[tuple[Kind, InboxState], int]:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from local_node import sync
 from local_node.app import Node, database_trouble
 from local_node.errors import NodeError
-from local_node.verbs import exchange, records, releases, spending, standing, words
+from local_node.verbs import exchange, lessons, records, releases, spending, standing, words
 from local_node.verbs.parameters import Params, Result
 from shared_schema.errors import ContractError
 from shared_schema.service.control import VerbError
@@ -62,6 +62,9 @@ VERBS: dict[str, Callable[[Node, Params], Result]] = {
     "outbox.list": exchange.outbox_list,
     "inbox.list": exchange.inbox_list,
     "inbox.show": exchange.inbox_show,
+    "search": lessons.search,
+    "digest": lessons.digest,
+    "show": lessons.show,
     "audit.verify": standing.verify_audit,
     "ledger.verify": standing.verify_ledger,
     "spend.verify": spending.verify_spend,

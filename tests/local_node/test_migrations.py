@@ -27,16 +27,22 @@ def database(tmp_path: Path) -> Iterator[Database]:
     opened.close()
 
 
+def is_described(name: str | None, kind: str, _parents: object) -> bool:
+    """Whether `orm.py` speaks of it: SQLite keeps the texts of the search in tables of its own making."""
+    return not (kind == "table" and (name or "").startswith("search_texts"))
+
+
 def test_the_migrations_make_the_tables_that_the_program_describes(database: Database) -> None:
     with database.read() as session:
-        context = MigrationContext.configure(session.connection(), opts={"compare_type": True})
+        options = {"compare_type": True, "include_name": is_described}
+        context = MigrationContext.configure(session.connection(), opts=options)
         assert compare_metadata(context, Base.metadata) == []
 
 
 def test_migrating_twice_changes_nothing(database: Database) -> None:
     upgrade_schema(database, "local_node.migrations")
     with database.read() as session:
-        assert session.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == ["0002"]
+        assert session.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == ["0003"]
 
 
 @pytest.mark.parametrize(
