@@ -578,7 +578,7 @@ def inbox_list(
     as_json: AsJson = False,
 ) -> None:
     """What came, the newest first."""
-    columns = ("digest", "kind", "title", "origin", "state", "reason")
+    columns = ("digest", "kind", "title", "origin", "state", "reason", "note")
     _run(data, "inbox.list", {"kind": kind, "state": state, "limit": limit}, as_json, columns=columns)
 
 

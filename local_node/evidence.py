@@ -25,11 +25,10 @@ OUTCOME_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One report. `city` is None where the author is not named; `issued_at` and `seq` say which is the newest."""
+    """One report. `city` is None where the author is not named; A city's `seq` rises with everything it signs."""
 
     city: str | None
     outcome: Outcome
-    issued_at: str
     seq: int
 
 
@@ -56,12 +55,8 @@ def merge(trials: Iterable[Trial]) -> Evidence:
     for trial in trials:
         if trial.city is None:
             unnamed.append(trial)
-        elif trial.city not in newest or _age(newest[trial.city]) < _age(trial):
+        elif trial.city not in newest or newest[trial.city].seq < trial.seq:
             newest[trial.city] = trial
     counts = Counter(trial.outcome for trial in [*newest.values(), *unnamed])
     outcomes = tuple((outcome, counts[outcome]) for outcome in OUTCOME_WORDS if counts[outcome])
     return Evidence(len(newest) + len(unnamed), len(unnamed), outcomes)
-
-
-def _age(trial: Trial) -> tuple[str, int]:
-    return trial.issued_at, trial.seq

@@ -29,7 +29,7 @@ from shared_schema.errors import ContractError, FeedError, VerificationError
 from shared_schema.feed import FeedItem, FeedState
 from shared_schema.governance import PolicyBody, WithdrawalBody
 from shared_schema.merkle import EMPTY_ROOT, Frontier
-from shared_schema.names import parse_time
+from shared_schema.names import format_time, parse_time
 from shared_schema.problem import ProblemCode
 from shared_schema.statement import (
     STATEMENT_BODIES,
@@ -340,15 +340,18 @@ def list_items(
     *,
     kinds: Sequence[Kind] = (),
     state: InboxState | None = None,
+    newest_versions: bool = False,
     limit: int = 500,
     offset: int = 0,
 ) -> tuple[InboxItem, ...]:
-    """Items, the newest of the log first."""
+    """Items, the newest of the log first; with `newest_versions` without those whose place a newer one takes."""
     query = select(InboxRow).order_by(InboxRow.received_at.desc(), InboxRow.log_index.desc()).limit(limit)
     if kinds:
         query = query.where(InboxRow.kind.in_([kind.value for kind in kinds]))
     if state is not None:
         query = query.where(InboxRow.state == state.value)
+    if newest_versions:
+        query = query.where(InboxRow.digest.not_in(search_index.replaced_digests()))
     return tuple(_item(row) for row in session.scalars(query.offset(offset)))
 
 
@@ -377,10 +380,11 @@ def find_lesson(session: Session, digest: str) -> Lesson | None:
 
 
 def _lesson(row: InboxRow, body: StatementBody) -> Lesson | None:
-    """What an accepted row says in words."""
+    """What an accepted row says in words; it is no newer than its arrival, whatever its author's clock said."""
     if Kind(row.kind) not in LESSON_KINDS or row.origin is None or row.seq is None or row.issued_at is None:
         return None
-    return read_lesson(row.digest, row.origin, row.seq, row.issued_at, body)
+    issued_at = min(row.issued_at, format_time(row.received_at))
+    return read_lesson(row.digest, row.origin, row.seq, issued_at, body)
 
 
 def members_of(session: Session, hub: str) -> tuple[str, ...]:
@@ -401,6 +405,12 @@ def count_items(session: Session) -> dict[tuple[Kind, InboxState], int]:
     """How many items there are of every kind and state."""
     rows = session.execute(select(InboxRow.kind, InboxRow.state, func.count()).group_by(InboxRow.kind, InboxRow.state))
     return {(Kind(kind), InboxState(state)): count for kind, state, count in rows}
+
+
+def count_replaced(session: Session) -> int:
+    """How many accepted items have a newer version."""
+    replaced = search_index.replaced_digests().subquery()
+    return session.scalar(select(func.count()).select_from(replaced)) or 0
 
 
 def latest_bodies(session: Session, kind: Kind, limit: int) -> tuple[tuple[str, StatementBody], ...]:

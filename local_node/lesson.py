@@ -28,7 +28,7 @@ HEADLINE_LETTERS = 80
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """`origin` has signed it: the city itself, or the hub that relays it. `seq` and `issued_at` are the statement's."""
+    """`origin` has signed it: the city itself, or the hub that relays it. `issued_at` is no later than its arrival."""
 
     digest: str
     origin: str
@@ -89,14 +89,21 @@ _KINDS: dict[type[Content], Kind] = {
 }
 
 
-def read_lesson(digest: str, origin: str, seq: int, issued_at: str, body: StatementBody) -> Lesson | None:
-    """The lesson in a verified statement; None for figures, rules, members and withdrawals."""
+def content_of(body: StatementBody | None) -> Content | None:
+    """What a body says in words, also the one that a hub relays; None for figures, rules, members and withdrawals."""
     if isinstance(body, RelayedBody):
-        inner = body.practice or body.experience
-        return None if inner is None else Lesson(digest, origin, seq, issued_at, inner, body.attribution, relayed=True)
-    if not isinstance(body, (PracticeBody, ExperienceBody, BulletinBody, QuestionBody, AnswerBody)):
+        return body.practice or body.experience
+    return body if isinstance(body, (PracticeBody, ExperienceBody, BulletinBody, QuestionBody, AnswerBody)) else None
+
+
+def read_lesson(digest: str, origin: str, seq: int, issued_at: str, body: StatementBody) -> Lesson | None:
+    """The lesson in a verified statement; None for one that says nothing in words."""
+    content = content_of(body)
+    if content is None:
         return None
-    return Lesson(digest, origin, seq, issued_at, body, "city", relayed=False)
+    relayed = isinstance(body, RelayedBody)
+    attribution: Attribution = body.attribution if isinstance(body, RelayedBody) else "city"
+    return Lesson(digest, origin, seq, issued_at, content, attribution, relayed)
 
 
 def texts_of(content: Content) -> tuple[str, str, str]:

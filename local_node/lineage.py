@@ -71,6 +71,6 @@ def in_lines(branch: Branch, here: str, depth: int = 0) -> Iterator[str]:
         if relative is None
         else f"{relative.title} ({relative.author}, {OUTCOME_WORDS[relative.outcome]})"
     )
-    yield f"{'  ' * depth}{'* ' if branch.digest == here else '- '}{words}"
+    yield f"{'  ' * depth}{'*' if branch.digest == here else '-'} {words}"
     for child in branch.children:
         yield from in_lines(child, here, depth + 1)

@@ -88,13 +88,11 @@ def _evidence(session: Session, practice: Lesson, family: Sequence[Version]) -> 
     """The author's own outcome and the experiences with any version."""
     reports = search_index.list_about(session, [version.digest for version in family])
     trials = [
-        Trial(None if row.relayed else row.origin, Outcome(row.outcome), row.issued_at, row.seq)
-        for row in reports
-        if row.outcome
+        Trial(None if row.relayed else row.origin, Outcome(row.outcome), row.seq) for row in reports if row.outcome
     ]
     if practice.outcome is not None:
         own_city = None if practice.relayed else practice.origin
-        trials.append(Trial(own_city, practice.outcome, practice.issued_at, practice.seq))
+        trials.append(Trial(own_city, practice.outcome, practice.seq))
     return merge(trials)
 
 

@@ -194,18 +194,18 @@ def find(session: Session, match: str | None, filters: Filters, limit: int) -> t
     return tuple(_read_hits(session, query))
 
 
-def find_hit(session: Session, digest: str) -> Hit | None:
-    """One item by its whole digest, replaced or not."""
-    return next(_read_hits(session, _hits().where(SearchItemRow.digest == digest)), None)
+def replaced_digests() -> Select[str]:
+    """For a query of the inbox: the digests of items whose place a newer one takes."""
+    return select(SearchItemRow.digest).where(SearchItemRow.id.in_(REPLACED))
 
 
 def list_about(session: Session, digests: Sequence[str]) -> tuple[SearchItemRow, ...]:
-    """The newest versions of the experiences with one of these items, in the order of their time."""
+    """The newest versions of the experiences with one of these items, the latest first."""
     query = (
         select(SearchItemRow)
         .where(SearchItemRow.about.in_(digests), SearchItemRow.kind == Kind.EXPERIENCE.value)
         .where(SearchItemRow.id.not_in(REPLACED))
-        .order_by(SearchItemRow.issued_at, SearchItemRow.digest)
+        .order_by(SearchItemRow.issued_at.desc(), SearchItemRow.digest)
         .limit(MAX_REPORTS)
     )
     return tuple(session.scalars(query))

@@ -1,6 +1,7 @@
 """The node and its hubs: pin one, ask to be a member, sync, and look at what went and came."""
 
 import base64
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
@@ -9,7 +10,7 @@ from local_node.app import Node
 from local_node.inbox import InboxItem, InboxState
 from local_node.verbs.parameters import PROGRAM, Params, Result, choose
 from local_node.verbs.standing import alarm_of
-from local_node.web.presentation import subject_of, title_of
+from local_node.web.presentation import freshness_note, freshness_of, subject_of, title_of
 from shared_schema.envelope import sign_payload
 from shared_schema.governance import ENROLMENT_KIND, EnrolmentRequest, PolicyBody
 from shared_schema.keys import MemberRole
@@ -135,7 +136,7 @@ def inbox_list(node: Node, params: Params) -> Result:
         raise VerbError("bad-parameter", f"expected a limit from 1 to {LISTED}")
     with node.database.read() as session:
         items = inbox.list_items(session, kinds=kinds, state=state, limit=limit)
-    return {"items": [_item(item) for item in items]}
+    return {"items": [_item(item, node.clock()) for item in items]}
 
 
 def inbox_show(node: Node, params: Params) -> Result:
@@ -145,10 +146,10 @@ def inbox_show(node: Node, params: Params) -> Result:
     if len(found) != 1:
         raise VerbError("not-found", "expected the digest of one item, or its first digits; see: local-node inbox list")
     body = found[0].body
-    return _item(found[0]) | {"body": None if body is None else body.to_object()}
+    return _item(found[0], node.clock()) | {"body": None if body is None else body.to_object()}
 
 
-def _item(item: InboxItem) -> Result:
+def _item(item: InboxItem, now: datetime) -> Result:
     return {
         "kind": item.kind.value,
         "origin": item.origin,
@@ -156,6 +157,8 @@ def _item(item: InboxItem) -> Result:
         "subject": subject_of(item),
         "state": item.state.value,
         "reason": item.reason,
+        "freshness": freshness_of(item, now).value,
+        "note": freshness_note(item, now),
         "audience": item.audience.value,
         "issued_at": item.issued_at,
         "received_at": format_time(item.received_at),

@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
-from local_node import inbox, outbox
+from local_node import inbox, outbox, reading
 from local_node.inbox import InboxState
 from local_node.web import presentation
 from local_node.web.overview import read_overview
@@ -49,12 +49,15 @@ class View:
     title: str
     kinds: tuple[Kind, ...] = ()
     state: InboxState | None = InboxState.ACCEPTED
+    newest_versions: bool = False
 
 
 VIEWS: Mapping[str, View] = MappingProxyType(
     {
         "lessons": View(
-            "Lessons", (Kind.PRACTICE, Kind.EXPERIENCE, Kind.BULLETIN, Kind.QUESTION, Kind.ANSWER, Kind.RELAYED)
+            "Lessons",
+            (Kind.PRACTICE, Kind.EXPERIENCE, Kind.BULLETIN, Kind.QUESTION, Kind.ANSWER, Kind.RELAYED),
+            newest_versions=True,
         ),
         "sums": View("Sums", (Kind.AGGREGATE, Kind.TREND)),
         "members": View("Members and rules", (Kind.MEMBERSHIP, Kind.POLICY)),
@@ -100,6 +103,7 @@ class Site:
         )
         self._templates.globals.update(city=city, kind_names=presentation.KIND_NAMES)
         self._templates.globals.update(state_names=presentation.STATE_NAMES, title_of=presentation.title_of)
+        self._templates.globals.update(freshness_note=presentation.freshness_note)
         self._templates.filters.update(
             moment=presentation.moment,
             term=presentation.term,
@@ -114,7 +118,11 @@ class Site:
         with self._database.read() as session:
             overview = read_overview(session)
             latest = inbox.list_items(
-                session, kinds=VIEWS["lessons"].kinds, state=InboxState.ACCEPTED, limit=LATEST_OUTBOX_ROWS // 2
+                session,
+                kinds=VIEWS["lessons"].kinds,
+                state=InboxState.ACCEPTED,
+                newest_versions=True,
+                limit=LATEST_OUTBOX_ROWS // 2,
             )
             sent = outbox.list_rows(session, limit=LATEST_OUTBOX_ROWS)
         return self._page("overview.html", overview=overview, latest=latest, sent=sent)
@@ -126,8 +134,15 @@ class Site:
             return self.message(404, "There is no such list", "Choose one of the lists of the inbox.")
         offset = (page - 1) * ITEMS_A_PAGE
         with self._database.read() as session:
-            items = inbox.list_items(session, kinds=view.kinds, state=view.state, limit=ITEMS_A_PAGE + 1, offset=offset)
-            counts = _count_views(inbox.count_items(session))
+            items = inbox.list_items(
+                session,
+                kinds=view.kinds,
+                state=view.state,
+                newest_versions=view.newest_versions,
+                limit=ITEMS_A_PAGE + 1,
+                offset=offset,
+            )
+            counts = _count_views(inbox.count_items(session), inbox.count_replaced(session))
         return self._page(
             "inbox.html",
             items=items[:ITEMS_A_PAGE],
@@ -144,9 +159,10 @@ class Site:
         """One item, with its content when it was verified."""
         with self._database.read() as session:
             item = inbox.find_item(session, digest)
+            lesson = reading.read(session, digest, self._clock())
         if item is None:
             return self.message(404, "There is no such item", "It may have the digest of an item of another node.")
-        return self._page("item.html", item=item, body=item.body)
+        return self._page("item.html", item=item, body=item.body, lesson=lesson)
 
     def trends(self) -> Response:
         """The sums that hubs have published."""
@@ -178,9 +194,11 @@ class Site:
         return HTMLResponse(text, status_code=status)
 
 
-def _count_views(counts: Mapping[tuple[Kind, InboxState], int]) -> dict[str, int]:
+def _count_views(counts: Mapping[tuple[Kind, InboxState], int], replaced: int) -> dict[str, int]:
+    """How many items every view has; those of which there is a newer version are not in all of them."""
     return {
-        name: sum(
+        name: -replaced * view.newest_versions
+        + sum(
             count
             for (kind, state), count in counts.items()
             if (not view.kinds or kind in view.kinds) and view.state in (None, state)

@@ -6,7 +6,9 @@ from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
+from local_node.freshness import Freshness, freshness_of_content, in_words
 from local_node.inbox import InboxItem, InboxState
+from local_node.lesson import content_of
 from shared_schema.content import BulletinBody, PracticeBody, QuestionBody
 from shared_schema.governance import MembershipBody, PolicyBody, RelayedBody, WithdrawalBody
 from shared_schema.names import parse_time
@@ -106,6 +108,17 @@ def subject_of(item: InboxItem) -> str | None:
     """What figures are about, `table/period`; None for words."""
     body = item.body
     return f"{body.table.id}/{body.period.label}" if isinstance(body, (AggregateBody, TrendBody)) else None
+
+
+def freshness_of(item: InboxItem, now: datetime) -> Freshness:
+    """Whether an item still holds; what has no month to look at it again always does."""
+    content = content_of(item.body)
+    return Freshness.CURRENT if content is None else freshness_of_content(content, now)
+
+
+def freshness_note(item: InboxItem, now: datetime) -> str | None:
+    """What readers are told about an item that is greyed out; None for what is current."""
+    return in_words(freshness_of(item, now), getattr(content_of(item.body), "review_by", None))
 
 
 def term(value: object) -> str:

@@ -57,7 +57,7 @@ def test_only_practices_go_out_of_date() -> None:
 
 
 def trial(city: str | None, outcome: Outcome, seq: int = 1) -> Trial:
-    return Trial(city, outcome, "2026-11-22T09:00:00Z", seq)
+    return Trial(city, outcome, seq)
 
 
 def test_a_city_that_reports_often_counts_once_with_its_newest_word() -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -364,6 +365,17 @@ def test_a_short_list_holds_successes_and_failures(
     assert [item["digest"] for item in digest["items"] if item["older"]] == failed
     assert {item["digest"] for item in digest["items"] if not item["older"]} <= set(worked)
     assert len(digest["items"]) == 5
+
+
+def test_an_author_cannot_date_an_item_to_the_top_for_ever(
+    member: Node, hub: HubSimulator, clock: MovableClock, dresden: Author
+) -> None:
+    ahead = MovableClock(clock() + timedelta(days=9_000))
+    log(member, hub, Author(dresden.name, dresden.key, ahead).practice("From the future", outcome="worked"))
+    clock.advance(days=1)
+    dresden.last_seq = 50
+    (newer,) = log(member, hub, dresden.practice("Of today", summary="Quite another text.", lessons="About others."))
+    assert verbs.run(member, "digest", {})["items"][0]["digest"] == newer
 
 
 def test_an_empty_digest_and_a_wrong_one(member: Node) -> None:
