@@ -21,7 +21,7 @@ from shared_schema.statement import Kind
 from shared_schema.vocabulary import Outcome
 
 MAX_LISTED = 50
-CANDIDATES = 100
+CANDIDATES = 60
 """The best so many are grouped and balanced; what ranks below them is not seen without better words."""
 DIGEST_KINDS = (Kind.PRACTICE, Kind.EXPERIENCE)
 

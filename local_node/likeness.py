@@ -28,9 +28,9 @@ SHINGLE_WORDS = 3
 SKETCH_SIZE = 64
 """Hashes kept of a text: at a resemblance of one half the estimate has a standard error of 6 percent points."""
 SAME_TEXT = 0.5
-PROBES = 12
+PROBES = 8
 """Of so many smallest hashes two texts must share one to be compared. Each is shared with the probability of the
-resemblance, so at one half about one pair in 2 to the power of 12 is missed."""
+resemblance, so at one half about one pair in 2 to the power of 8 is missed."""
 HASH_BYTES = 4
 Sketch = tuple[int, ...]
 
