@@ -95,12 +95,29 @@ def release_words(
     kind: KindName,
     file: DraftFile,
     by: By,
+    replaces: Annotated[
+        str | None, typer.Option(help="Digest of an own released item that this one takes the place of.")
+    ] = None,
     audience: Reach = FAR,
     data: DataDir = HERE,
     as_json: AsJson = False,
 ) -> None:
     """Ask for the release of a practice, an experience, a bulletin, a question or an answer."""
-    _request(data, kind, file, by, audience, as_json)
+    _request(data, kind, file, by, audience, as_json, replaces=replaces)
+
+
+@release.command("renew")
+def release_renew(
+    digest: About,
+    by: By,
+    review_by: Annotated[str | None, typer.Option(help="Confirm it until this month, for example 2028-06.")] = None,
+    archive: Annotated[bool, typer.Option("--archive", help="No longer stand behind it.")] = False,
+    data: DataDir = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Confirm an own practice for longer, or archive it; another person approves, as with every release."""
+    params = {"digest": digest, "by": by, "review_by": review_by, "archive": archive}
+    _run(data, "release.renewed", params, as_json)
 
 
 @cli.command("experience")
@@ -133,9 +150,15 @@ def answer_question(
 
 
 def _request(
-    data: Path, kind: str, file: Path, by: str, audience: str, as_json: bool, about: str | None = None
+    data: Path,
+    kind: str,
+    file: Path,
+    by: str,
+    audience: str,
+    as_json: bool,
+    about: str | None = None,
+    replaces: str | None = None,
 ) -> None:
     params: dict[str, Any] = {"kind": kind, "file": str(file.resolve()), "by": by, "audience": audience}
-    if about is not None:
-        params["about"] = about
+    params |= {name: value for name, value in (("about", about), ("replaces", replaces)) if value is not None}
     _run(data, "release.words", params, as_json)

@@ -18,6 +18,7 @@ from local_node.review import ApprovedRelease, ReleaseRequest, RequestState, Rev
 from shared_schema import canonical
 from shared_schema.statement import Audience, Kind
 
+SHORTEST_BEGINNING: Final = 8
 OPEN_OR_DONE: Final = (RequestState.REQUESTED, RequestState.APPROVED, RequestState.HELD, RequestState.SIGNED)
 """While a request stands in one of these, nobody can ask for the same figures again."""
 
@@ -92,6 +93,17 @@ def list_requests(session: Session, state: RequestState | None = None) -> tuple[
     if state is not None:
         query = query.where(ReleaseRequestRow.state == state.value)
     return tuple(_stored(row) for row in session.scalars(query.execution_options(populate_existing=True)))
+
+
+def find_signed(session: Session, beginning: str) -> StoredRequest | None:
+    """The one signed request whose statement's digest begins so (eight digits at least); None when there is not one."""
+    if len(beginning) < SHORTEST_BEGINNING or not beginning.isalnum():
+        return None
+    query = select(ReleaseRequestRow).where(
+        ReleaseRequestRow.state == RequestState.SIGNED.value, ReleaseRequestRow.digest.startswith(beginning.lower())
+    )
+    rows = session.scalars(query.limit(2)).all()
+    return _stored(rows[0]) if len(rows) == 1 else None
 
 
 def mark_approved(session: Session, release: ApprovedRelease, now: datetime) -> None:

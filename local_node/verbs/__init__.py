@@ -50,6 +50,7 @@ VERBS: dict[str, Callable[[Node, Params], Result]] = {
     "release.preview": releases.release_preview,
     "release.practice": releases.release_practice,
     "release.words": words.release_words,
+    "release.renewed": words.release_renewed,
     "words.check": words.check_words,
     "release.list": releases.release_list,
     "release.show": releases.release_show,

@@ -2,12 +2,16 @@
 
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from local_node import inbox, request_store
 from local_node.app import Node
 from local_node.drafts import MAX_DRAFT_BYTES, SECTIONS, parse_draft
 from local_node.narrative import DETECTOR, free_texts, screen
+from local_node.request_store import StoredRequest
 from local_node.verbs.parameters import Params, Result, choose, read_file
 from local_node.verbs.releases import shown_findings, shown_request
+from shared_schema.canonical import parse_strict
 from shared_schema.service.control import VerbError
 from shared_schema.statement import STATEMENT_BODIES, Audience, Kind
 
@@ -30,6 +34,45 @@ def release_words(node: Node, params: Params) -> Result:
         return shown_request(request_store.get_request(session, request.id))
 
 
+def release_renewed(node: Node, params: Params) -> Result:
+    """Ask for a practice anew that was released: confirmed until another month, or archived."""
+    from local_node import release
+
+    with node.database.write() as session:
+        old = _own(session, str(params["digest"]))
+        if old.request.kind is not Kind.PRACTICE:
+            raise VerbError("bad-parameter", "expected a practice: only those have a month to look again")
+        draft = {
+            name: value for name, value in parse_strict(old.request.body).items() if name not in ("area", "review")
+        }
+        draft |= {"replaces": old.statement_digest} | _renewal(params)
+        request = release.request_words(
+            session,
+            Kind.PRACTICE,
+            draft,
+            params["by"],
+            node.area,
+            old.request.audience,
+            node.clock(),
+            node.local_lists(),
+        )
+        return shown_request(request_store.get_request(session, request.id))
+
+
+def _renewal(params: Params) -> dict[str, Any]:
+    review_by, archive = params.get("review_by"), bool(params.get("archive", False))
+    if (review_by is None) is not archive:
+        raise VerbError("bad-parameter", "expected either a month to look again or archive")
+    return {"archived": True} if archive else {"review_by": str(review_by)}
+
+
+def _own(session: Session, beginning: str) -> StoredRequest:
+    found = request_store.find_signed(session, beginning)
+    if found is None or found.statement_digest is None:
+        raise VerbError("unknown-item", "expected the digest of something that this city released, or its first eight")
+    return found
+
+
 def check_words(node: Node, params: Params) -> Result:
     """Whether a draft is complete, and what would be found in it; nothing is stored."""
     kind, draft = _read(node, params)
@@ -47,6 +90,12 @@ def _read(node: Node, params: Params) -> tuple[Kind, dict[str, Any]]:
     if kind not in SECTIONS:
         raise VerbError("bad-parameter", f"expected one of {', '.join(SECTIONS)}")
     draft = parse_draft(read_file(params["file"], MAX_DRAFT_BYTES), kind)
+    if params.get("replaces"):
+        with node.database.read() as session:
+            old = _own(session, str(params["replaces"]))
+        if old.request.kind is not kind:
+            raise VerbError("bad-parameter", f"expected to replace a {kind.value}, got a {old.request.kind.value}")
+        draft["replaces"] = old.statement_digest
     if params.get("about"):
         if kind not in POINTERS:
             raise VerbError("bad-parameter", f"expected an item for {', '.join(POINTERS)} only")

@@ -162,3 +162,58 @@ def test_the_commands_lead_from_a_blank_form_to_a_checked_draft(member: Node, tm
         run_json("release", "words", "practice", str(form), "--by", "anna", data=member.data_dir)["state"]
         == "requested"
     )
+
+
+# --- a new version -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def released(member: Node, tmp_path: Path) -> str:
+    """The digest of a practice that was signed and sent."""
+    verbs.run(member, "release.words", {"kind": "practice", "file": write(tmp_path, PRACTICE), "by": "anna"})
+    verbs.run(member, "release.approve", {"request": "r1", "by": "ben"})
+    verbs.run(member, "sync", {})
+    digest = verbs.run(member, "release.show", {"request": "r1"})["digest"]
+    assert isinstance(digest, str)
+    return digest
+
+
+@pytest.mark.parametrize(
+    ("params", "code"),
+    [
+        ({}, "bad-parameter"),
+        ({"review_by": "2028-06", "archive": True}, "bad-parameter"),
+        ({"review_by": "June"}, "schema"),
+        ({"digest": "0" * 64, "archive": True}, "unknown-item"),
+        ({"digest": "x", "archive": True}, "unknown-item"),
+        ({"by": "nobody", "archive": True}, "person-unknown"),
+    ],
+)
+def test_a_wrong_renewal_is_refused(member: Node, released: str, params: dict[str, Any], code: str) -> None:
+    with pytest.raises(VerbError) as caught:
+        verbs.run(member, "release.renewed", {"digest": released[:8], "by": "anna"} | params)
+    assert caught.value.code == code
+    assert len(verbs.run(member, "release.list", {})["requests"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("params", "change"),
+    [({"review_by": "2028-06"}, {"review_by": "2028-06"}), ({"archive": True}, {"archived": True})],
+)
+def test_an_author_confirms_or_archives_a_practice_with_a_new_item(
+    member: Node, released: str, params: dict[str, Any], change: dict[str, Any]
+) -> None:
+    old = verbs.run(member, "release.show", {"request": "r1"})["body"]
+    new = verbs.run(member, "release.renewed", {"digest": released[:8], "by": "anna"} | params)
+    assert (new["state"], new["body"]) == ("requested", old | {"replaces": released} | change)
+
+
+def test_a_new_version_takes_the_place_of_an_own_item_of_its_kind_alone(
+    member: Node, released: str, tmp_path: Path
+) -> None:
+    ask = {"by": "anna", "replaces": released[:8]}
+    with pytest.raises(VerbError) as caught:
+        verbs.run(member, "release.words", {"kind": "question", "file": write(tmp_path, QUESTION)} | ask)
+    assert caught.value.code == "bad-parameter"
+    shown = verbs.run(member, "release.words", {"kind": "practice", "file": write(tmp_path, PRACTICE)} | ask)
+    assert shown["body"]["replaces"] == released
