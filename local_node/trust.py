@@ -15,10 +15,17 @@ from shared_schema.checkpoint import NoteVerifier
 from shared_schema.envelope import Envelope, verify_envelope
 from shared_schema.errors import VerificationError
 from shared_schema.governance import MembershipBody
-from shared_schema.keys import Directory, Member, MemberRole
+from shared_schema.keys import Directory, Member
 from shared_schema.names import parse_time
 from shared_schema.problem import ProblemCode
-from shared_schema.statement import HUB_KINDS, Audience, Statement, VerifiedStatement, claimed_origin, read_statement
+from shared_schema.statement import (
+    Audience,
+    Statement,
+    VerifiedStatement,
+    check_may_sign_kind,
+    claimed_origin,
+    read_statement,
+)
 
 
 class Trust:
@@ -39,8 +46,7 @@ class Trust:
         if statement.origin != author.name:  # 2. and by nobody else than it says
             raise VerificationError("expected the member that signed as origin", code=ProblemCode.WRONG_ORIGIN)
         author.check_may_sign(logged_at)  # 3. a key in force at this place in the log
-        if (statement.kind in HUB_KINDS) != (author.role is not MemberRole.NODE):  # 4. in the signer's role
-            raise VerificationError("expected a kind that this member may sign", code=ProblemCode.KIND_NOT_ALLOWED)
+        check_may_sign_kind(statement.kind, author.role)  # 4. in the signer's role
         if statement.audience is not audience:  # 5. and the entry says the same
             raise VerificationError("expected the audience that the entry names", code=ProblemCode.FEED_ENTRY)
         return verified

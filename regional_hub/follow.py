@@ -24,12 +24,19 @@ from shared_schema.envelope import Envelope, envelope_from_object, verify_envelo
 from shared_schema.errors import ContractError, FeedError, VerificationError
 from shared_schema.feed import FeedItem, FeedState, parse_page, verify_page
 from shared_schema.governance import Level, MembershipBody, WithdrawalBody
-from shared_schema.keys import MemberRole, SigningKey
+from shared_schema.keys import SigningKey
 from shared_schema.merkle import EMPTY_ROOT, Frontier
 from shared_schema.problem import ProblemCode
 from shared_schema.release_rules import check_releasable
 from shared_schema.service.hub_api import HubApi
-from shared_schema.statement import HUB_KINDS, Audience, Kind, VerifiedStatement, parse_time, read_statement
+from shared_schema.statement import (
+    Audience,
+    Kind,
+    VerifiedStatement,
+    check_may_sign_kind,
+    parse_time,
+    read_statement,
+)
 from shared_schema.trend import AggregateBody, TrendBody
 
 
@@ -165,8 +172,7 @@ def _verify_relayed(
     member.check_may_sign(logged_at)
     if statement.origin != member.name:
         raise VerificationError("expected a statement of the member that signed it", code=ProblemCode.WRONG_ORIGIN)
-    if (statement.kind in HUB_KINDS) != (member.role is not MemberRole.NODE):
-        raise VerificationError("expected a kind that the signer's role may sign", code=ProblemCode.KIND_NOT_ALLOWED)
+    check_may_sign_kind(statement.kind, member.role)
     if isinstance(statement.body, TrendBody):
         raise VerificationError("expected a city's figures at its home hub alone", code=ProblemCode.KIND_NOT_ALLOWED)
     if statement.audience is not audience:

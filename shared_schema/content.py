@@ -48,6 +48,8 @@ Passage = Annotated[str, Field(min_length=1, max_length=2400), _at_most(MAX_LESS
 Band = Literal["none", "low", "medium", "high"]
 ReviewBy = Annotated[str, Field(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")]
 Attribution = Literal["city", "region", "country"]
+"""Who is named as the author. Anything but `city` goes to the home hub in confidence (`relay.py`)."""
+UnnamedAttribution = Literal["region", "country"]
 
 
 class AgencyPart(WireModel):
@@ -148,6 +150,8 @@ class AnswerBody(WireModel):
 
     question: Digest
     text: Passage
+    attribution: UnnamedAttribution | None = None
+    """Only in an answer about an item whose author is not named: as that item has it."""
     language: Language = "und"
     review: ReviewNote
     replaces: Digest | None = None

@@ -2,11 +2,11 @@
 
 import base64
 import hashlib
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from shared_schema.content import ExperienceBody, PracticeBody
+from shared_schema.content import AnswerBody, ExperienceBody, PracticeBody, UnnamedAttribution
 from shared_schema.errors import ContractError
 from shared_schema.keys import MemberRole, MemberStatus, PublicKey
 from shared_schema.names import Base64Key, Digest, Origin, Timestamp, Version
@@ -143,17 +143,58 @@ class WithdrawalBody(WireModel):
 
 
 class RelayedBody(WireModel):
-    """An item whose author chose not to be named: the hub has verified the city's signature and vouches for it."""
+    """An item whose author chose not to be named: the hub has verified the city's signature and vouches for it.
 
-    attribution: Literal["region", "country"]
+    What could point to the author is general, and every reader checks that it is: the area is the hub's or the country,
+    a review date is the end of a year, a language has no country, and the review note says only that a second person
+    looked, not in which role and with which version of which program.
+    """
+
+    attribution: UnnamedAttribution
     practice: PracticeBody | None = None
     experience: ExperienceBody | None = None
+    answer: AnswerBody | None = None
+
+    @property
+    def content(self) -> PracticeBody | ExperienceBody | AnswerBody:
+        """The one that is there."""
+        found = self.practice or self.experience or self.answer
+        if found is None:
+            raise ValueError("expected a content")
+        return found
 
     @model_validator(mode="after")
     def _one_content(self) -> Self:
-        if (self.practice is None) == (self.experience is None):
-            raise ValueError("expected either a practice or an experience")
+        if sum(part is not None for part in (self.practice, self.experience, self.answer)) != 1:
+            raise ValueError("expected either a practice, an experience or an answer")
         return self
+
+    @model_validator(mode="after")
+    def _says_no_more(self) -> Self:
+        content = self.content
+        if content.attribution != self.attribution:
+            raise ValueError("expected the content to have the same attribution")
+        if not isinstance(content, AnswerBody) and not _is_general(content.area, self.attribution):
+            raise ValueError("expected the area of the hub or the country, and of no municipality")
+        if (content.review.role, content.review.detector, content.review.findings) != RELAYED_REVIEW:
+            raise ValueError("expected the review note that all relayed items have")
+        if "-" in content.language:
+            raise ValueError("expected a language without its country")
+        if isinstance(content, PracticeBody) and content.review_by is not None and content.review_by[5:] != "12":
+            raise ValueError("expected the end of a year as review_by")
+        return self
+
+
+RELAYED_REVIEW: Final = ("reviewer", "relayed", 0)
+"""Role, detector and findings in the review note of everything that is relayed: a second person looked. The hub takes
+nothing that one person released alone; which role it was and which program helped stay between it and the city."""
+COUNTRY_DIGITS: Final = 2
+
+
+def _is_general(area: Area, attribution: UnnamedAttribution) -> bool:
+    if attribution == "country":
+        return area.scheme == "ISO3166" and len(area.code) == COUNTRY_DIGITS
+    return area.scheme != "LAU"
 
 
 class EnrolmentRequest(WireModel):

@@ -7,7 +7,7 @@ hub checks again, because it trusts nobody.
 from datetime import datetime
 from fractions import Fraction
 
-from shared_schema.content import ExperienceBody, PracticeBody
+from shared_schema.content import AnswerBody, ExperienceBody, PracticeBody
 from shared_schema.errors import ReleaseRuleError
 from shared_schema.governance import PolicyBody
 from shared_schema.laplace import variance_milli
@@ -50,11 +50,13 @@ def check_releasable(statement: Statement, policy: PolicyBody) -> None:
         _check_sum(body)
         if body.complete != (statement.audience is Audience.HUB):
             raise ReleaseRuleError("expected a complete sum for the hub above alone, and only such a one")
-    elif isinstance(body, (PracticeBody, ExperienceBody)):
+    elif isinstance(body, (PracticeBody, ExperienceBody, AnswerBody)):
         if isinstance(body, PracticeBody) and statement.audience is Audience.HUB:
             raise ReleaseRuleError("expected a practice to be for the region, the nation or Europe")
-        if body.attribution != "city":  # only what a hub relays can leave the city's name out
-            raise ReleaseRuleError("expected the attribution city: the statement names the city that signs it")
+        if body.attribution not in ("city", None):  # only what a hub relays can leave the city's name out
+            raise ReleaseRuleError(
+                "expected the attribution city: a statement names its city, a relay request does not"
+            )
 
 
 def check_trend(body: TrendBody, policy: PolicyBody) -> None:

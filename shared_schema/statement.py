@@ -18,7 +18,7 @@ from shared_schema.content import AnswerBody, BulletinBody, ExperienceBody, Prac
 from shared_schema.envelope import Envelope, VerifiedEnvelope, kind_of, sign_payload
 from shared_schema.errors import SchemaError, VerificationError
 from shared_schema.governance import MembershipBody, PolicyBody, RelayedBody, WithdrawalBody
-from shared_schema.keys import SigningKey
+from shared_schema.keys import MemberRole, SigningKey
 from shared_schema.names import Origin, Timestamp, Version
 from shared_schema.names import format_time as format_time
 from shared_schema.names import parse_time as parse_time
@@ -84,7 +84,9 @@ STATEMENT_BODIES: dict[Kind, type[WireModel]] = {
     Kind.RELAYED: RelayedBody,
 }
 HUB_KINDS = frozenset({Kind.AGGREGATE, Kind.MEMBERSHIP, Kind.POLICY, Kind.RELAYED})
-"""Kinds that only a hub may sign; all others only a node."""
+"""Kinds that only a hub may sign."""
+KINDS_OF_BOTH = frozenset({Kind.WITHDRAWAL})
+"""Kinds that node and hub may sign: a hub takes back what it has relayed. All others only a node."""
 
 
 class Statement(WireModel):
@@ -138,6 +140,12 @@ def read_statement(verified: VerifiedEnvelope) -> VerifiedStatement:
     if isinstance(value.get("kind"), str) and value["kind"] != kind:
         raise VerificationError("expected the kind that the payload type names", code=ProblemCode.KIND_MISMATCH)
     return VerifiedStatement(_MODELS[Kind(kind)].from_checked_bytes(payload), verified.envelope)
+
+
+def check_may_sign_kind(kind: Kind, role: MemberRole) -> None:
+    """Raise VerificationError (`kind-not-allowed`) unless a member in this role may sign this kind."""
+    if kind not in KINDS_OF_BOTH and (kind in HUB_KINDS) != (role is not MemberRole.NODE):
+        raise VerificationError("expected a kind that the signer's role may sign", code=ProblemCode.KIND_NOT_ALLOWED)
 
 
 def claimed_origin(envelope: Envelope) -> str | None:

@@ -29,7 +29,7 @@ from regional_hub.web import node_api
 from shared_schema.envelope import payload_type
 from shared_schema.problem import ProblemCode
 from shared_schema.service.problems import STATUS
-from shared_schema.statement import HUB_KINDS, STATEMENT_BODIES, Kind
+from shared_schema.statement import HUB_KINDS, KINDS_OF_BOTH, STATEMENT_BODIES, Kind
 
 ROOT = Path(__file__).resolve().parents[2]
 UNSIGNED_READS = frozenset({"/health", "/checkpoint", "/tile/entries/{path}", "/tile/{level}/{path}", "/v1/hub"})
@@ -76,8 +76,14 @@ def make_problem_codes(now: str) -> str:
 
 
 def make_kinds(now: str) -> str:
-    rows = [(_code(kind.value), "hub" if kind in HUB_KINDS else "node", _body_fields(kind)) for kind in Kind]
+    rows = [(_code(kind.value), _signers(kind), _body_fields(kind)) for kind in Kind]
     return _with_words(now, ("kind", "signed by", "body", "what it says"), rows)
+
+
+def _signers(kind: Kind) -> str:
+    if kind in KINDS_OF_BOTH:
+        return "node, hub"
+    return "hub" if kind in HUB_KINDS else "node"
 
 
 def _body_fields(kind: Kind) -> str:

@@ -13,12 +13,14 @@ from typing import Any
 
 from shared_schema import canonical, laplace
 from shared_schema.checkpoint import Checkpoint, NoteVerifier
+from shared_schema.content import PracticeBody
 from shared_schema.entry import LogEntry, Receipt
 from shared_schema.envelope import Envelope, parse_envelope, sign_payload, verify_envelope
 from shared_schema.governance import PolicyBody
 from shared_schema.keys import PublicKey, SigningKey
 from shared_schema.merkle import EMPTY_ROOT, completed_nodes, consistency_proof, inclusion_proof, range_hash
 from shared_schema.problem import ProblemCode
+from shared_schema.relay import RelayContent, RelayRequest, make_request
 from shared_schema.release_rules import check_releasable
 from shared_schema.service.problems import STATUS
 from shared_schema.statement import Audience, Kind, VerifiedStatement, read_statement
@@ -39,6 +41,9 @@ HUB_VERIFIER = NoteVerifier(HUB, HUB_KEY.public)
 
 LEIPZIG = {"scheme": "LAU", "version": "2024", "code": "DE_14713000"}
 REVIEW = {"role": "reviewer", "detector": "narrative 1", "findings": 0}
+SAXONY = {"scheme": "NUTS", "version": "2024", "code": "DED"}
+GERMANY = {"scheme": "ISO3166", "version": "2020", "code": "DE"}
+RELAYED_REVIEW = {"role": "reviewer", "detector": "relayed", "findings": 0}
 MONTH = {"start": "2026-10-01", "end": "2026-10-31", "granularity": "month", "basis": "recorded"}
 GRID = ("verbal", "property", "assault")
 
@@ -187,6 +192,11 @@ def enrolment_request(**changes: object) -> dict[str, Any]:
     return request | changes
 
 
+def relayed_practice(**changes: object) -> dict[str, Any]:
+    """A practice as a hub publishes it in place of a city."""
+    return practice_body(attribution="country", area=GERMANY, review=RELAYED_REVIEW) | changes
+
+
 BODIES: dict[Kind, dict[str, Any]] = {
     Kind.TREND: trend_body(),
     Kind.AGGREGATE: aggregate_body(),
@@ -198,7 +208,7 @@ BODIES: dict[Kind, dict[str, Any]] = {
     Kind.WITHDRAWAL: {"digest": DIGEST, "reason": "consent"},
     Kind.MEMBERSHIP: membership_body(),
     Kind.POLICY: POLICY.to_object(),
-    Kind.RELAYED: {"attribution": "country", "practice": practice_body(attribution="country")},
+    Kind.RELAYED: {"attribution": "country", "practice": relayed_practice()},
 }
 
 
@@ -217,6 +227,18 @@ def statement(
         "body": dict(BODIES[kind] if body is None else body),
     }
     return value | changes
+
+
+def relay_request(content: RelayContent | None = None, **changes: Any) -> RelayRequest:
+    """What a city says to its hub in confidence."""
+    fields: dict[str, Any] = {
+        "hub": HUB,
+        "origin": CITY,
+        "issued_at": NOW,
+        "nonce": "A" * 22,
+        "audience": Audience.EUROPE,
+    }
+    return make_request(content or PracticeBody.from_object(practice_body(attribution="region")), **fields | changes)
 
 
 def raw_json(value: object) -> bytes:

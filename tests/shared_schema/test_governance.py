@@ -12,13 +12,18 @@ from tests.shared_schema.builders import (
     BODIES,
     CITY_KEY,
     DIGEST,
+    LEIPZIG,
     POLICY,
+    RELAYED_REVIEW,
+    REVIEW,
+    SAXONY,
     TABLE,
     enrolment_request,
     experience_body,
     membership_body,
     practice_body,
     receive,
+    relayed_practice,
     signed_statement,
     status_of,
 )
@@ -150,4 +155,27 @@ def test_a_relayed_item_has_exactly_one_content_and_no_author(contents: dict[str
 def test_a_relayed_item_never_names_a_city() -> None:
     with pytest.raises(SchemaError):
         RelayedBody.from_object(BODIES[Kind.RELAYED] | {"attribution": "city"})
-    assert RelayedBody.from_object({"attribution": "region", "experience": experience_body()}).practice is None
+    general = {"attribution": "region", "area": SAXONY, "review": RELAYED_REVIEW}
+    relayed = RelayedBody.from_object({"attribution": "region", "experience": experience_body(**general)})
+    assert relayed.practice is None and relayed.content is relayed.experience
+
+
+@pytest.mark.parametrize(
+    "finer",
+    [
+        {"area": LEIPZIG},
+        {"area": SAXONY},
+        {"area": {"scheme": "ISO3166", "version": "2020", "code": "DE-SN"}},
+        {"attribution": "city"},
+        {"attribution": "region"},
+        {"language": "de-AT"},
+        {"review_by": "2027-03"},
+        {"review": REVIEW},
+        {"review": RELAYED_REVIEW | {"role": "coordinator"}},
+        {"review": RELAYED_REVIEW | {"findings": 1}},
+    ],
+)
+def test_every_reader_refuses_a_relayed_item_that_could_point_to_its_author(finer: dict[str, Any]) -> None:
+    with pytest.raises(SchemaError):
+        RelayedBody.from_object({"attribution": "country", "practice": relayed_practice(**finer)})
+    RelayedBody.from_object({"attribution": "country", "practice": relayed_practice(review_by="2027-12")})

@@ -8,12 +8,15 @@ from hypothesis import strategies as st
 
 from shared_schema import canonical
 from shared_schema.envelope import parse_envelope, sign_payload, verify_envelope
-from shared_schema.errors import SchemaError
+from shared_schema.errors import SchemaError, VerificationError
+from shared_schema.keys import MemberRole
+from shared_schema.problem import ProblemCode
 from shared_schema.statement import (
     HUB_KINDS,
     STATEMENT_BODIES,
     Audience,
     Kind,
+    check_may_sign_kind,
     claimed_origin,
     format_time,
     make_statement,
@@ -157,6 +160,26 @@ def test_only_what_was_verified_is_read() -> None:
 def test_every_kind_has_a_body_and_hubs_have_their_own() -> None:
     assert set(STATEMENT_BODIES) == set(Kind)
     assert {Kind.AGGREGATE, Kind.MEMBERSHIP, Kind.POLICY, Kind.RELAYED} == HUB_KINDS
+
+
+@pytest.mark.parametrize(
+    ("kind", "role"),
+    [
+        (Kind.RELAYED, MemberRole.NODE),
+        (Kind.MEMBERSHIP, MemberRole.NODE),
+        (Kind.PRACTICE, MemberRole.HUB),
+        (Kind.ANSWER, MemberRole.PARENT),
+    ],
+)
+def test_nobody_signs_what_is_not_of_its_role(kind: Kind, role: MemberRole) -> None:
+    with pytest.raises(VerificationError) as caught:
+        check_may_sign_kind(kind, role)
+    assert caught.value.code is ProblemCode.KIND_NOT_ALLOWED
+
+
+@pytest.mark.parametrize("role", MemberRole)
+def test_whoever_says_something_may_take_it_back(role: MemberRole) -> None:
+    check_may_sign_kind(Kind.WITHDRAWAL, role)
 
 
 def test_audiences_reach_from_the_hub_to_europe() -> None:
