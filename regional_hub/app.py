@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from regional_hub import charges, log, members
 from regional_hub.feed import Publisher
 from regional_hub.follow import Follower
+from regional_hub.relay import Desk
 from regional_hub.sequencer import Sequencer
 from regional_hub.settings import HubSettings, load_settings
 from regional_hub.trends import Publishing
@@ -87,6 +88,11 @@ class Hub:
     @property
     def publishing(self) -> Publishing:
         return Publishing(self.name, self.key, self.settings.level, self.area)
+
+    @property
+    def desk(self) -> Desk:
+        window = timedelta(hours=self.settings.relay_window_hours)
+        return Desk(self.name, self.key, self.settings.level, self.area, window)
 
     @property
     def trust(self) -> members.Trust:
@@ -165,11 +171,11 @@ def create_app(hub: Hub, handle_verb: Callable[[str, dict[str, Any]], dict[str, 
 
 
 async def _work_forever(hub: Hub, handle: Callable[[str, dict[str, Any]], Any]) -> None:
-    """Follow and add up at the interval of the settings. A failure is logged and tried again next time."""
+    """Follow, add up and relay at the interval of the settings. A failure is logged and tried again next time."""
     interval = hub.settings.work_interval_seconds
     while interval:
         await asyncio.sleep(interval)
-        for verb in ("follow", "aggregate"):
+        for verb in ("follow", "aggregate", "relay.publish"):
             try:
                 await handle(verb, {})
             except VerbError as error:

@@ -31,10 +31,12 @@ enrol = typer.Typer(help="Admit new members.", no_args_is_help=True)
 member = typer.Typer(help="See and change members.", no_args_is_help=True)
 parent = typer.Typer(help="The hub above this one.", no_args_is_help=True)
 policy = typer.Typer(help="The rules of this hub.", no_args_is_help=True)
+relay = typer.Typer(help="What is published without its city's name: for the operator alone.", no_args_is_help=True)
 cli.add_typer(enrol, name="enrol")
 cli.add_typer(member, name="members")
 cli.add_typer(parent, name="parent")
 cli.add_typer(policy, name="policy")
+cli.add_typer(relay, name="relay")
 
 DataDir = Annotated[
     Path, typer.Option("--data", envvar="REGIONAL_HUB_DATA", help="The hub's data directory.", show_default=True)
@@ -237,6 +239,47 @@ def verify(data: DataDir = HERE, as_json: AsJson = False) -> None:
     result = _run(data, "verify", {}, as_json)
     if not result["ok"]:
         raise SystemExit(1)
+
+
+@relay.command("list")
+def relay_list(data: DataDir = HERE, as_json: AsJson = False) -> None:
+    """What members asked to relay, who they are, and where it stands. For the operator alone."""
+    _run(data, "relay.list", {}, as_json)
+
+
+@relay.command("questions")
+def relay_questions(data: DataDir = HERE, as_json: AsJson = False) -> None:
+    """Questions about relayed items, and whether they were handed on."""
+    _run(data, "relay.questions", {}, as_json)
+
+
+@relay.command("forward")
+def relay_forward(
+    question: Annotated[str, typer.Argument(help="The question's digest, or its first digits.")],
+    data: DataDir = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Hand a question on to the author of the item that it is about."""
+    _run(data, "relay.forward", {"question": question}, as_json)
+
+
+@relay.command("publish")
+def relay_publish(data: DataDir = HERE, as_json: AsJson = False) -> None:
+    """Publish what is due, and hand up what the hub above publishes. Exit code 1 when that hub did not take it."""
+    result = _run(data, "relay.publish", {}, as_json)
+    if result["problem"]:
+        raise SystemExit(1)
+
+
+@relay.command("withdraw")
+def relay_withdraw(
+    relayed: Annotated[str, typer.Argument(help="The relayed item's digest, or its first digits.")],
+    reason: Annotated[str, typer.Option(help="error, consent, outdated or other.")],
+    data: DataDir = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Take a relayed item back at once, without waiting for the window."""
+    _run(data, "relay.withdraw", {"relayed": relayed, "reason": reason}, as_json)
 
 
 @policy.command("show")

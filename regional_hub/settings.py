@@ -38,6 +38,9 @@ class HubSettings(BaseSettings):
     work_interval_seconds: Annotated[
         int, Field(ge=0, le=86_400, description="How often to follow and add up by itself; 0 for only when told")
     ] = 300
+    relay_window_hours: Annotated[
+        int, Field(ge=1, le=744, description="How long to gather what is relayed without its city's name")
+    ] = 24
 
     @classmethod
     def settings_customise_sources(

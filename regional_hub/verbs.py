@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from regional_hub import audit, follow, log, members, trends
+from regional_hub import audit, follow, log, members, relay, relay_verbs, trends
 from regional_hub.app import Hub
 from regional_hub.holdings import Library
 from regional_hub.orm import AlarmRow, EntryRow, EvidenceRow, MemberRow, QuarantineRow, SourceRow
@@ -257,13 +257,14 @@ def verify(hub: Hub, _params: Params) -> Result:
     """Hash everything again."""
     with hub.database.read() as session:
         report = verify_everything(session, hub.verifier)
+        findings = [*report.findings, *relay.find_faults(session, hub.name)]
     return {
-        "ok": not report.findings,
+        "ok": not findings,
         "entries": report.entries,
         "contents": report.contents,
         "checkpoints": report.checkpoints,
         "tiles": report.tiles,
-        "findings": list(report.findings),
+        "findings": findings,
     }
 
 
@@ -293,6 +294,11 @@ VERBS: dict[str, Callable[[Hub, Params], Result]] = {
     "aggregate": aggregate,
     "sums": list_sums,
     "verify": verify,
+    "relay.list": relay_verbs.list_items,
+    "relay.questions": relay_verbs.list_questions,
+    "relay.forward": relay_verbs.forward,
+    "relay.publish": relay_verbs.publish,
+    "relay.withdraw": relay_verbs.withdraw,
     "policy.show": show_policy,
     "policy.set": set_policy,
 }

@@ -9,11 +9,13 @@ from fastapi.responses import PlainTextResponse, Response
 from sqlalchemy import select
 from starlette.exceptions import HTTPException
 
-from regional_hub import charges, feed, log, members
+from regional_hub import charges, feed, log, members, relay_intake
 from regional_hub.errors import HubError
 from regional_hub.intake import Accepted, Submission, check_submission
 from regional_hub.members import Trust
 from regional_hub.orm import EntryRow, MemberRow, TileRow
+from regional_hub.relay import Desk
+from regional_hub.relay_questions import standing_of
 from regional_hub.sequencer import Sequencer, SequencerFull
 from shared_schema.canonical import parse_strict
 from shared_schema.checkpoint import NoteVerifier
@@ -51,6 +53,8 @@ class ServedHub(Protocol):
     def verifier(self) -> NoteVerifier: ...
     @property
     def publisher(self) -> feed.Publisher: ...
+    @property
+    def desk(self) -> Desk: ...
     def refresh_trust(self) -> Trust: ...
 
 
@@ -59,6 +63,7 @@ def make_router(hub: ServedHub) -> APIRouter:
     router = APIRouter()
     _add_submissions(router, hub)
     _add_reading(router, hub)
+    _add_relay(router, hub)
     _add_log(router, hub)
     _add_enrolment(router, hub)
     return router
@@ -151,6 +156,29 @@ def _add_reading(router: APIRouter, hub: ServedHub) -> None:
         return Response(json.dumps(answer), media_type=JSON)
 
 
+def _add_relay(router: APIRouter, hub: ServedHub) -> None:
+    @router.post("/v1/relay")
+    async def submit_in_confidence(request: Request) -> Response:
+        body = await read_json_body(request, MAX_ENVELOPE_BYTES, seconds=hub.body_seconds)
+        taken = await asyncio.to_thread(_take_in_confidence, hub, body)
+        return Response(taken.receipt, status_code=201 if taken.new else 200, media_type=JSON)
+
+    @router.get("/v1/relay")
+    def read_standing(request: Request) -> Response:
+        reader = _verify_reader(hub, request)
+        _check_query(request)
+        with hub.database.read() as session:
+            standing = standing_of(session, reader.name, hub.name)
+        return Response(standing.to_bytes(), media_type=JSON, headers={"Cache-Control": "no-store"})
+
+
+def _take_in_confidence(hub: ServedHub, body: bytes) -> relay_intake.Taken:
+    now = hub.clock()
+    sealed = relay_intake.check_request(body, trust=hub.refresh_trust(), desk=hub.desk, now=now)
+    with hub.database.write() as session:
+        return relay_intake.accept(session, sealed, desk=hub.desk, now=now)
+
+
 def _verify_reader(hub: ServedHub, request: Request) -> Member:
     """The member that signed this read. Raises VerificationError or HubError (`not-a-member`)."""
     found: list[Member] = []
@@ -173,7 +201,8 @@ def _check_query(request: Request, *names: str) -> None:
     """Each parameter at most once and no other: what a hub would ignore, a sender believes to be in force."""
     given = [name for name, _ in request.query_params.multi_items()]
     if not set(given) <= set(names) or len(given) != len(set(given)):
-        raise HubError(f"expected no parameters but {' and '.join(names)}, each once", code=ProblemCode.BAD_PARAMETER)
+        known = f" but {' and '.join(names)}, each once" if names else ""
+        raise HubError(f"expected no parameters{known}", code=ProblemCode.BAD_PARAMETER)
 
 
 def _cursor(request: Request, name: str) -> int:

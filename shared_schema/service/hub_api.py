@@ -17,10 +17,12 @@ from pydantic import Field
 
 from shared_schema.canonical import parse_strict
 from shared_schema.entry import Receipt
+from shared_schema.envelope import Envelope, parse_envelope
 from shared_schema.errors import ContractError, SchemaError
 from shared_schema.feed import MAX_RESPONSE_BYTES
 from shared_schema.keys import SigningKey
 from shared_schema.names import Digest, Origin
+from shared_schema.relay import RelayStanding
 from shared_schema.service.signed_reads import sign_request
 from shared_schema.wire import WireModel
 
@@ -143,6 +145,17 @@ class HubApi:
     def submit(self, envelope: bytes) -> Receipt:
         """Hand in one statement; the receipt is not verified yet."""
         return _read(Receipt, self._request("POST", "/v1/submissions", body=envelope))
+
+    def relay(self, envelope: bytes) -> Envelope:
+        """Hand in one request in confidence; the signed receipt is not verified yet."""
+        try:
+            return parse_envelope(self._request("POST", "/v1/relay", body=envelope))
+        except ContractError as error:
+            raise HubUnreachable(f"expected a signed receipt: {error.message}") from None
+
+    def relay_standing(self) -> RelayStanding:
+        """What the hub knows in confidence of this member: its requests, and the questions for it."""
+        return _read(RelayStanding, self._request("GET", "/v1/relay", signed=True))
 
     def member_state(self) -> MemberState:
         return _read(MemberState, self._request("GET", "/v1/members/me", signed=True))

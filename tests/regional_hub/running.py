@@ -12,6 +12,7 @@ import asyncio
 import atexit
 import base64
 import json
+import secrets
 import shutil
 import tempfile
 import threading
@@ -35,6 +36,7 @@ from shared_schema.governance import ENROLMENT_KIND, EnrolmentRequest, Level, Po
 from shared_schema.keys import MemberRole, SigningKey
 from shared_schema.period import Area
 from shared_schema.problem import ProblemCode
+from shared_schema.relay import REQUEST_TYPE, RelayContent
 from shared_schema.service.database import Database
 from shared_schema.service.hub_api import HubApi
 from shared_schema.service.problems import MEDIA_TYPE, STATUS
@@ -172,6 +174,19 @@ class City:
     def withdrawal(self, envelope: bytes) -> bytes:
         digest = parse_envelope(envelope).digest
         return self.sign(Kind.WITHDRAWAL, {"digest": digest, "reason": "consent"})
+
+    def confide(self, content: RelayContent | None = None, **changes: Any) -> bytes:
+        """A signed relay request: the builders' practice, unless another content is given."""
+        fields = {"origin": self.name, "hub": self.hub.hub.name, "nonce": secrets.token_urlsafe(18)}
+        payload = builders.relay_request(content, **fields | changes).to_bytes()
+        return sign_payload(REQUEST_TYPE, payload, self.key).to_bytes()
+
+    def standing(self) -> dict[str, Any]:
+        """What the hub knows of this member in confidence."""
+        response = self.read("/v1/relay")
+        assert response.status_code == 200, response.text
+        answer: dict[str, Any] = response.json()
+        return answer
 
     def read(self, target: str, *, now: datetime | None = None, hub: "RunningHub | None" = None) -> httpx.Response:
         """A signed GET of `target` at the home hub, or at another hub."""

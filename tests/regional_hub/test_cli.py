@@ -143,6 +143,19 @@ def test_a_key_that_is_missing_or_none_stops_the_start(tmp_path: Path, content: 
 # --- verbs ----------------------------------------------------------------------------------------------------------
 
 
+def test_the_relay_is_worked_from_the_command_line(data: Path) -> None:
+    for wrong in (
+        ("forward", "abcdefgh"),
+        ("withdraw", "abcdefgh", "--reason", "error"),
+        ("withdraw", "a", "--reason", "x"),
+    ):
+        done = run("relay", *wrong, data=data)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert answer("relay", "list", data=data) == {"items": []}
+    assert answer("relay", "questions", data=data) == {"questions": []}
+    assert answer("relay", "publish", data=data)["published"] == 0
+
+
 def test_an_unknown_verb_or_a_missing_parameter_is_refused(hub: RunningHub) -> None:
     cases: tuple[tuple[str, dict[str, object], str], ...] = (
         ("destroy", {}, "unknown-verb"),
