@@ -14,8 +14,9 @@ cli.add_typer(draft, name="draft")
 DraftFile = Annotated[Path, typer.Argument(help="JSON, or Markdown with a front matter; see draft new.")]
 KindName = Annotated[str, typer.Argument(metavar="KIND", help="practice, experience, bulletin, question or answer.")]
 About = Annotated[str, typer.Argument(metavar="DIGEST", help="The item that it is about; its first 8 digits do.")]
-Reach = Annotated[str, typer.Option(help="How far it may travel: region, nation or europe.")]
-FAR = "europe"
+Reach = Annotated[
+    str | None, typer.Option(help="region, nation or europe. Without: Europe, or as the question of an answer.")
+]
 
 
 @draft.command("new")
@@ -98,7 +99,7 @@ def release_words(
     replaces: Annotated[
         str | None, typer.Option(help="Digest of an own released item that this one takes the place of.")
     ] = None,
-    audience: Reach = FAR,
+    audience: Reach = None,
     data: DataDir = HERE,
     as_json: AsJson = False,
 ) -> None:
@@ -122,7 +123,7 @@ def release_renew(
 
 @cli.command("experience")
 def tell_experience(
-    practice: About, file: DraftFile, by: By, audience: Reach = FAR, data: DataDir = HERE, as_json: AsJson = False
+    practice: About, file: DraftFile, by: By, audience: Reach = None, data: DataDir = HERE, as_json: AsJson = False
 ) -> None:
     """Tell how another city's practice went here."""
     _request(data, "experience", file, by, audience, as_json, about=practice)
@@ -133,7 +134,7 @@ def ask_question(
     file: DraftFile,
     by: By,
     about: Annotated[str | None, typer.Option(help="Ask the author of this item: its digest.")] = None,
-    audience: Reach = FAR,
+    audience: Reach = None,
     data: DataDir = HERE,
     as_json: AsJson = False,
 ) -> None:
@@ -143,7 +144,7 @@ def ask_question(
 
 @cli.command("answer")
 def answer_question(
-    question: About, file: DraftFile, by: By, audience: Reach = FAR, data: DataDir = HERE, as_json: AsJson = False
+    question: About, file: DraftFile, by: By, audience: Reach = None, data: DataDir = HERE, as_json: AsJson = False
 ) -> None:
     """Answer another city's question."""
     _request(data, "answer", file, by, audience, as_json, about=question)
@@ -154,11 +155,12 @@ def _request(
     kind: str,
     file: Path,
     by: str,
-    audience: str,
+    audience: str | None,
     as_json: bool,
     about: str | None = None,
     replaces: str | None = None,
 ) -> None:
-    params: dict[str, Any] = {"kind": kind, "file": str(file.resolve()), "by": by, "audience": audience}
-    params |= {name: value for name, value in (("about", about), ("replaces", replaces)) if value is not None}
+    more = {"audience": audience, "about": about, "replaces": replaces}
+    params: dict[str, Any] = {"kind": kind, "file": str(file.resolve()), "by": by}
+    params |= {name: value for name, value in more.items() if value is not None}
     _run(data, "release.words", params, as_json)

@@ -1,7 +1,8 @@
 """The outbox: signed envelopes on their way to the hubs, one row per envelope and hub.
 
-Rows leave in order of `seq`, because a hub takes no lower seq after a higher one; a row that waits for its next try
-holds back those behind it, a refused one does not. States change by compare-and-swap:
+Rows leave in order of `seq`, because a hub takes no lower seq after a higher one; what is said in confidence has none
+and goes first. A row that waits for its next try holds back those behind it, a refused one does not. States change by
+compare-and-swap:
 
     waiting -> sending -> delivered | refused | waiting (later, with the reason)
 
@@ -113,8 +114,11 @@ def claim_next(session: Session, hub: str, now: datetime, *, patient: bool = Tru
     return ClaimedItem(row.id, row.hub, row.digest, row.seq, row.envelope, row.attempts)
 
 
-def mark_delivered(session: Session, item: ClaimedItem, receipt: Receipt) -> None:
-    """The hub has proved that it logged the item. The receipt must have been verified before."""
+def mark_delivered(session: Session, item: ClaimedItem, receipt: Receipt | Envelope) -> None:
+    """The hub has proved that it logged the item, or signed that it holds it in confidence.
+
+    The receipt must have been verified before.
+    """
     _settle(session, item, state=OutboxState.DELIVERED.value, receipt=receipt.to_bytes(), reason=None, next_try_at=None)
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
-from local_node import audit, corrections, figures, ledger, outbox, request_store, review
+from local_node import audit, confidence, corrections, figures, ledger, outbox, request_store, review
 from local_node.disclosure import StoredDraw, protect, to_trend_body
 from local_node.errors import NodeError, ReleaseError, ReviewError
 from local_node.figures import Ask
@@ -28,6 +28,8 @@ from local_node.protection import Protection
 from local_node.request_store import StoredRequest
 from local_node.review import ApprovedRelease, ReleaseRequest, RequestState
 from local_node.tabulation import FrequencyTable
+from shared_schema.canonical import parse_strict
+from shared_schema.content import AnswerBody, ExperienceBody, PracticeBody
 from shared_schema.envelope import Envelope
 from shared_schema.errors import ContractError
 from shared_schema.governance import PolicyBody
@@ -130,9 +132,10 @@ def request_practice(
     audience: Audience,
     now: datetime,
     lists: LocalLists = NO_LISTS,
+    city_names: Sequence[str] = (),
 ) -> ReleaseRequest:
     """Ask for the release of a practice: `draft` is its body without area and review. Raises as `request_words`."""
-    return request_words(session, Kind.PRACTICE, draft, person, area, audience, now, lists)
+    return request_words(session, Kind.PRACTICE, draft, person, area, audience, now, lists, city_names)
 
 
 def request_words(
@@ -144,27 +147,31 @@ def request_words(
     audience: Audience,
     now: datetime,
     lists: LocalLists = NO_LISTS,
+    city_names: Sequence[str] = (),
 ) -> ReleaseRequest:
     """Ask for the release of something that somebody wrote; `draft` is plain JSON values.
 
-    Raises ReleaseError (not words; area or review given; an attribution that cannot be kept yet), SchemaError (not a
-    body of this kind), ReviewError (no second person).
+    With an attribution other than `city` it will be relayed without the city's name; `city_names` may then not be in
+    it. Raises ReleaseError (not words; area or review given; it names the city after all), ReleaseRuleError (an
+    attribution with an audience that is too small), SchemaError (not a body of this kind), ReviewError (no second
+    person).
     """
     if kind not in WORDS:
         raise ReleaseError("expected a practice, an experience, a bulletin, a question or an answer", code="kind")
     if {"area", "review"} & set(draft):
         raise ReleaseError("expected a text without area and review: the node fills them in", code="draft")
-    if draft.get("attribution", "city") != "city":
-        # The hub's word in place of the city's (kind `relayed`) is not built; naming the city would break the promise.
-        raise ReleaseError("expected attribution city: other ones cannot be kept yet", code="attribution")
     fields = {name: _tidy(value) for name, value in draft.items()}
     model = STATEMENT_BODIES[kind]
     place = {"area": area.to_object()} if "area" in model.model_fields else {}
     model.from_object({**fields, **place, "review": _review_note(session, person).to_object()})  # 1. short enough
+    if confidence.is_unnamed(fields):
+        confidence.check_draft(session, fields, city_names)
     language = str(fields.get("language", "und"))
     screened = screen(free_texts(fields), language=language, lists=lists)  # 2. for this would take long for any length
     note = _review_note(session, person, screened)
     body = model.from_object({**fields, **place, "review": note.to_object()})  # 3. exactly what will be signed
+    if isinstance(body, PracticeBody | ExperienceBody | AnswerBody) and confidence.is_unnamed(fields):
+        confidence.check_body(body, audience, now)
     return request_store.add_request(
         session,
         kind=kind,
@@ -239,6 +246,8 @@ def sign_approved(
 ) -> SignReport:
     """Sign every approved request, oldest first, and put it into the outbox of every hub; in the caller's transaction.
 
+    What is to be relayed without the city's name goes to the first hub alone, which is the home hub, and takes no seq.
+
     `highest_seq` is the highest one that the hubs have seen from this node: after a restore it is higher than the
     node's own, and no number is ever used for two statements. `nonces` gives at least 16 random bytes in base64url
     each. A request that a rule forbids is held with the reason, and the next one goes on.
@@ -250,15 +259,23 @@ def sign_approved(
         seq = _next_seq(session, highest_seq)
         try:
             release = _approval_of(session, stored)  # 1. approved by a second person, and unchanged since
-            envelope = sign_release(  # 2. within the rules of the hub, and signed
-                release, origin=origin, seq=seq, nonce=next(nonces), key=key, policy=policy, now=now
-            )
+            if confidence.is_unnamed(parse_strict(release.request.body)):  # 2. within the rules of the hub, and signed
+                envelope = confidence.sign_in_confidence(
+                    release, hub=hubs[0], origin=origin, nonce=next(nonces), key=key, now=now
+                )
+                seq, receivers = confidence.NO_SEQ, hubs[:1]
+            else:
+                envelope = sign_release(
+                    release, origin=origin, seq=seq, nonce=next(nonces), key=key, policy=policy, now=now
+                )
+                receivers = hubs
         except (NodeError, ContractError) as error:
             held.append((request_id, error.message))
             request_store.mark_held(session, request_id, f"{error.code}: {error.message}", PROGRAM, now)
             continue
-        _use_seq(session, seq)
-        outbox.enqueue(session, envelope, seq, hubs, now)  # 3. on its way, all in one transaction
+        if seq != confidence.NO_SEQ:
+            _use_seq(session, seq)
+        outbox.enqueue(session, envelope, seq, receivers, now)  # 3. on its way, all in one transaction
         request_store.mark_signed(session, request_id, envelope.digest, PROGRAM, now)
         signed.append(request_id)
     return SignReport(tuple(signed), tuple(held))

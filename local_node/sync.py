@@ -19,10 +19,12 @@ from local_node.hub_client import PinnedHub
 from local_node.orm import AlarmRow
 from local_node.outbox import ClaimedItem
 from local_node.trust import Trust
-from shared_schema.envelope import envelope_from_object
+from shared_schema.entry import Receipt
+from shared_schema.envelope import Envelope, envelope_from_object, parse_envelope
 from shared_schema.errors import ContractError, FeedError, VerificationError
 from shared_schema.feed import FeedState, parse_page, verify_page, verify_receipt
 from shared_schema.problem import ProblemCode
+from shared_schema.relay import is_request, verify_relay_receipt
 from shared_schema.service.database import Database
 from shared_schema.service.hub_api import HubApi, HubRefused, HubUnreachable
 from shared_schema.service.logging import get_logger
@@ -53,6 +55,8 @@ FINAL_REFUSALS = frozenset(
 """What a hub says about the statement itself. Every other 4xx is about the member or the way there (suspended, clock,
 wrong host, a page of a proxy): it would hit the next statement just as well, so everything waits and nothing is lost.
 """
+FINAL_IN_CONFIDENCE = frozenset({ProblemCode.NOT_FOUND, ProblemCode.METHOD_NOT_ALLOWED})
+"""A hub that relays nothing, or does not know what is taken back: nothing else may wait behind it."""
 GAPS_A_ROUND = 20
 MAX_PAGES_A_ROUND = 10_000
 UNREACHABLE = "unreachable"
@@ -112,13 +116,12 @@ def push(database: Database, hub: PinnedHub, api: HubApi, clock: Clock, *, patie
 def _send(database: Database, hub: PinnedHub, api: HubApi, clock: Clock, item: ClaimedItem, report: SyncReport) -> None:
     """Send one item and settle its row, whatever happens."""
     try:
-        receipt = api.submit(item.envelope)
-        verify_receipt(receipt, item.digest, hub.verifier)
+        receipt = _hand_in(hub, api, item)
     except HubUnreachable as error:
         report.problem = UNREACHABLE
         _put_back(database, item, UNREACHABLE, clock(), retry_after=error.retry_after)
     except HubRefused as error:
-        if error.code in FINAL_REFUSALS:
+        if error.code in FINAL_REFUSALS or (_is_confidential(item) and error.code in FINAL_IN_CONFIDENCE):
             report.refused += 1
             with database.write() as session:
                 outbox.mark_refused(session, item, error.code)
@@ -134,6 +137,21 @@ def _send(database: Database, hub: PinnedHub, api: HubApi, clock: Clock, item: C
         with database.write() as session:
             outbox.mark_delivered(session, item, receipt)
             resolve_alarms(session, hub.name, clock(), codes=PUSH_ALARMS)
+
+
+def _hand_in(hub: PinnedHub, api: HubApi, item: ClaimedItem) -> Receipt | Envelope:
+    """Send one item on its own way, and return its receipt, verified."""
+    if not _is_confidential(item):
+        receipt = api.submit(item.envelope)
+        verify_receipt(receipt, item.digest, hub.verifier)
+        return receipt
+    sealed = api.relay(item.envelope)
+    verify_relay_receipt(sealed, hub=hub.name, key=hub.verifier.key, digest=item.digest)
+    return sealed
+
+
+def _is_confidential(item: ClaimedItem) -> bool:
+    return is_request(parse_envelope(item.envelope))
 
 
 def _put_back(

@@ -37,6 +37,7 @@ from shared_schema.merkle import (
 )
 from shared_schema.period import Area
 from shared_schema.problem import ProblemCode
+from shared_schema.relay import RelayedItem, RelayStanding, read_request, sign_receipt
 from shared_schema.service.problems import STATUS, problem_object
 from shared_schema.service.signed_reads import verify_request
 from shared_schema.statement import (
@@ -157,6 +158,9 @@ class HubSimulator(httpx.BaseTransport):
         """So many submissions are refused although the hub is honest otherwise."""
         self.knows_no_ledgers = False
         """A hub of release 0.1."""
+        self.relays_nothing = False
+        """A hub from before the relay."""
+        self.relayed: list[RelayedItem] = []
         self.cursor_limit: int | None = None
         """A hub that was restored from an old backup: it refuses cursors beyond this size."""
         self.entries: list[LogEntry] = []
@@ -261,11 +265,15 @@ class HubSimulator(httpx.BaseTransport):
             return self._take_enrolment(request.read())
         if route == ("POST", "/v1/submissions"):
             return self._take_submission(request.read())
+        if route == ("POST", "/v1/relay"):
+            return self._take_in_confidence(request.read())
         reader = verify_request(request.method, str(request.url), request.headers, self.keys.get, self.clock())
         if route == ("GET", "/v1/members/me"):
             name, highest_seq = self.members[reader.keyid]
             state = {"name": name, "status": "active", "highest_seq": highest_seq}
             return _json(200, state | self._ledger_end(reader.keyid))
+        if route == ("GET", "/v1/relay"):
+            return _reply(200, RelayStanding(hub=self.name, items=tuple(self.relayed), questions=()).to_bytes())
         if route == ("GET", "/v1/feed"):
             first, seen = (int(request.url.params[name]) for name in ("from", "seen"))
             if self.cursor_limit is not None and max(first, seen) > self.cursor_limit:
@@ -309,6 +317,17 @@ class HubSimulator(httpx.BaseTransport):
             self.lie = None  # the next try is answered
             raise httpx.ReadError("the answer got lost")
         return _reply(200 if known else 201, self._receipt(index).to_bytes())
+
+    def _take_in_confidence(self, body: bytes) -> httpx.Response:
+        envelope = parse_envelope(body)
+        if self.relays_nothing:
+            return _problem(ProblemCode.NOT_FOUND, "expected an address that exists here")
+        if self.lie is Lie.REFUSE:
+            return _problem(self.refusal, "expected something else")
+        request = read_request(verify_envelope(envelope, self.keys[envelope.keyid]))
+        self.relayed.append(RelayedItem(request=envelope.digest, kind=request.kind, state="waiting"))
+        key = seeded_key("somebody else") if self.lie is Lie.FORGED_RECEIPT else self.author.key
+        return _reply(201, sign_receipt(self.name, envelope.digest, self.clock(), key).to_bytes())
 
     def _receipt(self, index: int) -> Receipt:
         size = index + 1

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from local_node import sync
 from local_node.app import Node, database_trouble
 from local_node.errors import NodeError
-from local_node.verbs import exchange, lessons, records, releases, spending, standing, words
+from local_node.verbs import exchange, lessons, records, relay, releases, spending, standing, words
 from local_node.verbs.parameters import Params, Result
 from shared_schema.errors import ContractError
 from shared_schema.service.control import VerbError
@@ -48,7 +48,7 @@ VERBS: dict[str, Callable[[Node, Params], Result]] = {
     "import": records.import_records,
     "release.numbers": releases.release_numbers,
     "release.preview": releases.release_preview,
-    "release.practice": releases.release_practice,
+    "release.practice": words.release_practice,
     "release.words": words.release_words,
     "release.renewed": words.release_renewed,
     "words.check": words.check_words,
@@ -71,5 +71,7 @@ VERBS: dict[str, Callable[[Node, Params], Result]] = {
     "spend.verify": spending.verify_spend,
     "outbox.export": spending.export_releases,
     "ledger.resume": spending.resume_ledger,
+    "relay.list": relay.relay_list,
+    "relay.withdraw": relay.relay_withdraw,
 }
 """The verbs by the names that the control socket and the command line use."""

@@ -6,19 +6,17 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
-from local_node import request_store, resolutions
+from local_node import confidence, request_store, resolutions
 from local_node.app import Node
-from local_node.drafts import MAX_DRAFT_BYTES, parse_draft
 from local_node.narrative import DETECTOR, Finding, free_texts
 from local_node.request_store import StoredRequest
 from local_node.review import RequestState, Resolution
 from local_node.verbs.exchange import home_policy
-from local_node.verbs.parameters import Params, Result, choose, read_file
+from local_node.verbs.parameters import Params, Result
 from local_node.verbs.spending import check_may_draw
 from shared_schema.canonical import parse_strict
 from shared_schema.period import parse_period
 from shared_schema.service.control import VerbError
-from shared_schema.statement import Audience, Kind
 
 if TYPE_CHECKING:
     from local_node.figures import Ask
@@ -85,19 +83,6 @@ def _ask(node: Node, session: Session, params: Params) -> "Ask":
         correction=bool(params.get("correction", False)),
         epsilon_milli=epsilon_milli,
     )
-
-
-def release_practice(node: Node, params: Params) -> Result:
-    """Ask for the release of a practice that somebody wrote down, as JSON or as Markdown."""
-    from local_node import release
-
-    draft = parse_draft(read_file(params["file"], MAX_DRAFT_BYTES), Kind.PRACTICE)
-    audience = choose(Audience, params.get("audience", Audience.EUROPE.value))
-    with node.database.write() as session:
-        request = release.request_practice(
-            session, draft, params["by"], node.area, audience, node.clock(), node.local_lists()
-        )
-        return shown_request(request_store.get_request(session, request.id))
 
 
 def release_list(node: Node, _params: Params) -> Result:
@@ -200,6 +185,7 @@ def shown_request(stored: StoredRequest) -> Result:
         "body": body,
         "leaves": request.body.decode(),
         "findings": shown_findings(free_texts(body), request.findings),
+        "known_to": confidence.known_to(request),
         "next": NEXT.get(request.state),
     }
 

@@ -21,15 +21,28 @@ PLACEHOLDER = {"role": "reviewer", "detector": DETECTOR, "findings": 0}
 """In place of the note that the node makes when somebody asks for the release."""
 
 
+def release_practice(node: Node, params: Params) -> Result:
+    """Ask for the release of a practice that somebody wrote down, as JSON or as Markdown."""
+    return release_words(node, {**params, "kind": Kind.PRACTICE.value})
+
+
 def release_words(node: Node, params: Params) -> Result:
     """Ask for the release of something that somebody wrote; `about` names the item that it is about."""
     from local_node import release
 
     kind, draft = _read(node, params)
-    audience = choose(Audience, params.get("audience", Audience.EUROPE.value))
     with node.database.write() as session:
+        audience = choose(Audience, params["audience"]) if params.get("audience") else _audience(session, draft)
         request = release.request_words(
-            session, kind, draft, params["by"], node.area, audience, node.clock(), node.local_lists()
+            session,
+            kind,
+            draft,
+            params["by"],
+            node.area,
+            audience,
+            node.clock(),
+            node.local_lists(),
+            city_names=_names_of(node),
         )
         return shown_request(request_store.get_request(session, request.id))
 
@@ -55,8 +68,20 @@ def release_renewed(node: Node, params: Params) -> Result:
             old.request.audience,
             node.clock(),
             node.local_lists(),
+            city_names=_names_of(node),
         )
         return shown_request(request_store.get_request(session, request.id))
+
+
+def _names_of(node: Node) -> tuple[str, ...]:
+    """What the city is called, which a text without its name must not say."""
+    return node.settings.display_name, node.name.partition(".")[0]
+
+
+def _audience(session: Session, draft: dict[str, Any]) -> Audience:
+    """An answer goes as far as its question, everything else to Europe."""
+    question = inbox.find_item(session, str(draft.get("question", "")))
+    return Audience.EUROPE if question is None else question.audience
 
 
 def _renewal(params: Params) -> dict[str, Any]:

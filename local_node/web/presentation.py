@@ -9,7 +9,7 @@ from types import MappingProxyType
 from local_node.freshness import Freshness, freshness_of_content, in_words
 from local_node.inbox import InboxItem, InboxState
 from local_node.lesson import content_of
-from shared_schema.content import BulletinBody, PracticeBody, QuestionBody
+from shared_schema.content import AnswerBody, BulletinBody, ExperienceBody, PracticeBody, QuestionBody
 from shared_schema.governance import MembershipBody, PolicyBody, RelayedBody, WithdrawalBody
 from shared_schema.names import parse_time
 from shared_schema.statement import Kind
@@ -23,7 +23,7 @@ KIND_NAMES: Mapping[Kind, str] = MappingProxyType(
         Kind.BULLETIN: "Bulletin",
         Kind.QUESTION: "Question",
         Kind.ANSWER: "Answer",
-        Kind.RELAYED: "Practice, city not named",
+        Kind.RELAYED: "City not named",
         Kind.AGGREGATE: "Sum of several cities",
         Kind.TREND: "Our figures",
         Kind.WITHDRAWAL: "Taken back",
@@ -82,6 +82,12 @@ _KINDER: Mapping[StrEnum, str] = {
 _AUDIENCES = {"hub": "the hub alone", "region": "our region", "nation": "the country", "europe": "Europe"}
 
 
+_RELAYED_TITLES: Mapping[type, str] = {
+    ExperienceBody: "Experience with a practice, city not named",
+    AnswerBody: "Answer, city not named",
+}
+
+
 def title_of(item: InboxItem) -> str:
     """One line that says what an item is."""
     body = item.body
@@ -91,8 +97,8 @@ def title_of(item: InboxItem) -> str:
         return f"{KIND_NAMES[item.kind]}, not verified"
     if isinstance(body, (PracticeBody, BulletinBody, QuestionBody)):
         return body.title
-    if isinstance(body, RelayedBody) and body.practice is not None:
-        return body.practice.title
+    if isinstance(body, RelayedBody):
+        return _RELAYED_TITLES[type(body.content)] if body.practice is None else body.practice.title
     if isinstance(body, (AggregateBody, TrendBody)):
         return f"{words(body.table.id)}, {body.period.label}"
     if isinstance(body, MembershipBody):

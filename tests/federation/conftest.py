@@ -24,10 +24,10 @@ class Processes:
         )  # fmt: skip
         return self.start(hub)
 
-    def make_node(self, name: str, *, agencies: int = 1) -> Program:
+    def make_node(self, name: str, *, agencies: int = 1, lau: str = "14713000") -> Program:
         node = self._program("local_node", name)
         node.command(
-            "init", "--name", name, "--display-name", name.partition(".")[0].title(), "--lau", "14713000",
+            "init", "--name", name, "--display-name", name.partition(".")[0].title(), "--lau", lau,
             "--port", str(node.port), "--coordinator", "anna", "--reviewer", "ben", "--agencies", str(agencies),
         )  # fmt: skip
         return self.start(node)

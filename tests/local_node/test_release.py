@@ -237,7 +237,7 @@ def test_records_that_change_after_the_draw_do_not_reach_the_request(node_databa
     [
         {"area": LEIPZIG.to_object()},
         {"review": {"role": "reviewer", "detector": "none", "findings": 0}},
-        {"attribution": "country"},
+        {"attribution": "anonymous"},
         {"outcome": "great"},
         {"title": ""},
         {"summary": "word " * 101},
