@@ -3,7 +3,7 @@
 The body says so itself: `attribution` is `region` or `country`. It passes the same review, and a second person reads
 before approving who will know (`KNOWN_TO`). It goes to the home hub alone, has no `seq`, and is in no log; see
 `shared_schema/relay.py`. Two things are refused before anybody is asked: a pointer to something that this city has said
-in its own name, and the city's own name in the text.
+in its own name, and the city's own name in the text. And nothing is said both ways.
 """
 
 import re
@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session
 
 from local_node.errors import ReleaseError
 from local_node.narrative import free_texts
-from local_node.orm import OutboxRow
-from local_node.review import ApprovedRelease, ReleaseRequest
+from local_node.orm import OutboxRow, ReleaseRequestRow
+from local_node.review import ApprovedRelease, ReleaseRequest, RequestState
 from shared_schema.canonical import parse_strict
 from shared_schema.envelope import Envelope
 from shared_schema.governance import WithdrawalBody
@@ -29,6 +29,8 @@ NO_SEQ: Final = 0
 """In the outbox: what is said in confidence takes no number, because a number that is missing would tell."""
 UNNAMED: Final = ("region", "country")
 POINTERS: Final = ("adapted_from", "practice", "replaces")
+PASSAGE_CHARACTERS: Final = 20
+"""Shorter ones, such as a title of one word, are said by many."""
 KNOWN_TO: Final = (
     "the operator of your home hub will know that this is yours; nobody else is told. The hub publishes the text in "
     "its own name, with the area {area}, together with others, within days. Read it as a neighbour would: could only "
@@ -59,6 +61,26 @@ def check_draft(session: Session, draft: Mapping[str, Any], city_names: Sequence
     for field, text in free_texts(draft).items():
         if any(_mentions(text, name) for name in city_names):
             raise ReleaseError(f"expected a text without the city's own name in {field}", code="names-city")
+
+
+def check_said_once(session: Session, draft: Mapping[str, Any]) -> None:
+    """Raise ReleaseError for a passage that this city has released, or is about to, the other way: with its name when
+    this draft has none, and the reverse. Whoever reads both knows."""
+    passages = _passages(draft)
+    rows = session.scalars(select(ReleaseRequestRow).where(ReleaseRequestRow.state != RequestState.REFUSED.value))
+    for row in rows:
+        other = parse_strict(row.body.encode())
+        if is_unnamed(other) != is_unnamed(draft) and passages & _passages(other):
+            raise ReleaseError(
+                f"expected no passage that stands in {row.id} as well, which is released the other way: "
+                "whoever reads both knows whose it is",
+                code="names-city",
+            )
+
+
+def _passages(body: Mapping[str, Any]) -> set[str]:
+    texts = (" ".join(text.casefold().split()) for text in free_texts(body).values())
+    return {text for text in texts if len(text) >= PASSAGE_CHARACTERS}
 
 
 def _mentions(text: str, name: str) -> bool:

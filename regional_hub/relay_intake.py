@@ -16,7 +16,7 @@ from regional_hub.errors import IntakeError
 from regional_hub.intake import verify_sender
 from regional_hub.members import Trust
 from regional_hub.orm import MemberRow, RelayItemRow, RelayQuestionRow
-from regional_hub.relay import Desk, RelayState, close_withdrawal, find_parent
+from regional_hub.relay import Desk, RelayState, close_withdrawal, find_parent, read_content
 from shared_schema.content import AnswerBody, ExperienceBody
 from shared_schema.envelope import Envelope, parse_envelope
 from shared_schema.governance import WithdrawalBody
@@ -111,9 +111,23 @@ def _check_references(session: Session, request: RelayRequest) -> None:
         raise _refusal("expected an experience with another city's practice")
     if content.replaces is not None and _find_relayed(session, content.replaces, origin) is None:
         raise _refusal("expected to replace an item that this hub has relayed for the same author")
+    if _asked_before(session, request):
+        raise _refusal("expected something that this member has not asked for already")
     waiting = select(func.count()).where(RelayItemRow.origin == origin, RelayItemRow.state == RelayState.WAITING.value)
     if (session.scalar(waiting) or 0) >= MAX_WAITING:
         raise _refusal(f"expected at most {MAX_WAITING} requests that wait")
+
+
+def _asked_before(session: Session, request: RelayRequest) -> bool:
+    """Whether the same content of the same member is here: a node that was restored from an old copy asks again."""
+    rows = session.scalars(
+        select(RelayItemRow).where(
+            RelayItemRow.origin == request.origin,
+            RelayItemRow.kind == request.kind.value,
+            RelayItemRow.envelope.is_not(None),
+        )
+    )
+    return any(read_content(row) == request.content for row in rows)
 
 
 def _refusal(message: str) -> IntakeError:

@@ -94,7 +94,7 @@ class Eve:
     def confide(self, nonce: str) -> None:
         """An item of another author in the same window."""
         body = PracticeBody.from_object(
-            builders.practice_body(attribution="region", title="A project of somebody else")
+            builders.practice_body(attribution="region", title=f"A project of somebody else {nonce[:3]}")
         )
         request = make_request(
             body,
@@ -157,6 +157,12 @@ def release(node: Program, kind: str, draft: dict[str, Any]) -> dict[str, Any]:
     report = node.ask("sync")
     assert (report["signed"], report["pushed"], report["refused"], report["held"]) == (1, 1, 0, 0)
     return shown
+
+
+def named(title: str) -> dict[str, Any]:
+    """Something else that a city says in its own name."""
+    texts = {"title": title, "summary": f"{title}: half came.", "lessons": f"{title}: we would do it again."}
+    return HARM | texts | {"attribution": "city", "outcome": "worked"}
 
 
 def let_a_day_pass(hub: Program, processes: Processes) -> None:
@@ -309,11 +315,11 @@ def check_nobody_is_named(region: Region, requests: list[str]) -> None:
 def test_a_hostile_member_sees_no_number_missing_and_no_two_times(region: Region, processes: Processes) -> None:
     """Two cities confide something, one of them among open statements: the log tells nothing of either."""
     for node in (region.author, region.readers[0]):
-        release(node, "practice", HARM | {"attribution": "city", "title": "In our own name"})
+        release(node, "practice", named("Meetings in the park"))
     release(region.author, "practice", HARM)
     release(region.readers[0], "practice", HARM)
     for node in (region.author, region.readers[0]):
-        release(node, "practice", HARM | {"attribution": "city", "title": "In our own name, later"})
+        release(node, "practice", named("Evenings in the library"))
     open_kinds = [statement["kind"] for statement in region.eve.statements()]
     assert open_kinds.count("practice") == 4
     let_a_day_pass(region.saxony, processes)

@@ -1,6 +1,7 @@
 """What leaves without the city's name: refused when it would name it after all, shown to a second person, sent."""
 
 import json
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from shared_schema.relay import PAD_BYTES, RelayRequest, is_request
 from shared_schema.service.control import VerbError
 from tests.hub_simulator import HubSimulator, Lie
 
+NUMBERS = count(1)
 DRAFT: dict[str, Any] = {
     "title": "Open evenings that nobody came to",
     "summary": "A youth club opened on more evenings.",
@@ -39,6 +41,17 @@ def release(node: Node, **changes: Any) -> dict[str, Any]:
     request = ask(node, **changes)["request"]
     verbs.run(node, "release.approve", {"request": request, "by": "ben", "accept": {}})
     return verbs.run(node, "sync", {})
+
+
+def named() -> dict[str, Any]:
+    """Something else, in the city's own name."""
+    number = next(NUMBERS)
+    return {
+        "attribution": "city",
+        "title": f"Meetings in park number {number}",
+        "summary": f"Meetings in park number {number} were held.",
+        "lessons": f"We would choose park number {number} again.",
+    }
 
 
 def outbox_rows(node: Node) -> list[tuple[int, str, str | None, str, bytes]]:
@@ -71,18 +84,34 @@ def test_what_would_name_the_city_is_not_even_asked_for(member: Node, changes: d
 
 @pytest.mark.parametrize("field", ["adapted_from", "replaces"])
 def test_nothing_points_to_what_the_city_said_in_its_own_name(member: Node, field: str) -> None:
-    release(member, attribution="city")
-    named = outbox_rows(member)[0][3]
+    release(member, **named())
+    own = outbox_rows(member)[0][3]
     with pytest.raises(VerbError) as caught:
-        ask(member, **{field: named})
+        ask(member, **{field: own})
     assert caught.value.code == "names-city"
     ask(member, adapted_from="ab" * 32)
+
+
+@pytest.mark.parametrize(("first", "second"), [("city", "region"), ("region", "city")])
+def test_the_same_passage_is_not_said_both_ways(member: Node, first: str, second: str) -> None:
+    """Also in other capitals and with other spaces, and from the first request on."""
+    request = ask(member, attribution=first)["request"]
+    said_again = {
+        "title": "Quite another title",
+        "summary": "A YOUTH club opened\non more evenings.",
+        "lessons": "Other.",
+    }
+    with pytest.raises(VerbError) as caught:
+        ask(member, attribution=second, **said_again)
+    assert caught.value.code == "names-city"
+    verbs.run(member, "release.refuse", {"request": request, "by": "anna", "reason": "not like this"})
+    ask(member, attribution=second, **said_again)
 
 
 def test_a_hub_that_refuses_or_relays_nothing_holds_up_nothing_else(member: Node, hub: HubSimulator) -> None:
     hub.relays_nothing = True
     release(member)
-    assert release(member, attribution="city")["pushed"] == 1
+    assert release(member, **named())["pushed"] == 1
     hub.relays_nothing, hub.lie = False, Lie.REFUSE
     release(member)
     states = [(seq, state, reason) for seq, state, reason, *_ in outbox_rows(member)]
@@ -130,15 +159,15 @@ def test_the_second_person_reads_who_will_know(member: Node) -> None:
     again = verbs.run(member, "release.show", {"request": shown["request"]})
     assert "operator of your home hub will know that this is yours; nobody else" in shown["known_to"]
     assert again["known_to"] == shown["known_to"]
-    assert ask(member, attribution="city")["known_to"] is None
+    assert ask(member, **named())["known_to"] is None
 
 
 def test_it_is_sent_apart_takes_no_number_and_is_in_no_log(member: Node, hub: HubSimulator) -> None:
-    release(member, attribution="city")
+    release(member, **named())
     size = len(hub.entries)
     assert release(member)["pushed"] == 1
     assert len(hub.entries) == size
-    release(member, attribution="city")
+    release(member, **named())
     rows = outbox_rows(member)
     assert [(seq, state) for seq, state, *_ in rows] == [(1, "delivered"), (0, "delivered"), (2, "delivered")]
     envelope = parse_envelope(rows[1][4])

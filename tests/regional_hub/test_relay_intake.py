@@ -111,6 +111,15 @@ def test_nothing_may_point_to_what_the_author_said_in_its_own_name(hub: RunningH
     assert hub.post(neighbour.confide(experience(practice=digest)), RELAY).status_code == 201
 
 
+def test_a_node_that_was_restored_asks_for_nothing_twice(hub: RunningHub, city: City) -> None:
+    first = city.confide()
+    assert hub.post(first, RELAY).status_code == 201
+    refuse(hub, city.confide(), ProblemCode.RELEASE_RULE)
+    assert hub.post(hub.enrol("dresden.sn.de").confide(), RELAY).status_code == 201, "two cities may say the same"
+    assert hub.post(city.confide(take_back(first)), RELAY).status_code == 201
+    assert hub.post(city.confide(), RELAY).status_code == 201, "what was taken back may be said again"
+
+
 def test_nobody_takes_back_what_another_member_has_confided(hub: RunningHub, city: City) -> None:
     confided = city.confide()
     assert hub.post(confided, RELAY).status_code == 201
@@ -119,7 +128,7 @@ def test_nobody_takes_back_what_another_member_has_confided(hub: RunningHub, cit
 
 
 def test_a_member_has_at_most_fifty_requests_that_wait(hub: RunningHub, city: City) -> None:
-    bodies = [city.confide() for _ in range(51)]
+    bodies = [city.confide(practice(title=f"Title {place}")) for place in range(51)]
     assert {hub.post(body, RELAY).status_code for body in bodies[:50]} == {201}
     refuse(hub, bodies[50], ProblemCode.RELEASE_RULE)
     assert hub.post(bodies[0], RELAY).status_code == 200, "a retry is no new one"

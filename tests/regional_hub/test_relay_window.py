@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from tests.regional_hub.running import City, Clock, RunningHub, check_problem, j
 from tests.regional_hub.test_relay_intake import RELAY, experience, practice, take_back
 from tests.shared_schema import builders
 
+NUMBERS = count(1)
 NAMES = ("leipzig.sn.de", "dresden.sn.de", "chemnitz.sn.de", "zwickau.sn.de")
 
 
@@ -30,9 +32,9 @@ def cities(hub: RunningHub) -> list[City]:
     return [hub.enrol(name) for name in NAMES]
 
 
-def confide(city: City, title: str = "A project that was not delivered", **changes: Any) -> bytes:
+def confide(city: City, title: str | None = None, **changes: Any) -> bytes:
     attribution = changes.pop("attribution", "region")
-    body = city.confide(practice(title=title, attribution=attribution), **changes)
+    body = city.confide(practice(title=title or f"Project {next(NUMBERS)}", attribution=attribution), **changes)
     response = city.hub.post(body, RELAY)
     assert response.status_code == 201, response.text
     return body
