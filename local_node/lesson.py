@@ -92,7 +92,7 @@ _KINDS: dict[type[Content], Kind] = {
 def content_of(body: StatementBody | None) -> Content | None:
     """What a body says in words, also the one that a hub relays; None for figures, rules, members and withdrawals."""
     if isinstance(body, RelayedBody):
-        return body.practice or body.experience
+        return body.content
     return body if isinstance(body, (PracticeBody, ExperienceBody, BulletinBody, QuestionBody, AnswerBody)) else None
 
 

@@ -11,7 +11,8 @@ from local_node.lesson import read_lesson
 from local_node.lineage import Relative, grow, in_lines
 from local_node.versions import Version, can_replace, compare, family_of
 from shared_schema.content import QuestionBody
-from shared_schema.governance import RelayedBody
+from shared_schema.period import Area
+from shared_schema.relay import generalise
 from shared_schema.statement import Kind
 from shared_schema.vocabulary import Outcome
 from tests.factories import make_practice, make_trend
@@ -37,6 +38,9 @@ def test_an_item_is_stale_from_the_first_second_after_its_month(
     review_by: str | None, archived: bool, now: datetime, expected: Freshness
 ) -> None:
     assert freshness_of(review_by, archived=archived, now=now) is expected
+
+
+SAXONY = Area(scheme="NUTS", version="2024", code="DED")
 
 
 def test_readers_are_told_in_words_why_an_item_is_grey() -> None:
@@ -172,7 +176,7 @@ def test_a_list_is_never_longer_than_asked_for(places: int) -> None:
 
 
 def test_the_author_of_a_relayed_item_is_a_city_and_never_the_hub() -> None:
-    body = RelayedBody(attribution="region", practice=make_practice())
+    body = generalise(make_practice(attribution="region"), SAXONY)
     lesson = read_lesson("0" * 64, "sachsen.de", 1, "2026-11-22T09:00:00Z", body)
     assert lesson is not None
     assert (lesson.author, lesson.kind) == ("a city in the region", Kind.PRACTICE)

@@ -11,10 +11,12 @@ from sqlalchemy import text
 from local_node import library, verbs
 from local_node.app import Node
 from local_node.settings import load_settings
-from shared_schema.content import AnswerBody, BulletinBody, ExperienceBody, QuestionBody
+from shared_schema.content import AnswerBody, BulletinBody, ExperienceBody, PracticeBody, QuestionBody
 from shared_schema.envelope import Envelope
 from shared_schema.governance import RelayedBody
 from shared_schema.keys import MemberRole
+from shared_schema.period import Area
+from shared_schema.relay import UnnamedBody, generalise
 from shared_schema.service.control import VerbError
 from shared_schema.service.key_file import load_key
 from shared_schema.statement import Audience, Kind
@@ -25,6 +27,8 @@ REVIEW = {"role": "reviewer", "detector": "narrative/0.1", "findings": 0}
 AREA = {"scheme": "LAU", "version": "2024", "code": "14612000"}
 RARE = "Quetzalcoatlus"
 """A word that stands in one text alone."""
+
+SAXONY = Area(scheme="NUTS", version="2024", code="DED")
 
 
 def log(node: Node, hub: HubSimulator, *envelopes: Envelope) -> list[str]:
@@ -46,9 +50,11 @@ def experience(author: Author, practice: str, outcome: str, **changes: Any) -> E
     return author.sign(Kind.EXPERIENCE, ExperienceBody.from_object(values), Audience.EUROPE)
 
 
-def relayed(hub: HubSimulator, **content: Any) -> Envelope:
-    body = RelayedBody.from_object({"attribution": "region"} | content)
-    return hub.author.sign(Kind.RELAYED, body, Audience.EUROPE)
+def relayed(hub: HubSimulator, content: UnnamedBody, **changes: Any) -> Envelope:
+    """What the hub relays of a practice or an experience; `changes` are put in by the hub itself."""
+    body = generalise(content.model_copy(update={"attribution": "region"}), SAXONY).to_object()
+    part = "practice" if isinstance(content, PracticeBody) else "experience"
+    return hub.author.sign(Kind.RELAYED, RelayedBody.from_object(body | {part: body[part] | changes}), Audience.EUROPE)
 
 
 @pytest.fixture
@@ -160,10 +166,10 @@ def test_nobody_takes_the_place_of_another_citys_item(member: Node, hub: HubSimu
 
 
 def test_one_relayed_city_does_not_push_aside_another(member: Node, hub: HubSimulator) -> None:
-    first = relayed(hub, practice=make_practice(attribution="region").to_object())
+    first = relayed(hub, make_practice())
     (digest,) = log(member, hub, first)
-    practice = make_practice(attribution="region", replaces=digest, summary="Something else entirely, says another.")
-    (other,) = log(member, hub, relayed(hub, practice=practice.to_object()))
+    practice = make_practice(summary="Something else entirely, says another.")
+    (other,) = log(member, hub, relayed(hub, practice, replaces=digest))
     assert set(search(member, "rehearsing")) == {digest, other}
 
 
@@ -280,9 +286,7 @@ def test_filters_must_all_fit(
 
 def test_near_is_what_our_own_hub_vouches_for_and_relays(member: Node, hub: HubSimulator, dresden: Author) -> None:
     parent = Author("deutschland.de", hub.city("deutschland.de", enrolled=False).key, hub.clock)
-    ours = log(
-        member, hub, dresden.practice(), relayed(hub, practice=make_practice(title="Quiet evenings").to_object())
-    )
+    ours = log(member, hub, dresden.practice(), relayed(hub, make_practice(title="Quiet evenings")))
     far = Author("bremen.hb.de", hub.city("bremen.hb.de", enrolled=False).key, hub.clock)
     hub.enrol(parent.name, parent.key.public, role=MemberRole.PARENT)
     hub.enrol(far.name, far.key.public, signed_by=parent)
@@ -404,7 +408,7 @@ def test_the_evidence_of_all_cities_is_one_line(member: Node, hub: HubSimulator,
     (mistaken,) = log(member, hub, experience(zwickau, second, "worked"))
     log(member, hub, experience(zwickau, second, "harm", replaces=mistaken))
     hidden = json.loads(experience(dresden, second, "mixed", attribution="region").payload)["body"]
-    log(member, hub, relayed(hub, experience=hidden))
+    log(member, hub, relayed(hub, ExperienceBody.from_object(hidden)))
     for digest in (first, second):
         shown = verbs.run(member, "show", {"digest": digest})
         assert shown["evidence"]["line"] == "tried in 4 cities (1 not named): 2 worked, 1 mixed, 1 harm"
