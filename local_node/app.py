@@ -17,6 +17,7 @@ from local_node.narrative import LocalLists
 from local_node.rounds import Rounds
 from local_node.settings import NodeSettings, load_settings
 from local_node.web import pages
+from shared_schema.content import Surroundings
 from shared_schema.keys import SigningKey
 from shared_schema.period import Area
 from shared_schema.service.browser import KnownHosts, SecurityHeaders, hosts_of
@@ -69,6 +70,12 @@ class Node:
     def name(self) -> str:
         """The node's name in every statement."""
         return self.settings.name
+
+    @property
+    def surroundings(self) -> Surroundings | None:
+        """What the city is like, as the settings say; None when they say nothing."""
+        size, urbanisation = self.settings.city_size, self.settings.urbanisation
+        return Surroundings(size=size, urbanisation=urbanisation) if size or urbanisation else None
 
     def local_lists(self) -> LocalLists:
         """The city's own words, as the file says now. Raises WordsError."""

@@ -23,6 +23,13 @@ def search(
     language: Annotated[str | None, typer.Option(help="The language it is written in, for example de.")] = None,
     area: Annotated[str | None, typer.Option(help="Beginning of an area code, for example 14 or DED.")] = None,
     near: Annotated[bool, typer.Option("--near", help="Only what members of our own hub say.")] = False,
+    size: Annotated[list[str] | None, typer.Option(help="XS, S, M, L, XL, XXL; repeatable.")] = None,
+    urbanisation: Annotated[
+        list[str] | None, typer.Option(help="1 city, 2 town or suburb, 3 rural area; repeatable.")
+    ] = None,
+    similar: Annotated[
+        bool, typer.Option("--similar", help="Cities of this city's size and degree of urbanisation.")
+    ] = False,
     kind: Annotated[list[str] | None, typer.Option(help="practice, experience, bulletin, …; repeatable.")] = None,
     limit: Annotated[int | None, typer.Option(help="So many at most; 20 without it, never more than 50.")] = None,
     data: DataDir = HERE,
@@ -40,6 +47,9 @@ def search(
         "language": language,
         "area": area,
         "near": near,
+        "size": size,
+        "urbanisation": urbanisation,
+        "similar": similar,
         "kind": kind,
         "limit": limit,
     }

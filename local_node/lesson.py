@@ -16,6 +16,7 @@ from shared_schema.content import (
     ExperienceBody,
     PracticeBody,
     QuestionBody,
+    Surroundings,
 )
 from shared_schema.governance import RelayedBody
 from shared_schema.period import Area
@@ -68,6 +69,11 @@ class Lesson:
     @property
     def area(self) -> Area | None:
         return None if isinstance(self.content, (QuestionBody, AnswerBody)) else self.content.area
+
+    @property
+    def surroundings(self) -> Surroundings | None:
+        """What its city is like; None when it did not say, or is not named."""
+        return self.content.surroundings if isinstance(self.content, (PracticeBody, ExperienceBody)) else None
 
     @property
     def about(self) -> str | None:

@@ -30,7 +30,7 @@ CODED_FIELDS: Final = frozenset(
         *("phenomenon", "prevention_level", "agencies", "outcome", "evidence_level", "intervention", "setting"),
         *("failure_factors", "cost", "staff", "reach", "tension", "attribution", "language", "review_by"),
         *("area", "review", "adapted_from", "practice", "question", "about", "digest", "reason", "replaces"),
-        "archived",
+        *("archived", "surroundings"),
     }
 )
 """Fields that hold terms of the vocabulary, places and digests only. Every other text of a body is free text."""

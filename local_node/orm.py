@@ -361,6 +361,8 @@ class SearchItemRow(Base):
     level: Mapped[str | None]
     language: Mapped[str]
     area: Mapped[str | None]
+    size: Mapped[str | None]
+    urbanisation: Mapped[str | None]
     review_by: Mapped[str | None]
     archived: Mapped[bool]
     replaces: Mapped[str | None]

@@ -29,7 +29,7 @@ from local_node.request_store import StoredRequest
 from local_node.review import ApprovedRelease, ReleaseRequest, RequestState
 from local_node.tabulation import FrequencyTable
 from shared_schema.canonical import parse_strict
-from shared_schema.content import AnswerBody, ExperienceBody, PracticeBody
+from shared_schema.content import AnswerBody, ExperienceBody, PracticeBody, Surroundings
 from shared_schema.envelope import Envelope
 from shared_schema.errors import ContractError
 from shared_schema.governance import PolicyBody
@@ -41,6 +41,8 @@ from shared_schema.trend import ReviewNote
 
 WORDS: Final = frozenset({Kind.PRACTICE, Kind.EXPERIENCE, Kind.BULLETIN, Kind.QUESTION, Kind.ANSWER})
 """The kinds that people write."""
+FILLED_IN: Final = frozenset({"area", "review", "surroundings"})
+"""What the node says itself, from its settings and its people."""
 PROGRAM: Final = "local-node"
 """Who acts in the audit log when the program does it by itself."""
 
@@ -148,6 +150,7 @@ def request_words(
     now: datetime,
     lists: LocalLists = NO_LISTS,
     city_names: Sequence[str] = (),
+    surroundings: Surroundings | None = None,
 ) -> ReleaseRequest:
     """Ask for the release of something that somebody wrote; `draft` is plain JSON values.
 
@@ -158,11 +161,15 @@ def request_words(
     """
     if kind not in WORDS:
         raise ReleaseError("expected a practice, an experience, a bulletin, a question or an answer", code="kind")
-    if {"area", "review"} & set(draft):
-        raise ReleaseError("expected a text without area and review: the node fills them in", code="draft")
+    if FILLED_IN & set(draft):
+        raise ReleaseError(
+            "expected a text without area, review and surroundings: the node fills them in", code="draft"
+        )
     fields = {name: _tidy(value) for name, value in draft.items()}
     model = STATEMENT_BODIES[kind]
     place = {"area": area.to_object()} if "area" in model.model_fields else {}
+    if surroundings is not None and "surroundings" in model.model_fields and not confidence.is_unnamed(fields):
+        place["surroundings"] = surroundings.to_object()
     model.from_object({**fields, **place, "review": _review_note(session, person).to_object()})  # 1. short enough
     if confidence.is_unnamed(fields):
         confidence.check_draft(session, fields, city_names)

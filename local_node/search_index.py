@@ -126,6 +126,8 @@ def _columns(lesson: Lesson, texts: tuple[str, str, str]) -> dict[str, object]:
         "level": practice.prevention_level.value if practice else None,
         "language": content.language,
         "area": None if lesson.area is None else lesson.area.code,
+        "size": None if lesson.surroundings is None else lesson.surroundings.size,
+        "urbanisation": None if lesson.surroundings is None else lesson.surroundings.urbanisation,
         "review_by": practice.review_by if practice else None,
         "archived": practice is not None and practice.archived is True,
         "replaces": content.replaces,
@@ -284,6 +286,9 @@ def _conditions(filters: Filters) -> Iterator[ColumnElement[bool]]:
         yield item.evidence >= filters.least_evidence
     if filters.language:  # de also finds de-AT
         yield or_(item.language == filters.language, item.language.startswith(f"{filters.language}-", autoescape=True))
+    for one_of, wanted in ((item.size, filters.sizes), (item.urbanisation, filters.urbanisations)):
+        if wanted:
+            yield one_of.in_(wanted)
     if filters.area:
         yield item.area.startswith(filters.area, autoescape=True)
     if filters.authors is not None:

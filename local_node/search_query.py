@@ -61,7 +61,8 @@ class Term:
 class Filters:
     """What an item must be; what is empty or None asks for nothing. Several values of one filter: one of them.
 
-    `area` is the beginning of an area code. `authors` are origins.
+    `area` is the beginning of an area code; `sizes` and `urbanisations` are codes of `Surroundings`; `authors` are
+    origins.
     """
 
     kinds: tuple[Kind, ...] = ()
@@ -73,6 +74,8 @@ class Filters:
     least_evidence: int | None = None
     language: str | None = None
     area: str | None = None
+    sizes: tuple[str, ...] = ()
+    urbanisations: tuple[str, ...] = ()
     authors: tuple[str, ...] | None = None
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from shared_schema.content import CitySize, Urbanisation
 from shared_schema.names import Origin
 from shared_schema.service.control import VerbError
 
@@ -55,6 +56,14 @@ class NodeSettings(BaseSettings):
     area_version: Annotated[
         str, Field(pattern=r"^\d{4}$", description="Year of the LAU code's edition, for example 2024")
     ] = "2024"
+    city_size: Annotated[
+        CitySize | None,
+        Field(description="Size class, so that similar cities find each other: XS, S, M, L, XL or XXL; see the docs"),
+    ] = None
+    urbanisation: Annotated[
+        Urbanisation | None,
+        Field(description="Eurostat's degree of urbanisation: 1 city, 2 town or suburb, 3 rural area"),
+    ] = None
     agencies_expected: Annotated[
         int, Field(ge=1, le=500, description="How many partner agencies are expected to report")
     ] = 1

@@ -59,6 +59,19 @@ class AgencyPart(WireModel):
     role: AgencyRole
 
 
+CitySize = Literal["XS", "S", "M", "L", "XL", "XXL"]
+"""Inhabitants: below 50,000, 100,000, 250,000, 500,000, 1,000,000, and above (the classes of EU and OECD, with XS)."""
+Urbanisation = Literal["1", "2", "3"]
+"""Eurostat's degree of urbanisation (DEGURBA): 1 city, 2 town or suburb, 3 rural area."""
+
+
+class Surroundings(WireModel):
+    """What a city is like, so that similar ones find each other; public facts about places, never about people."""
+
+    size: CitySize | None = None
+    urbanisation: Urbanisation | None = None
+
+
 Agencies = Annotated[tuple[AgencyPart, ...], Field(min_length=1, max_length=20)]
 Phenomena = Annotated[tuple[Phenomenon, ...], Field(min_length=1, max_length=5)]
 
@@ -101,6 +114,7 @@ class PracticeBody(WireModel):
     adapted_from: Digest | None = None
     review_by: ReviewBy | None = None
     replaces: Digest | None = None
+    surroundings: Surroundings | None = None
     archived: Literal[True] | None = None
     """The author no longer stands behind it; it stays readable, and greyed out."""
 
@@ -117,6 +131,7 @@ class ExperienceBody(WireModel):
     attribution: Attribution = "city"
     area: Area
     review: ReviewNote
+    surroundings: Surroundings | None = None
     replaces: Digest | None = None
 
 

@@ -178,6 +178,8 @@ class RelayedBody(WireModel):
             raise ValueError("expected the area of the hub or the country, and of no municipality")
         if (content.review.role, content.review.detector, content.review.findings) != RELAYED_REVIEW:
             raise ValueError("expected the review note that all relayed items have")
+        if getattr(content, "surroundings", None) is not None:
+            raise ValueError("expected nothing about the city's size")
         if "-" in content.language:
             raise ValueError("expected a language without its country")
         if isinstance(content, PracticeBody) and content.review_by is not None and content.review_by[5:] != "12":

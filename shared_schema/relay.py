@@ -215,6 +215,7 @@ def general_content(content: UnnamedBody, area: Area) -> dict[str, Any]:
     }
     if "area" in value:
         value["area"] = (country_of(area) if attribution == "country" else area).to_object()
+    value.pop("surroundings", None)
     if "review_by" in value:
         value["review_by"] = value["review_by"][:4] + "-12"
     return value

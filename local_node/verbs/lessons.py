@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 from sqlalchemy.orm import Session
 
@@ -15,6 +15,7 @@ from local_node.reading import Reading, VersionNote
 from local_node.search_index import Hit
 from local_node.search_query import Filters, SearchError, parse_words
 from local_node.verbs.parameters import Params, Result, choose
+from shared_schema.content import CitySize, Surroundings, Urbanisation
 from shared_schema.service.control import VerbError
 from shared_schema.statement import Kind
 from shared_schema.vocabulary import AgencyType, EvidenceLevel, Outcome, Phenomenon, PreventionLevel, Setting
@@ -35,7 +36,7 @@ def search(node: Node, params: Params) -> Result:
     terms = parse_words(words)
     limit = _number(params, "limit", LISTED, MAX_LISTED)
     with node.database.read() as session:
-        filters = _filters(session, params)
+        filters = _filters(node, session, params)
         if not terms and filters == Filters():
             raise SearchError("expected words to search for, or a filter")
         found = library.search(session, terms, filters, limit=limit, now=node.clock())
@@ -68,11 +69,12 @@ def show(node: Node, params: Params) -> Result:
 # --- what was asked for --------------------------------------------------------------------------------------------
 
 
-def _filters(session: Session, params: Params) -> Filters:
+def _filters(node: Node, session: Session, params: Params) -> Filters:
     kinds = _choices(params, "kind", Kind)
     if set(kinds) - set(LESSON_KINDS) or Kind.RELAYED in kinds:
         raise VerbError("bad-parameter", "expected one of practice, experience, bulletin, question, answer")
     evidence = params.get("evidence")
+    similar = _own_surroundings(node) if params.get("similar") else None
     return Filters(
         kinds=kinds,
         phenomena=_choices(params, "phenomenon", Phenomenon),
@@ -83,6 +85,8 @@ def _filters(session: Session, params: Params) -> Filters:
         least_evidence=None if evidence is None else int(choose(EvidenceLevel, str(evidence)).value),
         language=_code(params, "language"),
         area=_code(params, "area"),
+        sizes=_terms(params, "size", get_args(CitySize), similar.size if similar else None),
+        urbanisations=_terms(params, "urbanisation", get_args(Urbanisation), similar.urbanisation if similar else None),
         authors=_own_region(session) if params.get("near") else None,
     )
 
@@ -94,6 +98,21 @@ def _choices(params: Params, name: str, kinds: type[Choice]) -> tuple[Choice, ..
     if not isinstance(values, (list, tuple)):
         raise VerbError("bad-parameter", f"expected {name} as a list")
     return tuple(choose(kinds, str(value)) for value in values)
+
+
+def _terms(params: Params, name: str, known: Sequence[str], own: str | None) -> tuple[str, ...]:
+    """The codes that were asked for; without any, this city's own where similar ones are wanted."""
+    values = params.get(name) or ([own] if own else [])
+    values = [values] if isinstance(values, str) else values
+    if not isinstance(values, (list, tuple)) or not set(values) <= set(known):
+        raise VerbError("bad-parameter", f"expected {name} as {', '.join(known)}")
+    return tuple(values)
+
+
+def _own_surroundings(node: Node) -> Surroundings:
+    if node.surroundings is None:
+        raise VerbError("no-surroundings", "expected city_size or urbanisation in the settings: similar to what?")
+    return node.surroundings
 
 
 def _code(params: Params, name: str) -> str | None:

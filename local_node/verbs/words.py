@@ -19,6 +19,7 @@ POINTERS = {Kind.EXPERIENCE: "practice", Kind.ANSWER: "question", Kind.QUESTION:
 """The field that says which item another city's words are about."""
 PLACEHOLDER = {"role": "reviewer", "detector": DETECTOR, "findings": 0}
 """In place of the note that the node makes when somebody asks for the release."""
+FILLED_IN = ("area", "review", "surroundings")
 
 
 def release_practice(node: Node, params: Params) -> Result:
@@ -43,6 +44,7 @@ def release_words(node: Node, params: Params) -> Result:
             node.clock(),
             node.local_lists(),
             city_names=_names_of(node),
+            surroundings=node.surroundings,
         )
         return shown_request(request_store.get_request(session, request.id))
 
@@ -69,6 +71,7 @@ def release_renewed(node: Node, params: Params) -> Result:
             node.clock(),
             node.local_lists(),
             city_names=_names_of(node),
+            surroundings=node.surroundings,
         )
         return shown_request(request_store.get_request(session, request.id))
 

@@ -217,3 +217,16 @@ def test_a_new_version_takes_the_place_of_an_own_item_of_its_kind_alone(
     assert caught.value.code == "bad-parameter"
     shown = verbs.run(member, "release.words", {"kind": "practice", "file": write(tmp_path, PRACTICE)} | ask)
     assert shown["body"]["replaces"] == released
+
+
+def test_the_node_says_what_its_city_is_like_and_a_draft_does_not(member: Node, tmp_path: Path) -> None:
+    member.settings = member.settings.model_copy(update={"city_size": "XL", "urbanisation": "1"})
+    ask = {"kind": "practice", "file": write(tmp_path, PRACTICE), "by": "anna"}
+    assert verbs.run(member, "release.words", ask)["body"]["surroundings"] == {"size": "XL", "urbanisation": "1"}
+    start, _, _ = PRACTICE.replace("Rehearsing hard", "Playing out other").partition("Schools rehearse")
+    other = f"{start}Clubs meet actors.\n\n## What we would do again or differently\nAsk the actors first.\n"
+    hidden = ask | {"file": write(tmp_path, other.replace("outcome", 'attribution = "region"\noutcome', 1))}
+    assert "surroundings" not in verbs.run(member, "release.words", hidden)["body"]
+    given = ask | {"file": write(tmp_path, PRACTICE.replace("outcome", 'surroundings = {size = "S"}\noutcome', 1))}
+    with pytest.raises(VerbError, match="surroundings"):
+        verbs.run(member, "release.words", given)

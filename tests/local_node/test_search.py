@@ -439,3 +439,41 @@ def test_an_item_that_stands_alone_has_no_tree_and_its_dates_in_words(
     assert verbs.run(member, "show", {"digest": digest})["freshness"] == "stale"
     (item,) = verbs.run(member, "search", {"words": "evenings"})["items"]
     assert item["note"] == "Out of date: its author wanted to look at it again by 2026-12"
+
+
+# --- cities alike --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("params", "code"),
+    [
+        ({"size": ["huge"]}, "bad-parameter"),
+        ({"urbanisation": 1}, "bad-parameter"),
+        ({"similar": True}, "no-surroundings"),
+    ],
+)
+def test_a_wrong_likeness_of_cities_is_refused(member: Node, params: dict[str, Any], code: str) -> None:
+    with pytest.raises(VerbError) as caught:
+        verbs.run(member, "search", {"words": ""} | params)
+    assert caught.value.code == code
+
+
+def test_lessons_of_similar_cities_are_found(member: Node, hub: HubSimulator) -> None:
+    def practice(city: str, **surroundings: str) -> Envelope:
+        place = {"surroundings": surroundings} if surroundings else {}
+        words = f"{city} " * 30
+        body = make_practice(**place, title=f"Evenings in {city}", summary=words, lessons=words)
+        return hub.city(f"{city}.sn.de").sign(Kind.PRACTICE, body, Audience.EUROPE)
+
+    envelopes = practice("dresden", size="XL", urbanisation="1"), practice("zwickau", size="S"), practice("chemnitz")
+    large, small, silent = log(member, hub, *envelopes)
+
+    def found(**params: Any) -> set[str]:
+        return {item["digest"] for item in verbs.run(member, "search", {"words": "evenings"} | params)["items"]}
+
+    assert found() == {large, small, silent}
+    assert found(size=["XL", "XXL"]) == {large}
+    assert found(size="S") == {small}
+    assert found(urbanisation=["1"]) == {large}
+    member.settings = member.settings.model_copy(update={"city_size": "S"})
+    assert found(similar=True) == {small}

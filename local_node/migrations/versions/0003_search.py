@@ -58,6 +58,8 @@ def items() -> None:
         sa.Column("level", sa.Text),
         sa.Column("language", sa.Text, nullable=False),
         sa.Column("area", sa.Text),
+        sa.Column("size", sa.Text),
+        sa.Column("urbanisation", sa.Text),
         sa.Column("review_by", sa.Text),
         sa.Column("archived", sa.Boolean, nullable=False),
         sa.Column("replaces", sa.Text),
