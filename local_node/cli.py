@@ -187,14 +187,17 @@ def init(
     display_name: Annotated[str, typer.Option(help="The city's name, for example Leipzig.")],
     lau: Annotated[str, typer.Option(help="LAU code of the municipality, for example 14713000.")],
     coordinator: Annotated[str, typer.Option(help="Id of the coordinator, for example anna.")],
-    reviewer: Annotated[str, typer.Option(help="Id of the second person, for example ben.")],
+    reviewer: Annotated[str | None, typer.Option(help="Id of the second person, for example ben.")] = None,
+    alone: Annotated[
+        bool, typer.Option("--alone", help="There is no second person: every release waits 24 hours.")
+    ] = False,
     agencies: Annotated[int, typer.Option(help="How many partner agencies are expected to report.")] = 1,
     port: Annotated[int, typer.Option(help="The port for the pages.")] = 8600,
     sync_interval: Annotated[int, typer.Option(help="Seconds between syncs while serving; 0: when told.")] = 900,
     data: DataDir = HERE,
     as_json: AsJson = False,
 ) -> None:
-    """Make a node: its key, its settings, its database, its two people."""
+    """Make a node: its key, its settings, its database, its people."""
     from local_node.errors import NodeError
     from local_node.people import check_id
     from shared_schema.service.key_file import load_key
@@ -208,11 +211,14 @@ def init(
         "sync_interval_seconds": sync_interval,
     }
     settings = check_settings(dict(values))
+    if (reviewer is None) is not alone:
+        raise VerbError("bad-parameter", "expected --reviewer ID, or --alone where there is nobody else")
     if coordinator == reviewer:
         raise VerbError("same-person", "expected two people: nobody releases anything alone")
+    people = {coordinator: "coordinator"} | ({} if reviewer is None else {reviewer: "reviewer"})
     try:  # before anything is made: a half-made node would keep the one of the two that is good
-        check_id(coordinator)
-        check_id(reviewer)
+        for person in people:
+            check_id(person)
     except NodeError as error:
         raise VerbError(error.code, error.message) from None
     with own_directory(data):
@@ -220,7 +226,7 @@ def init(
             raise VerbError("exists", f"expected a data directory without {FILE_NAME}; a node is never overwritten")
         _make_key(data)  # 1. a key, or the one that an interrupted init has left
         key = load_key(data)
-        _make_database(data, settings, key, {coordinator: "coordinator", reviewer: "reviewer"})  # 2.
+        _make_database(data, settings, key, people)  # 2. its database with its people
         write_settings(data, values)  # 3. last, because this file says that there is a node
     _print(
         {

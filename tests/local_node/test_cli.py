@@ -209,3 +209,28 @@ def test_paths_are_those_of_the_person_and_not_of_the_server(serving: Path, tmp_
     command = [sys.executable, "-m", "local_node", "practice", "add", "draft.json", "--by", "anna"]
     result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert (result.returncode, "one JSON object" in result.stderr) == (2, True)
+
+
+# --- one person alone ----------------------------------------------------------------------------------------------
+
+
+def test_a_node_has_a_second_person_or_says_that_there_is_none(tmp_path: Path) -> None:
+    city = (
+        "init",
+        "--name",
+        "leipzig.sn.de",
+        "--display-name",
+        "Leipzig",
+        "--lau",
+        "14713000",
+        "--coordinator",
+        "anna",
+    )
+    assert "--alone" in refusal(*city, data=tmp_path)
+    assert "--alone" in refusal(*city, "--reviewer", "ben", "--alone", data=tmp_path)
+    assert run(*city, "--alone", data=tmp_path).returncode == 0
+    draft = tmp_path / "question.json"
+    draft.write_text('{"title": "A question", "text": "Who knows?", "phenomenon": ["_U"], "language": "en"}')
+    shown = run_json("ask", str(draft), "--by", "anna", data=tmp_path)
+    assert shown["body"]["review"]["role"] == "single_person"
+    assert "24 hours" in refusal("release", "approve", shown["request"], "--by", "anna", data=tmp_path)
