@@ -6,6 +6,7 @@ from fractions import Fraction
 import pytest
 
 from shared_schema.errors import ReleaseRuleError
+from shared_schema.laplace import variance_milli
 from shared_schema.problem import ProblemCode
 from shared_schema.statement import Audience, Kind
 from shared_schema.trend import MAX_ABSOLUTE_VALUE, MAX_AGENCIES, MAX_CITIES
@@ -69,6 +70,78 @@ def test_a_hub_hands_up_what_its_cities_can_have(changes: Mapping[str, object]) 
     )
     with pytest.raises(ReleaseRuleError):
         builders.receive(envelope)
+
+
+ONE = variance_milli(Fraction(1))
+
+
+def complete_sum(noise: object, variance: int, *, contributors: int = 5, scale: object = None) -> bytes:
+    """A complete sum of five cities whose cells all claim this noise."""
+    cells = [
+        builders.aggregate_cell(
+            code, contributors=contributors, estimate=9, variance_milli=variance, low=1, high=17
+        ) | ({} if noise is None else {"noise": noise})
+        for code in builders.GRID
+    ]  # fmt: skip
+    cities = {"reporting": 5, "expected": 5}
+    body = builders.aggregate_body(complete=True, coverage=cities, agencies=cities, cells=cells, scale=scale)
+    if scale is None:
+        del body["scale"]
+    return builders.signed_statement(Kind.AGGREGATE, body, audience=Audience.HUB.value, origin=builders.HUB)
+
+
+def drawn(draws: int, scale: Fraction) -> dict[str, object]:
+    return {"draws": draws, "scale": {"numerator": scale.numerator, "denominator": scale.denominator}}
+
+
+@pytest.mark.parametrize(
+    ("noise", "variance"),
+    [
+        ([drawn(5, Fraction(10**9))], 1),
+        ([drawn(4 * 10**15, Fraction(10**9))], 1),
+        ([drawn(5, Fraction(1, 10**9))], 0),
+        ([drawn(1, Fraction(1, 10**9))], 1),
+        ([drawn(5, Fraction(999, 1000))], 5 * variance_milli(Fraction(999, 1000))),
+        ([drawn(4, Fraction(1))], 4 * ONE),
+        ([drawn(5, Fraction(1))], 5 * ONE + 6),
+        ([drawn(5, Fraction(1))], 5 * ONE - 6),
+        ([drawn(5, Fraction(3_000))], 5 * variance_milli(Fraction(3_000))),
+        (None, 5 * 920 - 1),
+    ],
+)
+def test_a_member_cannot_claim_noise_that_its_cities_have_not_drawn(noise: object, variance: int) -> None:
+    with pytest.raises(ReleaseRuleError):
+        builders.receive(complete_sum(noise, variance))
+
+
+@pytest.mark.parametrize(
+    ("noise", "variance"),
+    [
+        ([drawn(5, Fraction(1))], 5 * ONE),
+        ([drawn(5, Fraction(1)), drawn(7, Fraction(2))], 5 * ONE + 7 * variance_milli(Fraction(2))),
+        ([drawn(3, Fraction(1)), {"draws": 2, "base": 5}], 3 * ONE + 2 * 2_000),
+        ([drawn(5, Fraction(2_200))], 5 * variance_milli(Fraction(2_200))),
+        (None, 5 * 920),
+    ],
+)
+def test_noise_that_cities_can_have_drawn_is_taken(noise: object, variance: int) -> None:
+    builders.receive(complete_sum(noise, variance))
+
+
+def test_a_hub_that_says_one_scale_for_all_is_held_to_it() -> None:
+    scale = {"numerator": 1, "denominator": 1}
+    builders.receive(complete_sum(None, 5 * ONE, scale=scale))
+    with pytest.raises(ReleaseRuleError, match="variance that belongs to the noise"):
+        builders.receive(complete_sum(None, 50 * ONE, scale=scale))
+
+
+def test_an_interval_holds_its_estimate() -> None:
+    body = builders.aggregate_body(complete=True)
+    body["cells"][0] |= {"low": 42, "variance_milli": 3 * ONE}
+    with pytest.raises(ReleaseRuleError, match="interval"):
+        builders.receive(
+            builders.signed_statement(Kind.AGGREGATE, body, audience=Audience.HUB.value, origin=builders.HUB)
+        )
 
 
 def test_europe_expects_the_cities_below_the_regions_too(start_hub: HubStarter) -> None:
