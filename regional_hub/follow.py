@@ -14,10 +14,11 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from regional_hub import log
+from regional_hub.alarms import raise_alarm, resolve_alarms
 from regional_hub.errors import HubError
 from regional_hub.feed import REACH_OF_LEVEL
 from regional_hub.members import Trust, apply_membership
-from regional_hub.orm import AlarmRow, EntryRow, EvidenceRow, QuarantineRow, SourceRow
+from regional_hub.orm import EntryRow, EvidenceRow, QuarantineRow, SourceRow
 from shared_schema.canonical import parse_strict
 from shared_schema.checkpoint import NoteVerifier
 from shared_schema.envelope import Envelope, envelope_from_object, verify_envelope
@@ -133,6 +134,8 @@ def store_page(
             continue  # nor may a membership count here that this hub's own log, and so its readers, will not have
         taken[_place(verified)] = log.Arrival(verified, via=source)
         body = verified.statement.body
+        if isinstance(body, AggregateBody) and body.complete:
+            resolve_alarms(session, _alarm_name(source, body), now)
         if isinstance(body, MembershipBody):
             grown = apply_membership(trust.directory, body, verified.statement.origin) or grown
     if grown:
@@ -241,6 +244,9 @@ def _set_aside(
             since=now,
         )
     )
+    if item.entry.kind is Kind.AGGREGATE and item.entry.audience is Audience.HUB:
+        message = f"a sum for this hub was not taken, so this hub adds up an older one or none: {error.message}"
+        raise_alarm(session, _alarm_name(source, _find_sum(item.envelope)), error.code, message, now)
     if error.code is ProblemCode.SEQ_CONFLICT:
         statement = parse_strict(item.envelope.payload)
         place = statement["origin"], statement["seq"]
@@ -256,6 +262,19 @@ def _set_aside(
             )
         )
         raise_alarm(session, source, error.code, "two contents for one seq of an origin; see evidence", now)
+
+
+def _find_sum(envelope: Envelope) -> AggregateBody | None:
+    """The sum in an envelope that was not taken; None when that cannot be read either."""
+    try:
+        return AggregateBody.from_object(parse_strict(envelope.payload)["body"])
+    except (ContractError, KeyError, TypeError):
+        return None
+
+
+def _alarm_name(source: str, body: AggregateBody | None) -> str:
+    """What an alarm about a member's sum is about: the next one of the same table and period ends it."""
+    return source if body is None else f"{source} {body.table.id}@{body.table.version}/{body.period.label}"
 
 
 def _take_released(
@@ -280,25 +299,6 @@ def _take_released(
             if _travels(verified, row.source, follower):
                 taken.setdefault(_place(verified), log.Arrival(verified, via=row.source))
         session.execute(delete(QuarantineRow).where(QuarantineRow.digest == row.digest))
-
-
-def raise_alarm(session: Session, about: str, code: ProblemCode, message: str, now: datetime) -> None:
-    """Raise an alarm once; the same one that is still open is not repeated."""
-    open_alarm = session.scalars(
-        select(AlarmRow).where(AlarmRow.about == about, AlarmRow.code == code.value, AlarmRow.resolved_at.is_(None))
-    ).first()
-    if open_alarm is None:
-        session.add(AlarmRow(about=about, code=code.value, message=message, raised_at=now))
-
-
-def resolve_alarms(session: Session, about: str, now: datetime) -> None:
-    """A feed that continues honestly ends the alarms about itself; evidence stays."""
-    session.execute(
-        update(AlarmRow)
-        .where(AlarmRow.about == about, AlarmRow.resolved_at.is_(None), AlarmRow.code != ProblemCode.SEQ_CONFLICT.value)
-        .values(resolved_at=now)
-        .execution_options(synchronize_session=False)
-    )
 
 
 def alarm_of(error: FeedError) -> tuple[ProblemCode, str]:

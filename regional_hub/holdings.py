@@ -21,7 +21,7 @@ from regional_hub.rollup import Contribution, longer_than, parts_of
 from shared_schema.canonical import parse_strict
 from shared_schema.envelope import envelope_from_object
 from shared_schema.errors import SchemaError
-from shared_schema.keys import Member, MemberRole
+from shared_schema.keys import Member, MemberRole, MemberStatus
 from shared_schema.period import parse_period
 from shared_schema.statement import Audience, Kind
 from shared_schema.trend import AggregateBody, TableDefinition, TableReference, TrendBody
@@ -107,7 +107,7 @@ def _held_statements(session: Session, trust: Trust) -> dict[str, _Periods]:
         .order_by(EntryRow.subject, EntryRow.index)
     )
     tables: defaultdict[str, _Periods] = defaultdict(dict)
-    adds = {member.name for member in direct_members(trust) if member.role is not MemberRole.PARENT}
+    adds = {member.name for member in direct_members(trust) if _is_added_up(member)}
     for row in rows:
         if row.origin not in adds or row.subject is None:
             continue
@@ -120,6 +120,13 @@ def _held_statements(session: Session, trust: Trust) -> dict[str, _Periods]:
         else:
             held.release, held.is_sum = row.digest, row.kind == Kind.AGGREGATE.value
     return tables
+
+
+def _is_added_up(member: Member) -> bool:
+    """Not the hub above; nor a hub that was revoked, because nobody knows which of its sums were its own."""
+    return member.role is MemberRole.NODE or (
+        member.role is MemberRole.HUB and member.status is not MemberStatus.REVOKED
+    )
 
 
 @lru_cache(maxsize=4096)

@@ -10,14 +10,17 @@ shown of a sum can wait (`showing`); the complete sum for the hub above never do
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from regional_hub import log
 from regional_hub.aggregate import add_up, inputs_of, nothing_left
+from regional_hub.alarms import raise_alarm, resolve_alarms
 from regional_hub.atoms import Atoms
 from regional_hub.dominance import Rule
 from regional_hub.holdings import Library, Subject, direct_members, find_subjects, find_table, is_stock, read_body
@@ -26,12 +29,17 @@ from regional_hub.orm import AggregateRow, ContentRow
 from regional_hub.publication import publish
 from regional_hub.rollup import Share, longer_than, parts_of, shares_of
 from regional_hub.showing import Relation, Surroundings, show, with_shown_parts
+from shared_schema.errors import ContractError
 from shared_schema.governance import Level
 from shared_schema.keys import Member, MemberRole, SigningKey
 from shared_schema.period import Area, parse_period
+from shared_schema.problem import ProblemCode
+from shared_schema.service.logging import get_logger
 from shared_schema.statement import Audience, Kind
 from shared_schema.trend import AggregateBody, TableDefinition
 
+_CANNOT_BE_MADE: Final = (ContractError, ValueError, ArithmeticError)
+"""What figures can do to the arithmetic, and to a statement that has no place for them; not what a database does."""
 MAX_LEVELS = 4
 """A city, its region, its nation, Europe."""
 
@@ -64,7 +72,7 @@ def publish_aggregates(
     """Publish a new revision of every sum whose inputs have changed; return the number of statements."""
     log.get_head(session, for_append=True)  # two processes of one hub must not publish the same revision
     work = _Work(session, trust, library or Library(trust))
-    return sum(_publish_subject(work, subject, inputs, hub, now) for subject, inputs in list(work.changed()))
+    return sum(_try_subject(work, subject, inputs, hub, now) for subject, inputs in list(work.changed()))
 
 
 class _Work:
@@ -134,6 +142,20 @@ def _families(label: str) -> Iterator[tuple[str, tuple[str, ...]]]:
         for shorter in ways:
             if shorter and (label == longer or label in shorter):
                 yield longer, shorter
+
+
+def _try_subject(work: _Work, subject: Subject, inputs: str, hub: Publishing, now: datetime) -> int:
+    """One sum that cannot be made stays as it is, with an alarm; it never stops the others. It is tried every time."""
+    try:
+        with work.session.begin_nested():
+            published = _publish_subject(work, subject, inputs, hub, now)
+    except _CANNOT_BE_MADE as error:
+        get_logger().error("sum-failed", subject=subject.name, error_type=type(error).__name__)
+        message = "expected figures that can be added up; this sum stays as it is, the others go on"
+        raise_alarm(work.session, subject.name, ProblemCode.INTERNAL, message, now)
+        return 0
+    resolve_alarms(work.session, subject.name, now)
+    return published
 
 
 def _publish_subject(work: _Work, subject: Subject, inputs: str, hub: Publishing, now: datetime) -> int:
@@ -212,7 +234,8 @@ def complete_sums(session: Session, trust: Trust, area: Area) -> list[AggregateB
         shares, table = work.shares(subject), work.table(subject)
         if shares and table is not None:
             period = parse_period(subject.label)
-            sums.append(add_up(shares, table, area, period, expected=work.expected, revision=1))
+            with suppress(*_CANNOT_BE_MADE):  # `publish_aggregates` raises the alarm
+                sums.append(add_up(shares, table, area, period, expected=work.expected, revision=1))
     return sums
 
 

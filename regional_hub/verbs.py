@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from regional_hub import audit, follow, log, members, relay, relay_verbs, trends
+from regional_hub import alarms, audit, follow, log, members, relay, relay_verbs, trends
 from regional_hub.app import Hub
 from regional_hub.holdings import Library
 from regional_hub.orm import AlarmRow, EntryRow, EvidenceRow, MemberRow, QuarantineRow, SourceRow
@@ -62,7 +62,7 @@ def publish_policy(hub: Hub, policy: PolicyBody) -> None:
 def show_status(hub: Hub, _params: Params) -> Result:
     """How the hub is: size of the log, members, sources, alarms."""
     with hub.database.read() as session:
-        alarms = session.scalars(select(AlarmRow).where(AlarmRow.resolved_at.is_(None))).all()
+        open_alarms = session.scalars(select(AlarmRow).where(AlarmRow.resolved_at.is_(None))).all()
         return {
             "name": hub.name,
             "level": hub.settings.level,
@@ -80,7 +80,7 @@ def show_status(hub: Hub, _params: Params) -> Result:
                 {"name": row.name, "direction": row.direction, "read": row.frontier_size, "of": row.seen_size}
                 for row in session.scalars(select(SourceRow).order_by(SourceRow.name))
             ],
-            "alarms": [{"about": row.about, "code": row.code, "message": row.message} for row in alarms],
+            "alarms": [{"about": row.about, "code": row.code, "message": row.message} for row in open_alarms],
         }
 
 
@@ -219,7 +219,7 @@ def _follow_one(hub: Hub, name: str) -> Result:
     except FeedError as error:
         get_logger().error("feed-refused", hub=name, code=error.code.value)
         with hub.database.write() as session:
-            follow.raise_alarm(session, name, *follow.alarm_of(error), hub.clock())
+            alarms.raise_alarm(session, name, *follow.alarm_of(error), hub.clock())
         return report | {"alarm": error.code.value, "message": error.message}
     except HubUnreachable as error:
         return report | {"unreachable": error.message}
@@ -230,7 +230,7 @@ def _follow_one(hub: Hub, name: str) -> Result:
     finally:
         hub.reload_trust()
     with hub.database.write() as session:
-        follow.resolve_alarms(session, name, hub.clock())
+        alarms.resolve_alarms(session, name, hub.clock())
     return report
 
 
