@@ -53,6 +53,10 @@ class Token(NamedTuple):
     name: str
     cities: int
 
+    @property
+    def is_of_hub(self) -> bool:
+        return self.name.startswith("#")
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -98,6 +102,12 @@ def parts_of(label: str) -> tuple[str, ...]:
         year, quarter = label.split("-Q")
         return tuple(f"{year}-{month:02d}" for month in range(3 * int(quarter) - 2, 3 * int(quarter) + 1))
     return () if "-" in label else tuple(f"{label}-Q{quarter}" for quarter in range(1, 5))
+
+
+def labels_of_year(year: str) -> tuple[str, ...]:
+    """Its months, its quarters, and the year itself."""
+    quarters = parts_of(year)
+    return (*(month for quarter in quarters for month in parts_of(quarter)), *quarters, year)
 
 
 def longer_than(label: str) -> tuple[str, ...]:

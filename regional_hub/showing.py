@@ -4,7 +4,8 @@ A cell is shown when it passes the two rules of `dominance` (enough cities, and 
 difference to what is shown already passes them too (*differencing*):
 
 - the cities in which a new revision differs from earlier ones (`atoms`),
-- those in which a longer period differs from the shorter ones that are shown,
+- whatever can be combined from all shown revisions of months, quarters and year that belong together (`family`),
+- those in which a longer period of hubs below differs from the shorter ones that are shown,
 - those whose figures the hubs below do not show.
 
 What a hub below shows of a cell is known to everybody. It protects nobody and needs no protection: only the rest of
@@ -13,9 +14,11 @@ its sum, as one piece, is looked at.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, lru_cache
 
 from regional_hub.atoms import Atoms, CellAtoms, HubPart
 from regional_hub.dominance import Piece, Rule, city_pieces, find_withheld, is_dominated
+from regional_hub.family import gives_away
 from regional_hub.rollup import Part, Share, Term, Token
 from shared_schema.trend import WITH_VALUE, AggregateBody, AggregateCell, ShownPart, Withheld
 
@@ -38,6 +41,8 @@ class Surroundings:
     rule: Rule
     relations: tuple[Relation, ...] = ()
     more: Callable[[], Sequence[Share]] = tuple
+    family: tuple[Atoms, ...] = ()
+    """The other shown sums of the same table and year."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +187,7 @@ def _find_reason(new: _CellNow, around: Surroundings) -> Withheld | None:
         return reason
     if _tells_apart(new, rule) or any(_gives_away(new, relation, around) for relation in around.relations):
         return "differencing"
-    return None
+    return "differencing" if _family_gives_away(new, around) else None
 
 
 def _find_unshown(new: _CellNow, rule: Rule) -> Withheld | None:
@@ -247,6 +252,34 @@ def _stands(new: _CellNow, around: Surroundings) -> bool:
         parts[token] = part
     cities = {token: part for token, part in parts.items() if token.member not in new.hubs}
     return bool(new.hubs) or not is_dominated(list(city_pieces(cities).values()), rule.p_percent)
+
+
+def _family_gives_away(new: _CellNow, around: Surroundings) -> bool:
+    others = [
+        row for number, atoms in enumerate(around.family) for row in _rows_apart(atoms.at(new.place).atoms, number)
+    ]
+    if not others:
+        return False  # `_tells_apart` has looked at the sum itself
+
+    @cache
+    def find_parts() -> Mapping[Token, Part]:
+        known = _city_parts(around.more(), new.place) | dict(new.parts)
+        every = {token for row in (*others, *new.after.atoms) for token in row}
+        heirs = {token: heir for token in every - set(known) if (heir := _find_heir(token, new)) is not None}
+        return known | heirs
+
+    return gives_away([*others, *new.known.atoms], [*others, *new.after.atoms], find_parts, around.rule)
+
+
+@lru_cache(maxsize=64)
+def _rows_apart(atoms: tuple[frozenset[Token], ...], number: int) -> tuple[frozenset[Token], ...]:
+    """The parts of hubs have numbers that say nothing beyond their own sum, so they get that sum's number as well."""
+    return tuple(
+        frozenset(token._replace(name=f"{token.name} {number}") if token.is_of_hub else token for token in atom)
+        if any(token.is_of_hub for token in atom)
+        else atom
+        for atom in atoms
+    )
 
 
 # --- longer and shorter periods ------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Final
 
 from sqlalchemy import select
@@ -27,7 +28,7 @@ from regional_hub.holdings import Library, Subject, direct_members, find_subject
 from regional_hub.members import Trust
 from regional_hub.orm import AggregateRow, ContentRow
 from regional_hub.publication import publish
-from regional_hub.rollup import Share, longer_than, parts_of, shares_of
+from regional_hub.rollup import Share, labels_of_year, longer_than, parts_of, shares_of
 from regional_hub.showing import Relation, Surroundings, show, with_shown_parts
 from shared_schema.errors import ContractError
 from shared_schema.governance import Level
@@ -84,6 +85,7 @@ class _Work:
         self.expected = expected_cities(trust)
         self.has_parent = any(member.role is MemberRole.PARENT for member in direct_members(trust))
         self.subjects = {subject.name: subject for subject in find_subjects(session, trust)}
+        self._read_atoms: dict[tuple[str, str], tuple[str | None, Atoms]] = {}
 
     def changed(self) -> Iterator[tuple[Subject, str]]:
         """Every sum that was made of something else, or by other rules, than what its row says; most never change."""
@@ -117,18 +119,23 @@ class _Work:
 
     def surroundings(self, subject: Subject) -> Surroundings:
         """The rule, and the shown sums of longer and shorter periods that this one could be subtracted from."""
-        names: list[str] = []
         relations = []
         for longer, shorter in _families(subject.label):
             labels = (longer, *shorter)
             atoms = {label: None if label == subject.label else self._atoms(subject.table, label) for label in labels}
-            names += [f"{subject.table}/{label}" for label, found in atoms.items() if found is not None and found.cells]
             relations.append(Relation(atoms[longer], tuple(atoms[label] for label in shorter)))
-        return Surroundings(self.rule, tuple(relations), lambda: self._more(names))
+        labels = tuple(label for label in labels_of_year(subject.label[:4]) if label != subject.label)
+        family = {label: found for label in labels if (found := self._atoms(subject.table, label)).cells}
+        names = [f"{subject.table}/{label}" for label in family]
+        return Surroundings(self.rule, tuple(relations), cache(lambda: self._more(names)), tuple(family.values()))
 
     def _atoms(self, table: str, label: str) -> Atoms:
         row = self.row(f"{table}/{label}", complete=False)
-        return Atoms.from_text(None if row is None else row.atoms)
+        text = None if row is None else row.atoms
+        known = self._read_atoms.get((table, label))
+        if known is None or known[0] != text:
+            known = self._read_atoms[table, label] = (text, Atoms.from_text(text))
+        return known[1]
 
     def _more(self, names: Sequence[str]) -> list[Share]:
         return [share for name in names if name in self.subjects for share in self.shares(self.subjects[name])]
