@@ -1,10 +1,10 @@
 """The two rules for what is shown of a sum, and the pieces they look at. Plain functions of their arguments.
 
 1. *few-cities*: at least `min_contributors` cities have a value in it.
-2. *dominance*: X - x1 - x2 >= p/100 * x1, where X is the sum of the noisy values, clamped at 0, and x1 and x2 are the
-   two largest: else the second could estimate the first to within p percent (the p%-rule: Hundepool et al. 2012,
-   "Statistical Disclosure Control", section 4.2.2). Where x1 is within its own 95 % margin of noise, the noise protects
-   it better than the rule, and the rule is not asked.
+2. *dominance*: X - x - y >= p/100 * x for every value x, where X is the sum of the noisy values, clamped at 0, and y
+   the largest of the others: else whoever has y could estimate x to within p percent (the p%-rule: Hundepool et al.
+   2012, "Statistical Disclosure Control", section 4.2.2). Where x is within its own 95 % margin of noise, the noise
+   protects it better than the rule, and the rule is not asked for it; the others it protects all the same.
 """
 
 import math
@@ -45,12 +45,13 @@ def find_withheld(pieces: Sequence[Piece], rule: Rule) -> Withheld | None:
 
 
 def is_dominated(pieces: Sequence[Piece], p_percent: int) -> bool:
-    """The p%-rule: one piece stands out from its noise, and the rest behind the second one is too small to hide it."""
+    """The p%-rule: a piece stands out from its noise, and the rest behind the two largest is too small to hide it.
+
+    Only the two largest are looked at: for the others the second largest is in the rest, and is enough.
+    """
     ordered = sorted(pieces, key=lambda piece: piece.value, reverse=True)
-    if not ordered or ordered[0].value <= ordered[0].margin:
-        return False
     rest = sum(max(0, piece.value) for piece in ordered[2:])
-    return 100 * rest < p_percent * ordered[0].value
+    return any(piece.value > piece.margin and 100 * rest < p_percent * piece.value for piece in ordered[:2])
 
 
 def city_pieces(parts: Mapping[Token, Part]) -> dict[str, Piece]:

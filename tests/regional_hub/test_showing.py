@@ -47,6 +47,35 @@ def test_what_does_not_stand_out_from_its_noise_is_protected_by_it(value: int, d
     assert is_dominated(pieces(value, 0, 0, variance_milli=2_890), 15) is dominated
 
 
+def test_a_city_with_much_noise_takes_nobodys_protection_away() -> None:
+    """Its noise is known to itself: it could work out the second largest."""
+    noisy, middle, small = Piece(1, 4000, 9_680_000_000), Piece(1, 500, 1_841), Piece(1, 1, 1_841)
+    assert noisy.value < noisy.margin
+    assert is_dominated([noisy, middle, small], 15)
+    assert is_dominated([small, middle, noisy], 15)
+    assert not is_dominated([noisy, middle, small, Piece(1, 74, 1_841)], 15)
+    assert not is_dominated([noisy, Piece(1, 3, 2_890), Piece(1, 0, 2_890)], 15)
+
+
+@given(
+    st.lists(st.tuples(st.integers(-50, 500), st.integers(0, 10**8)), min_size=3, max_size=8),
+    st.integers(1, 100),
+)
+def test_whoever_knows_a_value_cannot_estimate_another_that_stands_out(
+    values: list[tuple[int, int]], p_percent: int
+) -> None:
+    """For every pair, not only the two largest."""
+    found = [Piece(1, value, variance) for value, variance in values]
+    whole = sum(max(0, piece.value) for piece in found)
+    safe = all(
+        100 * (whole - one.value - max(0, other.value)) >= p_percent * one.value
+        for one in found
+        for other in found
+        if one is not other and one.value > one.margin
+    )
+    assert is_dominated(found, p_percent) is not safe
+
+
 @given(st.lists(st.integers(-50, 500), min_size=3, max_size=8), st.integers(1, 100))
 def test_the_second_city_cannot_estimate_the_first_within_p_percent(values: list[int], p_percent: int) -> None:
     """What the second one knows: the sum less its own. Clamped values, as the rule states it."""
