@@ -34,6 +34,9 @@ from shared_schema.trend import (
 )
 
 VARIANCE_TOLERANCE_MILLI = 1
+MOST_NOISE = 4
+"""Times the scale that the stated epsilon asks for. A city that is stricter states less epsilon; far more noise than is
+stated would only serve to be large and never to stand out."""
 ROUNDED_TO = 5
 MOVED_RECORD = 2
 """A correction can take a record out of one cell and put it into another: it moves two counts by 1."""
@@ -177,6 +180,10 @@ def _check_noise(body: TrendBody, mechanism: LaplaceMechanism, table: TableDefin
         raise ReleaseRuleError(f"expected a scale of at least {sensitivity}/epsilon", code=ProblemCode.PRIVACY_FLOOR)
     if abs(mechanism.variance_milli - variance_milli(scale)) > VARIANCE_TOLERANCE_MILLI:
         raise ReleaseRuleError("expected the variance that belongs to the scale", code=ProblemCode.PRIVACY_FLOOR)
+    if scale > MOST_NOISE * Fraction(1000 * sensitivity, epsilon):
+        raise ReleaseRuleError(
+            f"expected a scale of at most {MOST_NOISE * sensitivity}/epsilon; less epsilon says that there is more noise"
+        )
 
 
 def _check_threshold(body: TrendBody, mechanism: ThresholdMechanism, policy: PolicyBody) -> None:

@@ -23,6 +23,7 @@ def test_the_wildest_releases_are_added_up(hub: RunningHub) -> None:
                 -MAX_ABSOLUTE_VALUE,
                 0,
                 mechanism=builders.mechanism(Fraction(2_200)),
+                privacy=builders.trend_body()["privacy"] | {"epsilon_milli": 1},
                 coverage={"reporting": MAX_AGENCIES, "expected": MAX_AGENCIES},
             )
         )

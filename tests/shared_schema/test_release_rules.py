@@ -152,6 +152,38 @@ def test_as_much_noise_as_promised_or_more_is_accepted(epsilon: int, scale: Frac
     assert receive(signed_statement(Kind.TREND, body)).statement.kind is Kind.TREND
 
 
+@pytest.mark.parametrize(
+    ("epsilon", "scale"), [(1000, Fraction(401, 100)), (1000, Fraction(2_200)), (500, Fraction(9))]
+)
+def test_far_more_noise_than_the_epsilon_asks_for_is_refused(epsilon: int, scale: Fraction) -> None:
+    body = TREND | {"privacy": TREND["privacy"] | {"epsilon_milli": epsilon}, "mechanism": mechanism(scale)}
+    assert_refused(body, ProblemCode.RELEASE_RULE)
+    whole = {"cells": cells(*GRID), "correction": 1, "mechanism": mechanism(2 * Fraction(1000, epsilon))}
+    receive(signed_statement(Kind.TREND, body | whole))
+
+
+@pytest.mark.parametrize("scale", [Fraction(1), Fraction(1999, 1000)])
+def test_a_correction_draws_twice_as_much_noise_because_it_can_move_a_record(scale: Fraction) -> None:
+    body = TREND | {"cells": cells(*GRID), "correction": 1}
+    assert_refused(body | {"mechanism": mechanism(scale)}, ProblemCode.PRIVACY_FLOOR)
+    receive(signed_statement(Kind.TREND, body | {"mechanism": mechanism(Fraction(2))}))
+
+
+@pytest.mark.parametrize(("label", "most"), [("2026-10", 700), ("2026-Q4", 700), ("2026", 300)])
+def test_a_tree_divides_its_epsilon_between_the_year_and_the_rest(label: str, most: int) -> None:
+    policy = policy_with(granularities=["month", "quarter", "year"], year_epsilon_milli=300)
+    body = TREND | {"table": policy.tables[0].reference.to_object(), "period": parse_period(label).to_object()}
+    for epsilon in (most, most + 1):
+        changed = body | {
+            "privacy": TREND["privacy"] | {"epsilon_milli": epsilon},
+            "mechanism": mechanism(Fraction(1000, epsilon)),
+        }
+        if epsilon == most:
+            receive(signed_statement(Kind.TREND, changed), policy=policy)
+        else:
+            assert_refused(changed, ProblemCode.PRIVACY_FLOOR, policy=policy)
+
+
 def test_a_variance_that_was_rounded_the_other_way_is_accepted() -> None:
     for difference in (-1, 0, 1):
         claimed = mechanism(Fraction(2)) | {"variance_milli": variance_milli(Fraction(2)) + difference}
