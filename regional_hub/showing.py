@@ -14,6 +14,7 @@ its sum, as one piece, is looked at.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cache, lru_cache
 
 from regional_hub.atoms import Atoms, CellAtoms, HubPart
@@ -185,9 +186,24 @@ def _find_reason(new: _CellNow, around: Surroundings) -> Withheld | None:
         return "few-cities"
     if (reason := _find_unshown(new, rule)) is not None:  # also every city of a hub without hubs below
         return reason
-    if _tells_apart(new, rule) or any(_gives_away(new, relation, around) for relation in around.relations):
+    if (
+        _has_lost_cities(new)
+        or _tells_apart(new, rule)
+        or any(_gives_away(new, relation, around) for relation in around.relations)
+    ):
         return "differencing"
     return "differencing" if _family_gives_away(new, around) else None
+
+
+def _has_lost_cities(new: _CellNow) -> bool:
+    """Whether a hub has fewer cities in it than in what was shown, and does not show the same loss itself."""
+    return any(
+        part.cities < before.cities
+        and (part.cities - before.cities, part.estimate - before.estimate)
+        != (part.shown_cities - before.shown_cities, part.shown_estimate - before.shown_estimate)
+        for member, term in new.hubs.items()
+        if (before := new.known.hubs.get(member)) is not None and (part := _hub_part(term))
+    )
 
 
 def _find_unshown(new: _CellNow, rule: Rule) -> Withheld | None:
@@ -203,7 +219,8 @@ def _find_unshown(new: _CellNow, rule: Rule) -> Withheld | None:
 def _unshown_piece(term: Term) -> Piece | None:
     part = _hub_part(term)
     cities, value = part.cities - part.shown_cities, part.estimate - part.shown_estimate
-    return Piece(max(1, abs(cities)), abs(value), term.variance_milli) if cities or value else None
+    hidden = max(1, abs(cities))
+    return Piece(hidden, abs(value), term.variance_milli * hidden // part.cities) if cities or value else None
 
 
 def _tells_apart(new: _CellNow, rule: Rule) -> bool:
@@ -236,7 +253,8 @@ def _find_kept(token: Token, new: _CellNow) -> Part | None:
     term = new.hubs.get(token.member)
     if term is None or token not in new.after.newest:
         return None
-    return Part(token, term.estimate * token.cities // term.cities, term.variance_milli)
+    share = Fraction(token.cities, term.cities)
+    return Part(token, int(term.estimate * share), int(term.variance_milli * share))
 
 
 def _stands(new: _CellNow, around: Surroundings) -> bool:

@@ -182,7 +182,7 @@ def _check_noise(body: TrendBody, mechanism: LaplaceMechanism, table: TableDefin
         raise ReleaseRuleError("expected the variance that belongs to the scale", code=ProblemCode.PRIVACY_FLOOR)
     if scale > MOST_NOISE * Fraction(1000 * sensitivity, epsilon):
         raise ReleaseRuleError(
-            f"expected a scale of at most {MOST_NOISE * sensitivity}/epsilon; less epsilon says that there is more noise"
+            f"expected a scale of at most {MOST_NOISE * sensitivity}/epsilon: with more noise, state less epsilon"
         )
 
 

@@ -202,6 +202,17 @@ def test_what_the_hubs_below_do_not_show_comes_from_nobody_or_from_enough(
     assert first(decide(hub("one", *one), hub("other", *other)))[3] == reason
 
 
+def test_the_hidden_part_of_a_large_sum_has_the_noise_of_few_cities() -> None:
+    """97 cities are shown. Of the three that are not, one stands out of their noise, and not out of that of all 100."""
+    body = body_of(*cities("".join(chr(number) for number in range(97, 194)), 5), *cities("xyz".upper(), 0))
+    shown = ShownPart(contributors=97, estimate=97 * 5)
+    for value, reason in ((0, None), (6, "dominance"), (25, "dominance")):
+        estimate = body.cells[0].estimate or 0
+        cell = body.cells[0].model_copy(update={"shown": shown, "estimate": estimate + value})
+        below = Contribution("one", "1" * 64, body.model_copy(update={"cells": (cell, *body.cells[1:])}))
+        assert first(decide(below))[3] == reason, value
+
+
 def test_three_hubs_that_show_nothing_add_up_to_something_that_is_shown() -> None:
     assert first(decide(*(hub(name, "ab", 0) for name in ("one", "two", "three")))) == ("A", 6, 120, None)
 
@@ -217,6 +228,23 @@ def test_a_region_that_lost_a_city_takes_the_nations_figure_with_it() -> None:
     before = decide(hub("one", "abcg", 4), hub("two", "def", 3))
     after = decide(hub("one", "abc", 4), hub("two", "def", 3), before=before)
     assert first(after)[3] == "differencing"
+
+
+def test_a_region_that_lost_a_city_is_not_shown_beside_other_hidden_cities_either() -> None:
+    """Two shown sums of the nation would differ by the city that was withdrawn, whatever else is in them."""
+    one = decide(hub("one", "abcd", 4, 1))
+    two = decide(hub("one", "abcd", 4, 1), hub("two", "efg", 0, 1), before=one)
+    assert (first(one)[:3], first(two)[:3]) == (("A", 4, 4), ("A", 7, 7))
+    three = decide(hub_of_three_that_showed_four(), hub("two", "efg", 0, 1), before=two)
+    assert first(three)[3] == "differencing"
+    followed = decide(hub("one", "abc", 3, 1), hub("two", "efg", 0, 1), before=two)
+    assert first(followed) == ("A", 6, 6, None)  # the region shows it itself
+
+
+def hub_of_three_that_showed_four() -> Contribution:
+    body = body_of(*cities("abc", 1))
+    cell = body.cells[0].model_copy(update={"shown": ShownPart(contributors=4, estimate=4)})
+    return Contribution("one", "1" * 64, body.model_copy(update={"cells": (cell, *body.cells[1:])}))
 
 
 def test_a_nations_quarter_gives_no_regions_late_city_away() -> None:
