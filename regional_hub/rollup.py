@@ -95,6 +95,10 @@ class Share:
     agencies: Coverage
     rolled_up: int = 0
 
+    def at_most(self, cities: int) -> "Share":
+        """The same figures, of no more cities than these."""
+        return replace(self, terms=tuple(replace(term, cities=min(term.cities, cities)) for term in self.terms))
+
 
 def parts_of(label: str) -> tuple[str, ...]:
     """The labels of the next shorter periods: a year's quarters, a quarter's months, nothing for a month."""

@@ -144,6 +144,11 @@ class _CellNow:
         )
         return cls(place, cell, parts, hubs, known, after)
 
+    @property
+    def cities(self) -> int:
+        direct = {token.member for token in self.parts if token.member not in self.hubs}
+        return len(direct) + sum(term.cities for term in self.hubs.values())
+
 
 def _city_parts(shares: Sequence[Share], place: int) -> dict[Token, Part]:
     return {part.token: part for share in shares if not share.is_hub for part in share.terms[place].parts}
@@ -182,7 +187,7 @@ def _find_reason(new: _CellNow, around: Surroundings) -> Withheld | None:
     if new.cell.status not in WITH_VALUE:
         return None
     rule = around.rule
-    if new.cell.contributors < rule.min_contributors:
+    if new.cities < rule.min_contributors:
         return "few-cities"
     if (reason := _find_unshown(new, rule)) is not None:  # also every city of a hub without hubs below
         return reason

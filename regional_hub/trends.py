@@ -9,6 +9,7 @@ shown of a sum can wait (`showing`); the complete sum for the hub above never do
     publish_aggregates(session, trust, hub, now, library)
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -83,6 +84,7 @@ class _Work:
         self.session, self.trust, self.library = session, trust, library
         self.rule = Rule(trust.policy.min_contributors, trust.policy.p_rule_percent)
         self.expected = expected_cities(trust)
+        self.cities_below = cities_below(trust)
         self.has_parent = any(member.role is MemberRole.PARENT for member in direct_members(trust))
         self.subjects = {subject.name: subject for subject in find_subjects(session, trust)}
         self._read_atoms: dict[tuple[str, str], tuple[str | None, Atoms]] = {}
@@ -93,7 +95,7 @@ class _Work:
         rows = {(row.subject, row.complete): row.inputs for row in known}
         emptied = [Subject(name, ()) for name, _ in rows if name not in self.subjects]
         for subject in (*dict.fromkeys(emptied), *self.subjects.values()):
-            inputs = inputs_of(subject.digests, self.expected, *self.rule)
+            inputs = inputs_of(subject.digests, self.expected, *self.rule, *self.rule)
             wanted = [False, True] if self.has_parent else [False]
             if any(rows.get((subject.name, complete)) != inputs for complete in wanted):
                 yield subject, inputs
@@ -101,6 +103,10 @@ class _Work:
     def shares(self, subject: Subject) -> list[Share]:
         contributions = self.library.load(self.session, subject.digests)
         return shares_of(contributions, parse_period(subject.label), stock=is_stock(subject.table, self.trust))
+
+    def counted(self, shares: Sequence[Share]) -> list[Share]:
+        """As the rules for showing count them: a hub below has no more cities than the directory names under it."""
+        return [share.at_most(self.cities_below.get(share.member, 0)) if share.is_hub else share for share in shares]
 
     def table(self, subject: Subject) -> TableDefinition | None:
         name, version = subject.table.split("@")
@@ -138,7 +144,8 @@ class _Work:
         return known[1]
 
     def _more(self, names: Sequence[str]) -> list[Share]:
-        return [share for name in names if name in self.subjects for share in self.shares(self.subjects[name])]
+        found = [share for name in names if name in self.subjects for share in self.shares(self.subjects[name])]
+        return self.counted(found)
 
 
 def _families(label: str) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -182,7 +189,7 @@ def _publish_subject(work: _Work, subject: Subject, inputs: str, hub: Publishing
     published, atoms = 0, Atoms.from_text(shown_row.atoms if shown_row is not None else None)
     if shown_row is None or shown_row.inputs != inputs:
         before = work.newest(shown_row)
-        showing = show(complete, shares, atoms, before, work.surroundings(subject))
+        showing = show(complete, work.counted(shares), atoms, before, work.surroundings(subject))
         atoms = showing.atoms
         published += publisher.store(showing.body, shown_row, atoms, before if showing.waits else None)
     if work.has_parent and (complete_row is None or complete_row.inputs != inputs):
@@ -255,13 +262,23 @@ def expected_cities(trust: Trust) -> int:
     )
 
 
+def cities_below(trust: Trust) -> Counter[str]:
+    """Direct hub → the cities that hubs of its branch have vouched for, whatever has become of them since."""
+    nodes = (member for member in trust.directory.members() if member.role is MemberRole.NODE)
+    return Counter(name for member in nodes if (name := _branch_of(member, trust)) is not None)
+
+
 def _is_under(member: Member, trust: Trust) -> bool:
-    """A direct member, or vouched for by a hub that is under this one."""
+    return _branch_of(member, trust) is not None
+
+
+def _branch_of(member: Member, trust: Trust) -> str | None:
+    """The direct member that it is, or that it has been vouched for through; None when it is not under this hub."""
     below: Member | None = member
     for _ in range(MAX_LEVELS):
         if below is None or below.role is MemberRole.PARENT:
-            return False
+            return None
         if below.name in trust.direct:
-            return True
+            return below.name
         below = trust.directory.find(below.vouched_by)
-    return False
+    return None

@@ -1,17 +1,19 @@
 """A member hub whose sums are none: they stop nobody else's, the operator is told, and revoking it takes them out."""
 
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any
 
 import pytest
 
 from regional_hub import follow
+from shared_schema.laplace import variance_milli
 from shared_schema.period import parse_period
 from shared_schema.statement import Audience, Kind
 from tests.regional_hub.conftest import HubStarter
-from tests.regional_hub.running import Network, RunningHub
+from tests.regional_hub.running import Network, RunningHub, join
 from tests.regional_hub.test_critic_follow import LIAR, LyingHub
-from tests.regional_hub.test_trends import cell
+from tests.regional_hub.test_trends import cell, published
 from tests.shared_schema import builders
 
 SEPTEMBER = parse_period("2026-09").to_object()
@@ -108,3 +110,36 @@ def test_what_a_revoked_hub_has_said_is_in_no_sum(nation: RunningHub, liar: Lyin
     nation.verb("members.set", name=LIAR, status="revoked")
     assert nation.verb("aggregate") == {"published": 1}
     assert cell(nation.verb("sums")["sums"][0]) == ("A", 1, 20)
+
+
+def test_cities_that_nobody_has_vouched_for_protect_nobody(nation: RunningHub, liar: LyingHub) -> None:
+    """A hub that claims five cities with much noise would be company enough for one real city."""
+    loud = Fraction(2_200)
+    noise = {
+        "variance_milli": 5 * variance_milli(loud),
+        "noise": [{"draws": 5, "scale": {"numerator": 2_200, "denominator": 1}}],
+    }
+    hand_up(liar, noise)
+    nation.verb("follow")
+    city = nation.enrol("berlin.de")
+    nation.accept(city.trend(3, 3, 3))
+    nation.verb("aggregate")
+    assert [(found["status"], found.get("withheld")) for found in published(city)[-1]["cells"]] == [
+        ("Q", "few-cities")
+    ] * 3
+    assert cell(nation.verb("sums")["sums"][0]) == ("A", 6, 4)  # what was handed up goes on all the same
+
+
+def test_the_cities_of_an_honest_hub_count(start_hub: HubStarter, nation: RunningHub) -> None:
+    region = start_hub("zzz.de")
+    join(region, nation)
+    for name in ("eins", "zwei", "drei"):
+        region.accept(region.enrol(f"{name}.zzz.de").trend(20, 20, 20))
+    region.verb("aggregate")
+    nation.verb("follow")
+    nation.verb("aggregate")
+    region.verb("members.set", name="drei.zzz.de", status="left")
+    region.verb("aggregate")
+    nation.verb("follow")
+    nation.verb("aggregate")
+    assert cell(published(nation.enrol("berlin.de"))[-1]) == ("A", 3, 60)
