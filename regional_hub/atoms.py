@@ -27,12 +27,16 @@ class HubPart(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CellAtoms:
-    """The atoms of one cell, the tokens of the newest revision shown, the hubs' parts in it, and what it said."""
+    """The atoms of one cell, the tokens of the newest revision shown, the hubs' parts in it, and what it said.
+
+    `bound` is what was shown last of the cities that keep their figures: how many, and together at most how much.
+    """
 
     atoms: tuple[frozenset[Token], ...] = ()
     newest: frozenset[Token] = frozenset()
     hubs: Mapping[str, HubPart] = field(default_factory=dict)
     shown: tuple[int, int] | None = None
+    bound: tuple[int, int] | None = None
 
     def refine(self, tokens: frozenset[Token]) -> tuple[frozenset[Token], ...]:
         """The atoms once a revision of these tokens is shown too."""
@@ -80,7 +84,8 @@ def _kind_object(cell: CellAtoms, places: Mapping[Token, int]) -> dict[str, Any]
         "newest": sorted(places[token] for token in cell.newest),
         "hubs": {name: list(part) for name, part in cell.hubs.items()},
     }
-    return kind if cell.shown is None else kind | {"shown": list(cell.shown)}
+    pairs = {"shown": cell.shown, "bound": cell.bound}
+    return kind | {name: list(pair) for name, pair in pairs.items() if pair is not None}
 
 
 def _read_kind(kind: dict[str, Any], tokens: list[Token]) -> CellAtoms:
@@ -89,4 +94,5 @@ def _read_kind(kind: dict[str, Any], tokens: list[Token]) -> CellAtoms:
         newest=frozenset(tokens[place] for place in kind["newest"]),
         hubs={name: HubPart(*part) for name, part in kind["hubs"].items()},
         shown=tuple(kind["shown"]) if "shown" in kind else None,
+        bound=tuple(kind["bound"]) if "bound" in kind else None,
     )

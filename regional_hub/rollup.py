@@ -80,6 +80,8 @@ class Term:
     parts: tuple[Part, ...] = ()
     suppressed: int = 0
     suppressed_high: int = 0
+    tells: bool = False
+    """Whether `suppressed_high` may be made of released figures."""
     shown: ShownPart | None = None
 
 
@@ -208,6 +210,7 @@ def _term_of_hub(cell: AggregateCell, body: AggregateBody) -> Term:
         cell.status,
         suppressed=cell.suppressed or 0,
         suppressed_high=cell.suppressed_high or 0,
+        tells=cell.suppressed is not None,
         shown=cell.shown,
     )
     if cell.estimate is None or cell.variance_milli is None or not cell.contributors:
@@ -272,9 +275,15 @@ def _chain_cell(terms: Sequence[Term]) -> Term:
     if all(term.cities for term in terms):
         return _join(terms)
     if any(term.suppressed for term in terms) and all(term.suppressed or term.cities for term in terms):
-        high = sum(term.suppressed_high if term.suppressed else max(0, term.estimate) for term in terms)
-        return Term("Q", suppressed=1, suppressed_high=high)
+        high = sum(term.suppressed_high if term.suppressed else _most(term) for term in terms)
+        return Term("Q", suppressed=1, suppressed_high=high, tells=any(term.cities or term.tells for term in terms))
     return Term("L")
+
+
+def _most(term: Term) -> int:
+    """What a figure can be at most as far as rounding goes; noise has no bound, and stays what it is."""
+    hidden = sum(noise.draws * (noise.source // 2) for noise in term.noise or () if isinstance(noise.source, int))
+    return max(0, term.estimate) + hidden
 
 
 def _weigh(own: Share, rolled: Share) -> Share:

@@ -13,7 +13,7 @@ its sum, as one piece, is looked at.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache, lru_cache
 
@@ -78,8 +78,11 @@ def show(
             cells.append(before.cells[place])
             waits = True
         else:
-            cells.append(_bare(cell) if reason is None else _withhold(cell, reason))
-        after.append(new.after if reason is None and cell.status in WITH_VALUE else known)
+            bound = _find_bound(cell, [share.terms[place] for share in shares], known, around.rule)
+            cells.append(_bare(cell, bound) if reason is None else _withhold(cell, reason, bound))
+            known = replace(known, bound=bound or known.bound)
+        shown_now = reason is None and cell.status in WITH_VALUE
+        after.append(replace(new.after, bound=known.bound) if shown_now else known)
     body = complete.model_copy(update={"complete": False, "cells": tuple(cells)})
     return Showing(body, Atoms(tuple(after)), waits)
 
@@ -98,17 +101,35 @@ def with_shown_parts(complete: AggregateBody, atoms: Atoms) -> AggregateBody:
     return complete.model_copy(update={"cells": cells})
 
 
-def _bare(cell: AggregateCell) -> AggregateCell:
-    return cell.model_copy(update={"noise": None, "shown": None})
+def _find_bound(cell: AggregateCell, terms: Sequence[Term], known: CellAtoms, rule: Rule) -> tuple[int, int] | None:
+    """How many cities keep their figures, and their bound; None where that could tell of too few of them.
+
+    A bound that is made of released figures (a year whose last quarter is suppressed) is as good as a figure, and so is
+    that of a hub below beside what that hub shows. Of the others, which only say how large a hidden count can be, there
+    must be enough, and enough must have come since a bound was shown.
+    """
+    if cell.suppressed is None or cell.suppressed_high is None or any(term.tells for term in terms):
+        return None
+    now, before = (cell.suppressed, cell.suppressed_high), known.bound
+    if now == before:
+        return now
+    fresh = now[0] if before is None else now[0] - before[0]
+    return now if fresh >= rule.min_contributors else None
 
 
-def _withhold(cell: AggregateCell, reason: Withheld) -> AggregateCell:
+def _bare(cell: AggregateCell, bound: tuple[int, int] | None) -> AggregateCell:
+    suppressed, high = bound or (None, None)
+    return cell.model_copy(update={"noise": None, "shown": None, "suppressed": suppressed, "suppressed_high": high})
+
+
+def _withhold(cell: AggregateCell, reason: Withheld, bound: tuple[int, int] | None) -> AggregateCell:
+    suppressed, high = bound or (None, None)
     return AggregateCell(
         dims=cell.dims,
         status="Q",
         contributors=cell.contributors,
-        suppressed=cell.suppressed,
-        suppressed_high=cell.suppressed_high,
+        suppressed=suppressed,
+        suppressed_high=high,
         withheld=reason,
     )
 

@@ -221,8 +221,8 @@ class AggregateCell(WireModel):
     """One cell of a sum. `estimate`, `variance_milli`, `low` and `high` are absent where it may not be shown.
 
     `suppressed` cities have a figure that they keep to themselves, together at most `suppressed_high`; they are in
-    neither `estimate` nor `contributors`. For the hub above alone: `noise` says what the variance is made of, and
-    `shown` how much of the cell this hub shows to its own members.
+    neither `estimate` nor `contributors`. A sum for everybody says it only of enough cities. For the hub above alone:
+    `noise` says what the variance is made of, and `shown` how much of the cell this hub shows to its own members.
     """
 
     dims: Annotated[dict[TermId, CellCode], Field(min_length=1, max_length=1)]

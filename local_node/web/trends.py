@@ -284,7 +284,8 @@ def _notes(cells: Sequence[AggregateCell]) -> tuple[str, ...]:
     notes = [name for status, name in (("B", "break"), ("D", "definition")) if any(c.status == status for c in cells)]
     hidden = [cell for cell in cells if cell.status == "Q"]
     for cell in hidden:
-        own = cell.withheld or ("kept" if cell.suppressed and not cell.contributors else "few-cities")
+        # How many cities keep their figures is only said where they are enough, so none in it says that some do.
+        own = cell.withheld or ("few-cities" if cell.contributors else "kept")
         if own not in notes:
             notes.append(own)
     cities = max((cell.suppressed or 0 for cell in cells), default=0)

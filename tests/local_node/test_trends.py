@@ -76,6 +76,7 @@ def figures(*cells: dict[str, Any]) -> tuple[Figure, ...]:
             cell("c0", None, status="Q", suppressed=3, suppressed_high=27, contributors=0),
             Figure("hidden", notes=("kept", "3 cities keep theirs to themselves, together at most 27")),
         ),
+        (cell("c0", None, status="Q", contributors=0), Figure("hidden", notes=("kept",))),
         (cell("c0", None, status="L"), Figure("missing")),
     ],
 )

@@ -14,7 +14,7 @@ from regional_hub.rollup import Contribution, Token, shares_of
 from regional_hub.showing import Relation, Showing, Surroundings, show, with_shown_parts
 from shared_schema.period import parse_period
 from shared_schema.trend import AggregateBody, ShownPart
-from tests.regional_hub.test_aggregate import SAXONY, TABLE, city, month
+from tests.regional_hub.test_aggregate import SAXONY, TABLE, city, month, rounded
 
 RULE = Rule(3, 15)
 OCTOBER = parse_period("2026-10")
@@ -122,6 +122,54 @@ def test_late_cities_enter_together(late: str, entered: int) -> None:
     after = decide(*cities("abc" + late), before=before)
     assert first(after) == ("A", entered, 20 * entered, None)
     assert after.waits is (entered == 3)
+
+
+def quarters_of(name: str, *values: int | tuple[int, int]) -> list[Contribution]:
+    return [
+        rounded(name, value, 10, 10, period=month(f"2026-Q{number}")) for number, value in enumerate(values, start=1)
+    ]
+
+
+def bound_of(showing: Showing, place: int = 0) -> tuple[object, object]:
+    cell = showing.body.cells[place]
+    return cell.suppressed, cell.suppressed_high
+
+
+def test_a_bound_that_is_made_of_released_figures_is_shown_to_nobody() -> None:
+    """One city's three quarters, and at most 9 in the fourth: the bound of its year is its figure."""
+    one = decide(*quarters_of("a", 500, 480, 520, (0, 9)), label="2026")
+    assert (first(one)[:2], bound_of(one)) == (("Q", 0), (None, None))
+    three = [item for name in "abc" for item in quarters_of(name, 500, 480, 520, (0, 9))]
+    assert bound_of(decide(*three, label="2026")) == (None, None)
+    assert body_of(*three, label="2026").cells[0].suppressed == 3  # for the hub above
+
+
+def suppressed(names: str, high: int = 9) -> list[Contribution]:
+    return [rounded(name, (0, high), 20, 20) for name in names]
+
+
+@pytest.mark.parametrize(("names", "bound"), [("a", (None, None)), ("ab", (None, None)), ("abc", (3, 27))])
+def test_how_much_cities_keep_at_most_is_shown_for_enough_of_them(names: str, bound: tuple[object, object]) -> None:
+    shown = decide(*suppressed(names), *(rounded(name, 20, 20, 20) for name in "xyz"), label="2026-Q4")
+    assert (first(shown)[:2], bound_of(shown)) == (("A", 3), bound)
+    assert bound_of(decide(*suppressed(names), rounded("x", 20, 20, 20), label="2026-Q4")) == bound  # withheld as well
+
+
+def test_nor_is_the_difference_of_two_bounds_one_citys() -> None:
+    before = decide(*suppressed("abc"), label="2026-Q4")
+    one_more = decide(*suppressed("abc"), *suppressed("d", 159), before=before, label="2026-Q4")
+    assert bound_of(one_more) == (None, None)
+    assert bound_of(decide(*suppressed("abc"), before=one_more, label="2026-Q4")) == (3, 27)
+    one_less = decide(*suppressed("bc"), before=before, label="2026-Q4")
+    assert bound_of(one_less) == (None, None)
+    three_more = decide(*suppressed("abcdef"), before=one_more, label="2026-Q4")
+    assert bound_of(three_more) == (6, 54)
+    assert Atoms.from_text(three_more.atoms.to_text()) == three_more.atoms
+
+
+def test_the_bounds_of_a_hub_below_are_not_passed_on() -> None:
+    below = Contribution("one", "1" * 64, body_of(*suppressed("abc"), label="2026-Q4"))
+    assert bound_of(decide(below, *suppressed("d"), label="2026-Q4")) == (None, None)
 
 
 def test_late_cities_of_which_one_stands_out_wait_too() -> None:
