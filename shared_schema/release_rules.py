@@ -6,6 +6,7 @@ hub checks again, because it trusts nobody.
 
 from datetime import datetime
 from fractions import Fraction
+from typing import Final
 
 from shared_schema.content import AnswerBody, ExperienceBody, PracticeBody
 from shared_schema.errors import ReleaseRuleError
@@ -38,6 +39,8 @@ MOST_NOISE = 4
 """Times the scale that the stated epsilon asks for. A city that is stricter states less epsilon; far more noise than is
 stated would only serve to be large and never to stand out."""
 ROUNDED_TO = 5
+WINDOWS: Final = {"record": "period", "person": "rolling-12-months"}
+"""What a unit is counted once in: a record stands in one period, a person counts once in twelve months."""
 MOVED_RECORD = 2
 """A correction can take a record out of one cell and put it into another: it moves two counts by 1."""
 
@@ -169,8 +172,12 @@ def _check_grid(cells: tuple[tuple[str, str], ...], table: TableDefinition) -> N
 def _check_noise(body: TrendBody, mechanism: LaplaceMechanism, table: TableDefinition) -> None:
     if body.privacy is None or body.privacy.unit != table.unit:
         raise ReleaseRuleError("expected the unit of privacy that the table names", code=ProblemCode.PRIVACY_FLOOR)
+    if body.privacy.window != WINDOWS[table.unit]:
+        raise ReleaseRuleError("expected the window that belongs to the unit of privacy")
     if any(cell.status == "Q" for cell in body.cells):
         raise ReleaseRuleError("expected noise on every cell and none suppressed")
+    if body.correction is not None and any(cell.value is None for cell in body.cells):
+        raise ReleaseRuleError("expected a correction to have a value in every cell: what is missing tells something")
     epsilon, scale = body.privacy.epsilon_milli, mechanism.scale.to_fraction()
     most = table.epsilon_milli_for(body.period.granularity)
     if epsilon > most:

@@ -194,6 +194,26 @@ def test_the_unit_of_privacy_is_that_of_the_table() -> None:
     assert_refused(TREND | {"privacy": TREND["privacy"] | {"unit": "person"}}, ProblemCode.PRIVACY_FLOOR)
 
 
+@pytest.mark.parametrize(("unit", "window"), [("record", "rolling-12-months"), ("person", "period")])
+def test_the_window_belongs_to_the_unit(unit: str, window: str) -> None:
+    policy = policy_with(unit=unit)
+    body = TREND | {"table": policy.tables[0].reference.to_object()}
+    privacy = TREND["privacy"] | {"unit": unit}
+    assert_refused(body | {"privacy": privacy | {"window": window}}, ProblemCode.RELEASE_RULE, policy=policy)
+    right = {"record": "period", "person": "rolling-12-months"}[unit]
+    receive(signed_statement(Kind.TREND, body | {"privacy": privacy | {"window": right}}), policy=policy)
+
+
+@pytest.mark.parametrize("missing", [[0], [0, 1, 2], [2]])
+def test_a_correction_has_a_value_in_every_cell(missing: list[int]) -> None:
+    """Else it would show in which cells something was corrected."""
+    parts = cells(*GRID)
+    for place in missing:
+        parts[place] = {"dims": {"offence": GRID[place]}, "status": "L"}
+    body = TREND | {"correction": 1, "mechanism": mechanism(Fraction(2)), "cells": parts}
+    assert_refused(body, ProblemCode.RELEASE_RULE)
+
+
 # --- the other rules -------------------------------------------------------------------------------------------
 
 
