@@ -187,7 +187,7 @@ class KnownTables:
             .where(EntryRow.kind == Kind.POLICY.value, EntryRow.origin == name)
         )
         for envelope in stored:
-            known.learn(PolicyBody.from_object(_body_of(envelope)))
+            known.learn(PolicyBody.from_object(body_of(envelope)))
         return known
 
     def learn(self, policy: PolicyBody) -> None:
@@ -218,7 +218,7 @@ class KnownTables:
         return Charge(table.measure, table.id, first, last, table.epsilon_milli, int(correction or 0))
 
 
-def _body_of(stored: bytes) -> Any:
+def body_of(stored: bytes) -> Any:
     # What is stored was verified when it came in; `verify` checks it again.
     return parse_strict(envelope_from_object(parse_strict(stored)).payload)["body"]
 
@@ -267,7 +267,7 @@ def _row_of(entry: EntryRow, stored: bytes | None, tables: KnownTables) -> dict[
             charge = tables.most_for(entry.subject or "")
             unknown = {"ledger_seq": 0, "ledger_head": UNKNOWN_HEAD}
             return None if charge is None else _columns(entry.index, entry.origin, charge) | unknown
-        body = TrendBody.from_object(_body_of(stored))
+        body = TrendBody.from_object(body_of(stored))
         charge = tables.charge_of(body)
         return None if charge is None else to_row(entry.index, entry.origin, body, charge)
     except (ContractError, KeyError):

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, and_, bindparam, or_, select, update
 from sqlalchemy.orm import Session
@@ -17,7 +17,7 @@ from regional_hub import charges, log
 from regional_hub.charges import Charges, LedgerConflictError
 from regional_hub.errors import IntakeError
 from regional_hub.members import Trust, get_policy, last_governance
-from regional_hub.orm import EntryRow, EvidenceRow, MemberRow, table_of
+from regional_hub.orm import ContentRow, EntryRow, EvidenceRow, MemberRow, table_of
 from regional_hub.tiles import NodeCache, TileReader
 from shared_schema.envelope import Envelope, VerifiedEnvelope, parse_envelope, verify_envelope
 from shared_schema.errors import ContractError, VerificationError
@@ -35,7 +35,13 @@ from shared_schema.statement import (
     claimed_origin,
     read_statement,
 )
-from shared_schema.trend import AggregateBody, TrendBody
+from shared_schema.trend import (
+    MAX_ABSOLUTE_VALUE,
+    MAX_VARIANCE_MILLI,
+    AggregateBody,
+    LaplaceMechanism,
+    TrendBody,
+)
 
 KINDS_BY_SUBMISSION = frozenset(Kind) - HUB_KINDS
 """What a city hands in. A hub's own statements are followed, except the sums for the hub above."""
@@ -59,9 +65,9 @@ def _select_by_seq(pairs: int) -> Select[Any]:
 _SELECT_TRENDS = select(EntryRow.origin, EntryRow.subject, EntryRow.withdrawn_by).where(
     EntryRow.subject.in_(bindparam("subjects", expanding=True)), EntryRow.kind == Kind.TREND.value
 )
-_SELECT_MEMBERS = select(MemberRow.name, MemberRow.keyid, MemberRow.status, MemberRow.highest_seq).where(
-    MemberRow.name.in_(bindparam("names", expanding=True))
-)
+_SELECT_MEMBERS = select(
+    MemberRow.name, MemberRow.keyid, MemberRow.status, MemberRow.highest_seq, MemberRow.area
+).where(MemberRow.name.in_(bindparam("names", expanding=True)))
 _RAISE_HIGHEST = (
     update(table_of(MemberRow)).where(MemberRow.name == bindparam("member")).values(highest_seq=bindparam("highest"))
 )
@@ -188,6 +194,14 @@ def _find_by_seq(connection: Connection, pairs: Collection[tuple[str, int]]) -> 
     return entries
 
 
+class _Target(NamedTuple):
+    """An item that can be withdrawn; `subject` says of what its figures are."""
+
+    origin: str
+    audience: Audience
+    subject: str | None
+
+
 class _Known:
     """What the log already has that concerns a group of submissions; grows as the group is gone through."""
 
@@ -200,8 +214,10 @@ class _Known:
         self.members: dict[str, tuple[str, str]] = {}
         self.stored: dict[str, int] = {}
         self.newer_policy: PolicyBody | None = None
-        self.targets: dict[str, tuple[str, Audience]] = {}
+        self.targets: dict[str, _Target] = {}
+        self.areas: dict[str, str] = {}
         self._in_group: dict[tuple[str, int], tuple[str, int]] = {}
+        self._bodies: dict[tuple[str, str], TrendBody] = {}
         self._spent: dict[int, tuple[TrendBody, Charge]] = {}  # by the place among the group's new ones
 
     @classmethod
@@ -221,13 +237,15 @@ class _Known:
         origins = list({statement.origin for statement in statements})
         for row in connection.execute(_SELECT_MEMBERS, {"names": origins}):
             known.members[row.name] = (row.keyid, row.status)
+            known.areas[row.name] = row.area
             known.highest[row.name] = row.highest_seq
         known.stored = dict(known.highest)
         withdrawn = {item.body.digest for item in statements if isinstance(item.body, WithdrawalBody)}
         if withdrawn:
             items = (EntryRow.digest.in_(withdrawn)) & (EntryRow.kind != Kind.WITHDRAWAL.value)
-            found = session.execute(select(EntryRow.digest, EntryRow.origin, EntryRow.audience).where(items))
-            known.targets = {row.digest: (row.origin, Audience(row.audience)) for row in found}
+            columns = (EntryRow.digest, EntryRow.origin, EntryRow.audience, EntryRow.subject)
+            found = session.execute(select(*columns).where(items))
+            known.targets = {row.digest: _Target(row.origin, Audience(row.audience), row.subject) for row in found}
         return known
 
     def check_order(self, session: Session, submission: Submission, now: datetime) -> log.Entry | int | None:
@@ -259,7 +277,8 @@ class _Known:
         self.highest[statement.origin] = statement.seq
         self._in_group[place] = (submission.verified.digest, len(self._in_group))
         if not isinstance(statement.body, WithdrawalBody):
-            self.targets[submission.verified.digest] = (statement.origin, statement.audience)
+            subject = next(iter(_subjects_behind(statement)), None)
+            self.targets[submission.verified.digest] = _Target(statement.origin, statement.audience, subject)
         return None
 
     def _take_release(self, session: Session, submission: Submission, body: TrendBody, now: datetime) -> None:
@@ -275,6 +294,10 @@ class _Known:
             )
         if behind and not self.trends[origin, behind[0]]:
             raise IntakeError("expected a correction of a release that is not withdrawn", code=ProblemCode.RELEASE_RULE)
+        if body.area.to_bytes().decode() != self.areas[origin]:
+            raise IntakeError("expected the area that the member was admitted with", code=ProblemCode.RELEASE_RULE)
+        if behind:
+            _check_correction(body, self._bodies_of(session, origin, behind[0]))
         try:
             charge = self.charges.check(origin, body, self.newer_policy or submission.policy)
         except LedgerConflictError as conflict:
@@ -284,17 +307,33 @@ class _Known:
             raise IntakeError(message, code=ProblemCode.SEQ_CONFLICT) from None
         self.charges.add(origin, body, charge, digest)
         self.trends[origin, subject] = True
+        self._bodies[origin, subject] = body
         self._spent[len(self._in_group)] = (body, charge)
 
+    def _bodies_of(self, session: Session, origin: str, release: str) -> list[TrendBody]:
+        """A release and the corrections of it that are not withdrawn, the release first."""
+        mine = or_(EntryRow.subject == release, EntryRow.subject.startswith(f"{release}/c", autoescape=True))
+        stored = session.scalars(
+            select(ContentRow.envelope)
+            .join(EntryRow, EntryRow.digest == ContentRow.digest)
+            .where(EntryRow.origin == origin, EntryRow.kind == Kind.TREND.value, mine)
+        )
+        bodies = [TrendBody.from_object(charges.body_of(envelope)) for envelope in stored]
+        fresh = ((name, body) for (who, name), body in self._bodies.items() if who == origin)
+        bodies += [body for name, body in fresh if name == release or name.startswith(f"{release}/c")]
+        return sorted(bodies, key=lambda body: body.correction or 0)
+
     def _check_withdrawal(self, statement: Statement, body: WithdrawalBody) -> None:
-        origin, audience = self.targets.get(body.digest, (None, Audience.HUB))
-        if origin != statement.origin:
+        target = self.targets.get(body.digest)
+        if target is None or target.origin != statement.origin:
             raise IntakeError("expected the digest of an item of the same origin", code=ProblemCode.NOT_FOUND)
-        if statement.audience.reach < audience.reach:
+        if statement.audience.reach < target.audience.reach:
             raise IntakeError(
                 "expected a withdrawal that travels as far as its item, so that every holder erases it",
                 code=ProblemCode.RELEASE_RULE,
             )
+        if target.subject is not None and (target.origin, target.subject) in self.trends:
+            self.trends[target.origin, target.subject] = False  # for what comes behind it in the same group
 
     def _check_member(self, submission: Submission) -> None:
         # Between the check of the request and this transaction another process may have revoked the member.
@@ -338,6 +377,31 @@ class _Known:
             if highest != self.stored[name]
         ]
         session.connection().execute(_RAISE_HIGHEST, raised)
+
+
+def _check_correction(body: TrendBody, earlier: Sequence[TrendBody]) -> None:
+    """A correction speaks of the same as its release, and leads to no figure that a release could not have.
+
+    Sizes are added up, not figures: one of several corrections can be withdrawn. Without a bound a city could make a
+    sum of its region that the hub above refuses, and so keep the region out of it.
+    """
+    release = earlier[0] if earlier else None
+    if release is None or (body.table, body.source_kind, body.area) != (
+        release.table,
+        release.source_kind,
+        release.area,
+    ):
+        raise IntakeError(
+            "expected the table's wording, the source kind and the area of the release", code=ProblemCode.RELEASE_RULE
+        )
+    every = [*earlier, body]
+    sizes = (sum(abs(cell.value or 0) for cell in cells) for cells in zip(*(each.cells for each in every), strict=True))
+    spread = sum(each.mechanism.variance_milli for each in every if isinstance(each.mechanism, LaplaceMechanism))
+    if any(size > MAX_ABSOLUTE_VALUE for size in sizes) or spread > MAX_VARIANCE_MILLI:
+        raise IntakeError(
+            f"expected a release and its corrections within {MAX_ABSOLUTE_VALUE}, and noise that fits into a sum",
+            code=ProblemCode.RELEASE_RULE,
+        )
 
 
 def _subjects_behind(statement: Statement) -> list[str]:

@@ -16,6 +16,8 @@ from typing import NamedTuple
 from shared_schema.laplace import Noise, rounding_variance_milli, variance_milli
 from shared_schema.period import Period, parse_period
 from shared_schema.trend import (
+    MAX_ABSOLUTE_VALUE,
+    MAX_VARIANCE_MILLI,
     AggregateBody,
     AggregateCell,
     CellStatus,
@@ -250,12 +252,18 @@ def worst_status(statuses: Iterable[CellStatus]) -> CellStatus:
 
 
 def _join(terms: Sequence[Term]) -> Term:
-    """The sum of one city's terms, all of which have a value."""
+    """The sum of one city's terms, all of which have a value.
+
+    What is larger than any city's figure can be is none: the hub above would refuse the sum of all cities with it.
+    """
+    estimate, spread = sum(term.estimate for term in terms), sum(term.variance_milli for term in terms)
+    if abs(estimate) > MAX_ABSOLUTE_VALUE or spread > MAX_VARIANCE_MILLI:
+        return Term("L")
     return Term(
         worst_status(term.status for term in terms),
         1,
-        sum(term.estimate for term in terms),
-        sum(term.variance_milli for term in terms),
+        estimate,
+        spread,
         add_noise([term.noise for term in terms]),
         tuple(part for term in terms for part in term.parts),
     )
