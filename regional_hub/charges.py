@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, func, insert, or_, select
 from sqlalchemy.orm import Session
 
 from regional_hub import log
@@ -25,7 +25,7 @@ from shared_schema.envelope import envelope_from_object
 from shared_schema.errors import ContractError, ReleaseRuleError
 from shared_schema.governance import PolicyBody
 from shared_schema.period import parse_period
-from shared_schema.spending import WINDOW_MONTHS, Charge, check_charge, entry_hash, months_of
+from shared_schema.spending import FIRST_PREV, WINDOW_MONTHS, Charge, check_charge, entry_hash, months_of
 from shared_schema.statement import Kind, Statement
 from shared_schema.trend import TableDefinition, TableReference, TrendBody
 
@@ -41,6 +41,11 @@ _SELECT_LAST = (
     .where(ChargeRow.origin == bindparam("origin"), ChargeRow.ledger_seq > 0)
     .order_by(ChargeRow.ledger_seq.desc(), ChargeRow.entry_index.desc())
     .limit(1)
+)
+_SELECT_CHAINED = (
+    select(ChargeRow.origin, func.min(ChargeRow.ledger_seq))
+    .where(ChargeRow.origin.in_(bindparam("origins", expanding=True)), ChargeRow.ledger_prev.is_not(None))
+    .group_by(ChargeRow.origin)
 )
 
 
@@ -58,6 +63,7 @@ class _Place:
     """What stands in one place of a city's ledger, and in which statement (its digest, or its index in the log)."""
 
     head: str
+    prev: str | None
     said_by: str | int
 
 
@@ -67,6 +73,8 @@ class Charges:
     def __init__(self) -> None:
         self._charges: defaultdict[str, list[Charge]] = defaultdict(list)
         self._places: dict[tuple[str, int], _Place] = {}
+        self._chained_from: dict[str, int] = {}
+        """Origin → its first ledger entry that names the one before it."""
 
     @classmethod
     def load(cls, connection: Connection, releases: Sequence[Statement]) -> "Charges":
@@ -74,10 +82,12 @@ class Charges:
         charges = cls()
         near = _near(releases)
         rows = () if near is None else connection.execute(select(*_CHARGES.columns).where(near)).all()
-        for index, origin, *charge, seq, head in rows:  # by place: there are a few dozen rows for every release
+        for index, origin, *charge, prev, seq, head in rows:  # by place: there are a few dozen rows for every release
             charges._charges[origin].append(Charge(*charge))
             if seq:
-                charges._places[origin, seq] = _Place(head, index)
+                charges._places[origin, seq] = _Place(head, prev, index)
+        origins = {item.origin for item in releases}
+        charges._chained_from = dict(connection.execute(_SELECT_CHAINED, {"origins": list(origins)}).all())
         return charges
 
     def check(self, origin: str, body: TrendBody, policy: PolicyBody) -> Charge:
@@ -91,20 +101,30 @@ class Charges:
         return charge
 
     def _check_place(self, origin: str, body: TrendBody) -> None:
-        seq = body.ledger.seq
+        """One entry in one place of a ledger, and each follows the one before it: also those that were there sooner."""
+        seq, head, prev = body.ledger.seq, body.ledger.head, body.ledger.prev
+        if prev is None and seq >= self._chained_from.get(origin, seq + 1):
+            raise ReleaseRuleError("expected prev, which this city's ledger has said before")
         known = self._places.get((origin, seq))
-        if known is not None and known.head != body.ledger.head:
+        if known is not None and known.head != head:
             raise LedgerConflictError(f"expected one entry in place {seq} of the city's ledger", known.said_by)
-        before = self._places.get((origin, seq - 1))
-        if before is not None and body.ledger.prev is not None and before.head != body.ledger.prev:
+        before, after = self._places.get((origin, seq - 1)), self._places.get((origin, seq + 1))
+        if before is not None and prev is not None and before.head != prev:
             raise LedgerConflictError(
                 f"expected entry {seq} of the city's ledger to follow entry {seq - 1}", before.said_by
+            )
+        if after is not None and after.prev is not None and after.prev != head:
+            raise LedgerConflictError(
+                f"expected entry {seq} of the city's ledger to be the one that entry {seq + 1} follows", after.said_by
             )
 
     def add(self, origin: str, body: TrendBody, charge: Charge, digest: str) -> None:
         """Count a release of the same group for those behind it."""
         self._charges[origin].append(charge)
-        self._places[origin, body.ledger.seq] = _Place(body.ledger.head, digest)
+        ledger = body.ledger
+        self._places[origin, ledger.seq] = _Place(ledger.head, ledger.prev, digest)
+        if ledger.prev is not None:
+            self._chained_from[origin] = min(ledger.seq, self._chained_from.get(origin, ledger.seq))
 
 
 def _near(releases: Sequence[Statement]) -> ColumnElement[bool] | None:
@@ -113,7 +133,7 @@ def _near(releases: Sequence[Statement]) -> ColumnElement[bool] | None:
     if not bodies:
         return None
     months = [month for body in bodies for month in months_of(body.period)]
-    places = {seq for body in bodies for seq in (body.ledger.seq - 1, body.ledger.seq)}
+    places = {seq for body in bodies for seq in range(body.ledger.seq - 1, body.ledger.seq + 2)}
     return and_(
         ChargeRow.origin.in_({item.origin for item in releases}),
         or_(
@@ -127,6 +147,8 @@ def _near(releases: Sequence[Statement]) -> ColumnElement[bool] | None:
 
 def check_head(body: TrendBody) -> None:
     """Raise ReleaseRuleError unless the ledger's hash is that of what the release says; older nodes cannot show it."""
+    if body.ledger.prev is not None and (body.ledger.prev == FIRST_PREV) != (body.ledger.seq == 1):
+        raise ReleaseRuleError("expected 64 zeros before the first entry of a ledger, and before no other")
     if body.ledger.prev is not None and entry_hash(body) != body.ledger.head:
         raise ReleaseRuleError("expected the ledger's head to be the hash of what the release says")
 
@@ -153,7 +175,11 @@ def to_charge(row: Any) -> Charge:
 
 def to_row(index: int, origin: str, body: TrendBody, charge: Charge) -> dict[str, Any]:
     """The columns of a charge, by name."""
-    return _columns(index, origin, charge) | {"ledger_seq": body.ledger.seq, "ledger_head": body.ledger.head}
+    return _columns(index, origin, charge) | {
+        "ledger_prev": body.ledger.prev,
+        "ledger_seq": body.ledger.seq,
+        "ledger_head": body.ledger.head,
+    }
 
 
 def _columns(index: int, origin: str, charge: Charge) -> dict[str, Any]:
@@ -265,7 +291,7 @@ def _row_of(entry: EntryRow, stored: bytes | None, tables: KnownTables) -> dict[
     try:
         if stored is None:
             charge = tables.most_for(entry.subject or "")
-            unknown = {"ledger_seq": 0, "ledger_head": UNKNOWN_HEAD}
+            unknown = {"ledger_prev": None, "ledger_seq": 0, "ledger_head": UNKNOWN_HEAD}
             return None if charge is None else _columns(entry.index, entry.origin, charge) | unknown
         body = TrendBody.from_object(body_of(stored))
         charge = tables.charge_of(body)

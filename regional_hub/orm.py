@@ -232,7 +232,8 @@ class AggregateRow(Base):
 class ChargeRow(Base):
     """What one release of a city has spent. It stays when the release is withdrawn: what is out is out.
 
-    Months are year * 12 + month - 1, both included. `ledger_seq` and `ledger_head` are the city's own.
+    Months are year * 12 + month - 1, both included. `ledger_seq`, `ledger_head` and `ledger_prev` are the city's own;
+    the last one is NULL where the release does not say it, or was taken before this column was there.
     """
 
     __tablename__ = "charges"
@@ -246,6 +247,7 @@ class ChargeRow(Base):
     last_month: Mapped[int] = mapped_column(Integer)
     epsilon_milli: Mapped[int] = mapped_column(Integer)
     correction: Mapped[int] = mapped_column(Integer)
+    ledger_prev: Mapped[str | None] = mapped_column(String(64))
     ledger_seq: Mapped[int] = mapped_column(BigInteger)
     ledger_head: Mapped[str] = mapped_column(String(64))
 

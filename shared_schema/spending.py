@@ -29,6 +29,8 @@ from shared_schema.trend import TrendBody
 
 WINDOW_MONTHS: Final = 12
 """A person is counted once, and a budget is meant, for a rolling year."""
+FIRST_PREV: Final = 64 * "0"
+"""What the first entry of a ledger names as the one before it."""
 
 
 @dataclass(frozen=True, slots=True)

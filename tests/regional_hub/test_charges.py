@@ -253,6 +253,39 @@ def test_an_entry_that_does_not_follow_the_one_before_is_evidence(wide: RunningH
     assert evidence(wide) == 1
 
 
+def test_an_entry_that_the_next_one_does_not_follow_is_evidence(wide: RunningHub, member: City) -> None:
+    """The second came first, and names another one before it."""
+    wide.accept(member.sign(Kind.TREND, chained(2, "ab" * 32, period=parse_period("2026-09").to_object())))
+    first = member.sign(Kind.TREND, chained(1, "0" * 64))
+    assert "that entry 2 follows" in refuse(wide, first, ProblemCode.SEQ_CONFLICT)
+    assert evidence(wide) == 1
+
+
+def test_that_too_within_one_request(wide: RunningHub, member: City) -> None:
+    bodies = [
+        member.sign(Kind.TREND, chained(seq, prev, period=parse_period(label).to_object()))
+        for seq, prev, label in ((3, "ab" * 32, "2026-09"), (2, "cd" * 32, "2026-08"))
+    ]
+    response = wide.post(b'{"submissions":[' + b",".join(bodies) + b"]}", "/v1/submissions/batch")
+    assert [result["status"] for result in response.json()["results"]] == [201, 409]
+
+
+@pytest.mark.parametrize(("seq", "prev"), [(1, "cd" * 32), (2, "0" * 64)])
+def test_only_the_first_entry_follows_none(wide: RunningHub, member: City, seq: int, prev: str) -> None:
+    refuse(wide, member.sign(Kind.TREND, chained(seq, prev)), ProblemCode.RELEASE_RULE)
+
+
+def test_a_ledger_that_was_a_chain_stays_one(wide: RunningHub, member: City) -> None:
+    """Leaving `prev` out again would get round the chain; what an older node had released before may still come."""
+    wide.accept(member.sign(Kind.TREND, chained(5, "ab" * 32)))
+    later = {"seq": 6, "head": "cd" * 32}
+    refuse(wide, release(member, "2026-09", ledger=later), ProblemCode.RELEASE_RULE)
+    wide.accept(release(member, "2026-09", ledger={"seq": 3, "head": "cd" * 32}))
+    other = wide.enrol("dresden.sn.de")
+    wide.accept(release(other, "2026-09", ledger=later))
+    assert wide.verb("verify")["ok"]
+
+
 def test_a_head_that_is_not_the_hash_of_the_release_is_refused(wide: RunningHub, member: City) -> None:
     body = chained(1, "0" * 64)
     cells = [cell | {"value": 5} for cell in body["cells"]]

@@ -18,6 +18,7 @@ from shared_schema.statement import Kind
 from tests import postgres
 from tests.regional_hub.conftest import HubStarter
 from tests.regional_hub.running import City, EventLoop, Network, RollBackError, RunningHub, join
+from tests.regional_hub.test_charges import chained
 
 LOG_TABLES = (EntryRow, ContentRow, TileRow, CheckpointRow, HeadRow, ChargeRow)
 COLUMNS = [(row.__tablename__, column.name) for row in LOG_TABLES for column in row.__table__.columns]
@@ -55,7 +56,8 @@ def full_hub(
         bodies = [city.sign() for _ in range(3)]
         for body in bodies:
             hub.accept(body)
-        hub.accept_many([other.sign(), city.trend(), other.trend(3, 4, 5), other.sign(Kind.QUESTION), city.sign()])
+        chain = city.sign(Kind.TREND, chained(1, "0" * 64))
+        hub.accept_many([other.sign(), chain, other.trend(3, 4, 5), other.sign(Kind.QUESTION), city.sign()])
         hub.accept(city.withdrawal(bodies[1]))
         nation.accept(far.sign())
         nation.accept(far.sign(Kind.QUESTION))
@@ -167,11 +169,11 @@ def test_every_value_is_watched(full_hub: RunningHub, table: str, column: str) -
         "DELETE FROM charges WHERE entry_index = (SELECT min(entry_index) FROM charges)",
         (
             "INSERT INTO charges SELECT entry_index + 1000, origin, measure, table_id, first_month, last_month, "
-            "epsilon_milli, correction, ledger_seq, ledger_head FROM charges LIMIT 1"
+            "epsilon_milli, correction, ledger_seq, ledger_head, ledger_prev FROM charges LIMIT 1"
         ),
         (
             "INSERT INTO charges SELECT 0, origin, measure, table_id, first_month, last_month, "
-            "epsilon_milli, correction, ledger_seq, ledger_head FROM charges LIMIT 1"
+            "epsilon_milli, correction, ledger_seq, ledger_head, ledger_prev FROM charges LIMIT 1"
         ),
         "UPDATE charges SET epsilon_milli = epsilon_milli - 1",
     ],
