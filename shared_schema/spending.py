@@ -81,23 +81,27 @@ class Spend:
 
 
 def spend_with(charge: Charge, before: Iterable[Charge]) -> Spend:
-    """What will have been spent within twelve months of the charge's months once it is made."""
+    """What will have been spent around the charge's months once it is made: the most in any twelve months they touch.
+
+    In any twelve, so that the order of releases does not matter: what is within reach on both sides is never counted
+    together when it lies further apart than a year.
+    """
     first, last = charge.first_month - WINDOW_MONTHS + 1, charge.last_month + WINDOW_MONTHS - 1
-    by_month: defaultdict[tuple[str, str], defaultdict[int, int]] = defaultdict(lambda: defaultdict(int))
+    by_month: defaultdict[tuple[str, str], list[int]] = defaultdict(lambda: [0] * (last - first + 1))
     for each in (*before, charge):
         if each.last_month >= first and each.first_month <= last:
             of_table = by_month[each.measure, each.table_id]
             for month in range(max(each.first_month, first), min(each.last_month, last) + 1):
-                of_table[month] += each.epsilon_milli
-    of_measures: Counter[str] = Counter()
-    for (measure, _), months in by_month.items():
-        of_measures[measure] += max(months.values())
+                of_table[month - first] += each.epsilon_milli
+    of_measure = of_all = 0
+    for start in range(last - first - WINDOW_MONTHS + 2):
+        of_measures: Counter[str] = Counter()
+        for (measure, _), months in by_month.items():
+            of_measures[measure] += max(months[start : start + WINDOW_MONTHS])
+        of_measure = max(of_measure, of_measures[charge.measure])
+        of_all = max(of_all, of_measures.total())
     own = by_month[charge.measure, charge.table_id]
-    return Spend(
-        of_table=max(own[month] for month in charge.months),
-        of_measure=of_measures[charge.measure],
-        of_all=sum(of_measures.values()),
-    )
+    return Spend(max(own[month - first] for month in charge.months), of_measure, of_all)
 
 
 def check_charge(charge: Charge, before: Sequence[Charge], policy: PolicyBody) -> None:
@@ -185,7 +189,9 @@ def audit_spending(bodies: Sequence[TrendBody], policy: PolicyBody) -> SpendAudi
     charges: list[Charge] = []
     spent: Counter[str] = Counter()
     total = 0
-    ordered = sorted(bodies, key=lambda body: body.ledger.seq)
+    # What went to two hubs has been drawn once.
+    once = {(body.ledger.seq, body.ledger.head, body.ledger.prev, _content_of(body)): body for body in bodies}
+    ordered = sorted(once.values(), key=lambda body: body.ledger.seq)
     for body in ordered:
         place = f"entry {body.ledger.seq}, {body.table.id} {body.period.label}"
         try:
@@ -210,19 +216,48 @@ def _chain_findings(ordered: Sequence[TrendBody]) -> list[str]:
     """Two entries in one place, one release drawn twice, a hash that does not follow: a ledger that was rewritten."""
     findings: list[str] = []
     heads: dict[int, str] = {}
-    drawn: dict[tuple[str, str, int], int] = {}
+    contents: dict[int, str] = {}
+    drawn: dict[tuple[str, str, int], tuple[int, str]] = {}
+    chained = False
     for body in ordered:
-        seq, head = body.ledger.seq, body.ledger.head
-        if heads.setdefault(seq, head) != head:
+        seq, head, prev = body.ledger.seq, body.ledger.head, body.ledger.prev
+        content = _content_of(body)
+        if (heads.setdefault(seq, head), contents.setdefault(seq, content)) != (head, content):
             findings.append(f"entry {seq}: expected one entry in this place of the ledger, got two")
-        subject = (body.table.id + f"@{body.table.version}", body.period.label, body.correction or 0)
-        if drawn.setdefault(subject, seq) != seq:
+        if drawn.setdefault(_subject_of(body), (seq, content)) != (seq, content):
             findings.append(f"entry {seq}: expected one draw of {body.table.id} {body.period.label}, got two")
-        if body.ledger.prev is None:
+        if prev is None:
+            if chained:
+                findings.append(f"entry {seq}: expected it to name the entry before it, as earlier ones do")
             continue
+        chained = True
         if entry_hash(body) != head:
             findings.append(f"entry {seq}: expected the hash of what the release says")
         before = heads.get(seq - 1)
-        if before is not None and before != body.ledger.prev:
+        if (prev == FIRST_PREV) != (seq == 1):
+            findings.append(f"entry {seq}: expected 64 zeros before the first entry alone")
+        elif before is not None and before != prev:
             findings.append(f"entry {seq}: expected it to follow entry {seq - 1}")
+    return findings + _correction_findings(ordered)
+
+
+def _content_of(body: TrendBody) -> str:
+    """What a release says, without its place: equal for the same draw that went to two hubs."""
+    return hash_entry(0, "", body.to_object())
+
+
+def _subject_of(body: TrendBody) -> tuple[str, str, int]:
+    return f"{body.table.id}@{body.table.version}", body.period.label, body.correction or 0
+
+
+def _correction_findings(ordered: Sequence[TrendBody]) -> list[str]:
+    """Corrections are numbered 1, 2, …; a gap is a release that was kept from whoever checks."""
+    known = {_subject_of(body) for body in ordered}
+    findings = []
+    for body in ordered:
+        table, label, number = _subject_of(body)
+        if number and (table, label, number - 1) not in known:
+            missing = min(set(range(number)) - {each for name, other, each in known if (name, other) == (table, label)})
+            what = f"correction {missing}" if missing else "the release"
+            findings.append(f"entry {body.ledger.seq}: expected {what} of {body.table.id} {label} as well")
     return findings

@@ -1,7 +1,11 @@
 """No order of releases gets round the policy, and a chain that was rewritten shows."""
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
+from fractions import Fraction
+from itertools import permutations
+from random import Random
 from typing import Any
 
 import pytest
@@ -97,6 +101,23 @@ def test_noise_and_threshold_may_meet_a_year_apart_or_in_two_measures() -> None:
     check_charge(charge(table=3, epsilon_milli=0), [charge()], POLICY)
 
 
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_twelve_months_are_no_more_whatever_comes_first(order: tuple[int, ...]) -> None:
+    """January 2024 and September 2025 are in no twelve months together: what lies between can be beside either."""
+    far = [charge(NEW_YEAR, table=0), charge(NEW_YEAR + 20, table=1), charge(NEW_YEAR + 10, table=2, epsilon_milli=500)]
+    made: list[Charge] = []
+    for place in order:
+        check_charge(far[place], made, POLICY)
+        made.append(far[place])
+    assert spend_with(far[2], far[:2]).of_measure == 1500
+    assert "twelve months" in refuse(charge(NEW_YEAR + 11, table=0, epsilon_milli=501), [far[1], far[2]])
+
+
+def test_over_all_measures_the_worst_twelve_months_count_too() -> None:
+    before = [charge(NEW_YEAR, table=place) for place in (0, 1, 3)] + [charge(NEW_YEAR + 20, table=4)]
+    assert spend_with(charge(NEW_YEAR + 10, table=6), before).of_all == 4000
+
+
 # --- whatever the order --------------------------------------------------------------------------------------------
 
 CHARGES = st.builds(
@@ -145,6 +166,19 @@ def test_the_spend_never_exceeds_the_policy_whatever_the_order(wanted: list[Char
             assert len({bool(each.epsilon_milli) for each in near}) <= 1
 
 
+@given(st.lists(CHARGES, max_size=20), st.randoms(use_true_random=False))
+def test_what_may_be_released_in_one_order_may_be_in_every_other(wanted: list[Charge], chance: Random) -> None:
+    made: list[Charge] = []
+    for each in wanted:
+        with suppress(ReleaseRuleError):
+            check_charge(each, made, POLICY)
+            made.append(each)
+    again: list[Charge] = []
+    for each in chance.sample(made, len(made)):
+        check_charge(each, again, POLICY)
+        again.append(each)
+
+
 @given(st.lists(CHARGES, max_size=12), CHARGES)
 def test_a_charge_never_lowers_the_spend(before: list[Charge], new: Charge) -> None:
     without, along = spend_with(replace(new, epsilon_milli=0), before), spend_with(new, before)
@@ -187,6 +221,65 @@ def test_two_entries_in_one_place_are_found() -> None:
 def test_one_release_drawn_twice_is_found() -> None:
     findings = audit_spending([body(1, "2026-01"), body(2, "2026-01")], builders.POLICY).findings
     assert any("expected one draw" in finding for finding in findings)
+
+
+def test_two_draws_that_claim_one_entry_are_found() -> None:
+    """The same place, the same head, and other figures: an older ledger's head says nothing of what is released."""
+    value = builders.trend_body(period=parse_period("2026-01").to_object())
+    one, other = (
+        TrendBody.from_object(
+            value | {"cells": [{"dims": {"offence": code}, "status": "A", "value": number} for code in builders.GRID]}
+        )
+        for number in (3, 9)
+    )
+    findings = audit_spending([one, other], builders.POLICY).findings
+    assert any("expected one draw of bias_incidents.by_offence 2026-01, got two" in finding for finding in findings)
+    assert any("expected one entry in this place" in finding for finding in findings)
+
+
+def test_the_same_draw_for_two_hubs_is_one() -> None:
+    (honest,) = chain("2026-01")
+    again = TrendBody.from_object(honest.to_object() | {"review": builders.REVIEW | {"findings": 1}})
+    assert audit_spending([honest, again], builders.POLICY).findings == ()
+
+
+CORRECTION = {
+    "mechanism": builders.mechanism(Fraction(20)),
+    "privacy": builders.trend_body()["privacy"] | {"epsilon_milli": 100},
+}
+
+
+@pytest.mark.parametrize(
+    ("numbers", "missing"), [((0, 1, 2), None), ((0, 2), 1), ((1,), 0), ((7,), 0), ((0, 1, 3), 2), ((0,), None)]
+)
+def test_a_correction_without_what_comes_before_it_is_found(numbers: tuple[int, ...], missing: int | None) -> None:
+    bodies, prev = [], "0" * 64
+    for seq, number in enumerate(numbers, 1):
+        bodies.append(body(seq, "2026-01", prev, **({"correction": number} | CORRECTION if number else {})))
+        prev = bodies[-1].ledger.head
+    findings = audit_spending(bodies, builders.POLICY).findings
+    if missing is None:
+        assert findings == ()
+    else:
+        what = f"correction {missing}" if missing else "the release"
+        assert [finding.partition(": ")[2] for finding in findings] == [
+            f"expected {what} of bias_incidents.by_offence 2026-01 as well"
+        ]
+
+
+def test_a_first_entry_that_follows_another_is_found() -> None:
+    assert only_finding(body(1, "2026-01", "ee" * 32)) == "entry 1: expected 64 zeros before the first entry alone"
+    assert only_finding(body(2, "2026-01", "0" * 64)) == "entry 2: expected 64 zeros before the first entry alone"
+
+
+def test_an_entry_that_no_longer_names_the_one_before_is_found() -> None:
+    bodies = [*chain("2026-01", "2026-02"), body(3, "2026-03")]
+    assert only_finding(*bodies) == "entry 3: expected it to name the entry before it, as earlier ones do"
+    assert (
+        audit_spending([body(1, "2026-01"), *chain("2026-02", "2026-03")[1:]], builders.POLICY)
+        .findings[0]
+        .startswith("entry 2: expected it to follow")
+    )
 
 
 def test_a_figure_that_was_changed_after_the_draw_is_found() -> None:
