@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from local_node.errors import NodeError
-from shared_schema.canonical import parse_strict
+from shared_schema.canonical import JsonObject, parse_strict
 from shared_schema.envelope import Envelope, envelope_from_object, parse_envelope, verify_envelope
 from shared_schema.errors import ContractError, ReleaseRuleError
 from shared_schema.governance import PolicyBody
@@ -50,11 +50,11 @@ def read_releases(data: bytes, key: str) -> SignedReleases:
     Raises SpendFileError naming the place of what is wrong.
     """
     values = _values(data)
-    carried = [value[KEY] for value in values if isinstance(value, dict) and set(value) == {KEY}]
+    carried = [value[KEY] for value in values if set(value) == {KEY}]
     public = find_key(key, carried)
     envelopes = []
     for number, value in enumerate(values, 1):
-        if isinstance(value, dict) and set(value) == {KEY}:
+        if set(value) == {KEY}:
             continue
         try:
             envelopes.append(envelope_from_object(value))
@@ -82,18 +82,21 @@ def verify_releases(envelopes: Iterable[Envelope], key: PublicKey) -> SignedRele
     return SignedReleases(next(iter(origins), None), tuple(bodies.values()))
 
 
-def _values(data: bytes) -> list[Any]:
+def _values(data: bytes) -> list[JsonObject]:
+    """The objects of a file, each read as strictly as a hub would read it."""
+    wrong = SpendFileError("expected a JSON list of envelopes, or one envelope on every line")
     try:
         text = data.decode()
         if text.lstrip().startswith("["):
-            values = json.loads(text)
+            parts = [json.dumps(value).encode() for value in json.loads(text)]
         else:
-            values = [json.loads(line) for line in text.splitlines() if line.strip()]
+            parts = [line.encode() for line in text.splitlines() if line.strip()]
     except (ValueError, RecursionError):
-        raise SpendFileError("expected a JSON list of envelopes, or one envelope on every line") from None
-    if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
-        raise SpendFileError("expected a JSON list of envelopes, or one envelope on every line")
-    return values
+        raise wrong from None
+    try:
+        return [parse_strict(part) for part in parts]
+    except ContractError:
+        raise wrong from None
 
 
 def find_key(key: str, carried: Sequence[Any] = ()) -> PublicKey:
@@ -129,7 +132,7 @@ def read_policy(data: bytes) -> PolicyBody:
             envelope = parse_envelope(data)
         except ContractError:
             return PolicyBody.from_object(parse_strict(data))
-        return PolicyBody.from_object(json.loads(envelope.payload)["body"])
+        return PolicyBody.from_object(parse_strict(envelope.payload)["body"])
     except ContractError as error:
         raise SpendFileError(f"policy: {error.message}") from None
     except (ValueError, KeyError, TypeError, RecursionError):

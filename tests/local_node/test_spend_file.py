@@ -60,6 +60,9 @@ def findings(*envelopes: bytes) -> tuple[str, ...]:
         b"[" * 100_000,
         b'{"payload":"x"}',
         lines(signed()[:-2]),
+        signed().replace(b'"payloadType":"', b'"payloadType":"\\ud800'),
+        b"[" + signed().replace(b'"payloadType":"', b'"payloadType":"\\ud800') + b"]",
+        b'{"key":"\\udfff"}\n' + signed(),
         lines(signed(key=builders.OTHER_KEY)),
         lines(builders.signed_statement()),
         lines(signed(1), signed(2, "2026-09", origin="dresden.sn.de")),
@@ -93,7 +96,9 @@ def test_a_fingerprint_needs_the_key_in_the_file_and_must_be_its_own() -> None:
     assert len(read_releases(lines(signed()), FINGERPRINT).bodies) == 1
 
 
-@pytest.mark.parametrize("data", [b"", b"{}", b"[]", b"\xff", b'{"payload":"e30=","payloadType":"x","signatures":[]}'])
+@pytest.mark.parametrize(
+    "data", [b"", b"{}", b"[]", b"\xff", b'{"\\ud800":1}', b'{"payload":"e30=","payloadType":"x","signatures":[]}']
+)
 def test_a_policy_that_is_none_is_refused(data: bytes) -> None:
     with pytest.raises(SpendFileError):
         read_policy(data)
