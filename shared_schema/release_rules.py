@@ -210,7 +210,17 @@ def _check_threshold(body: TrendBody, mechanism: ThresholdMechanism, policy: Pol
 
 def _is_rounded(cell: ReleasedCell, mechanism: ThresholdMechanism) -> bool:
     if cell.low is not None and cell.high is not None:
-        return cell.low >= 0 and cell.high - cell.low >= mechanism.threshold - 1
-    # 10 is what 10, 11 and 12 are rounded to: the least figure is the threshold, rounded down to a multiple.
-    least = mechanism.threshold - mechanism.threshold % mechanism.base
+        return _is_suppressed(cell.low, cell.high, mechanism)
+    # 10 is what 8, 9, 10, 11 and 12 are rounded to: the least figure is the threshold, rounded to the nearest multiple.
+    least = (mechanism.threshold + mechanism.base // 2) // mechanism.base * mechanism.base
     return cell.value is None or (cell.value % mechanism.base == 0 and cell.value >= least)
+
+
+def _is_suppressed(low: int, high: int, mechanism: ThresholdMechanism) -> bool:
+    """Below the threshold, or beside such a cell: on a ladder [t, 2t - 1], [2t, 4t - 1], … from the threshold on.
+
+    A node may start a little above its threshold, where the least figure would give its count away.
+    """
+    if low == 0:
+        return mechanism.threshold <= high + 1 < mechanism.threshold + mechanism.base
+    return low >= mechanism.threshold and high == 2 * low - 1

@@ -267,3 +267,41 @@ def test_a_period_in_which_records_can_still_come_in_is_refused(label: str) -> N
 
 def test_a_period_has_ended_on_the_day_after_its_last() -> None:
     check_ended(parse_period("2026-11"), datetime(2026, 12, 1, tzinfo=UTC))
+
+
+# --- thresholds ------------------------------------------------------------------------------------------------------
+
+
+def with_threshold(threshold: int, *cells: int | tuple[int, int]) -> dict[str, Any]:
+    """A quarter of a city that refuses noise; a pair is what everybody may know of a suppressed cell."""
+    padded = (*cells, 50, 50)[: len(GRID)]
+    parts = [
+        {"dims": {"offence": code}, "status": "A", "value": cell} if isinstance(cell, int) else
+        {"dims": {"offence": code}, "status": "Q", "low": cell[0], "high": cell[1]}
+        for code, cell in zip(GRID, padded, strict=True)
+    ]  # fmt: skip
+    mechanism = {"name": "threshold-rounding", "threshold": threshold, "base": 5, "library": "scipy"}
+    body = trend_body(period=parse_period("2026-Q3").to_object(), mechanism=mechanism, cells=parts)
+    del body["privacy"]
+    return body
+
+
+@pytest.mark.parametrize(
+    ("threshold", "least"), [(5, 5), (6, 5), (7, 5), (8, 10), (9, 10), (10, 10), (12, 10), (13, 15), (15, 15)]
+)
+def test_the_least_figure_is_what_the_threshold_is_rounded_to(threshold: int, least: int) -> None:
+    assert_refused(with_threshold(threshold, least - 5), ProblemCode.PRIVACY_FLOOR)
+    assert_refused(with_threshold(threshold, least + 1), ProblemCode.PRIVACY_FLOOR)
+    receive(signed_statement(Kind.TREND, with_threshold(threshold, least)))
+
+
+@pytest.mark.parametrize(
+    "interval", [(0, 8), (0, 14), (0, 10**9), (1, 10), (9, 17), (10, 18), (10, 20), (10, 10**9), (-5, 9), (20, 20)]
+)
+def test_a_suppressed_cell_says_what_everybody_may_know_and_nothing_else(interval: tuple[int, int]) -> None:
+    assert_refused(with_threshold(10, interval), ProblemCode.PRIVACY_FLOOR)
+
+
+@pytest.mark.parametrize("interval", [(0, 9), (0, 11), (10, 19), (20, 39), (12, 23), (40, 79)])
+def test_the_ladder_of_a_node_is_taken(interval: tuple[int, int]) -> None:
+    receive(signed_statement(Kind.TREND, with_threshold(10, interval)))
