@@ -10,9 +10,10 @@ that cell; one that a city suppresses is counted apart with its upper bound. Nei
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 
-from regional_hub.rollup import Share, Term, add_noise, worst_status
+from regional_hub.rollup import Share, Term, add_noise, are_mixed, worst_status
 from shared_schema.laplace import Noise, interval_of
 from shared_schema.period import Area, Period
 from shared_schema.trend import (
@@ -25,6 +26,7 @@ from shared_schema.trend import (
     Scale,
     TableDefinition,
 )
+from shared_schema.vocabulary import SourceKind
 
 
 def inputs_of(digests: Sequence[str], expected: int, *rules: int) -> str:
@@ -39,10 +41,12 @@ def add_up(
     """The complete sum of at least one share of one table and period.
 
     `expected` is the number of cities that could have contributed. All shares have the table's grid
-    (`check_releasable`).
+    (`check_releasable`). Where their source kinds differ, the sum has the kind of most cities, and every figure the
+    status D: counts of the police and of a counselling office are not the same thing.
     """
+    mixed = are_mixed(shares)
     cells = tuple(
-        _add_cell([share.terms[place] for share in shares], {table.dimension: code})
+        _add_cell([share.terms[place] for share in shares], {table.dimension: code}, mixed=mixed)
         for place, code in enumerate(table.cells)
     )
     reporting = sum(share.cities.reporting for share in shares)
@@ -50,7 +54,7 @@ def add_up(
         table=table.reference,
         area=area,
         period=period,
-        source_kind=shares[0].source_kind,
+        source_kind=_most_common_kind(shares),
         complete=True,
         revision=revision,
         scale=_common_scale(shares),
@@ -80,7 +84,15 @@ def nothing_left(body: AggregateBody, *, expected: int) -> AggregateBody:
     )
 
 
-def _add_cell(terms: Sequence[Term], dims: dict[str, str]) -> AggregateCell:
+def _most_common_kind(shares: Sequence[Share]) -> SourceKind:
+    """Of several that are as common, the first by name, so that the same shares always make the same sum."""
+    cities: Counter[SourceKind] = Counter()
+    for share in shares:
+        cities[share.source_kind] += share.cities.reporting
+    return min(cities, key=lambda kind: (-cities[kind], kind.value))
+
+
+def _add_cell(terms: Sequence[Term], dims: dict[str, str], *, mixed: bool) -> AggregateCell:
     having = [term for term in terms if term.cities]
     suppressed = sum(term.suppressed for term in terms)
     bound = sum(term.suppressed_high for term in terms) if suppressed else None
@@ -95,7 +107,7 @@ def _add_cell(terms: Sequence[Term], dims: dict[str, str]) -> AggregateCell:
     bounds = interval_of(estimate, noise, variance_milli=variance)
     return AggregateCell(
         dims=dims,
-        status=worst_status(term.status for term in having),
+        status="D" if mixed else worst_status(term.status for term in having),
         contributors=sum(term.cities for term in having),
         estimate=estimate,
         variance_milli=variance,

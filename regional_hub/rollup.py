@@ -98,6 +98,8 @@ class Share:
     cities: Coverage
     agencies: Coverage
     rolled_up: int = 0
+    mixed: bool = False
+    """Whether its periods have several source kinds; `source_kind` is then that of the first."""
 
     def at_most(self, cities: int) -> "Share":
         """The same figures, of no more cities than these."""
@@ -275,7 +277,11 @@ def _chain(parts: Sequence[Share]) -> Share:
     agencies = Coverage(
         reporting=min(part.agencies.reporting for part in parts), expected=max(part.agencies.expected for part in parts)
     )
-    return replace(parts[0], terms=terms, agencies=agencies, rolled_up=1)
+    return replace(parts[0], terms=terms, agencies=agencies, rolled_up=1, mixed=are_mixed(parts))
+
+
+def are_mixed(shares: Sequence[Share]) -> bool:
+    return any(share.mixed for share in shares) or len({share.source_kind for share in shares}) > 1
 
 
 def _chain_cell(terms: Sequence[Term]) -> Term:
@@ -296,7 +302,7 @@ def _most(term: Term) -> int:
 
 def _weigh(own: Share, rolled: Share) -> Share:
     terms = tuple(_weigh_cell(*pair) for pair in zip(own.terms, rolled.terms, strict=True))
-    return replace(own, terms=terms)
+    return replace(own, terms=terms, mixed=are_mixed([own, rolled]))
 
 
 def _weigh_cell(own: Term, rolled: Term) -> Term:

@@ -211,6 +211,44 @@ def test_a_year_is_made_of_quarters_that_were_released_or_rolled_up() -> None:
     assert (body.cells[2].suppressed, body.cells[2].suppressed_high) == (1, 27 + 6)
 
 
+def test_figures_of_several_sources_are_marked_whoever_comes_first() -> None:
+    """A name that sorts first would otherwise decide for all."""
+    kinds = {"a": "agency_return", "b": "police_recorded", "c": "police_recorded"}
+    body = total(*(city(name, 1, 1, "L", source_kind=kind) for name, kind in kinds.items()))
+    assert (body.source_kind.value, [cell.status for cell in body.cells]) == ("police_recorded", ["D", "D", "L"])
+    same = total(*(city(name, 1, 1, "L", source_kind="agency_return") for name in kinds))
+    assert (same.source_kind.value, same.cells[0].status) == ("agency_return", "A")
+    above = total(Contribution("hub", "1" * 64, body), city("d", 1, 1, 1))
+    assert [cell.status for cell in above.cells] == ["D", "D", "A"]
+
+
+def test_a_city_that_changes_its_source_within_a_quarter_is_marked() -> None:
+    parts = quarter_of("a", 5, 1, 1)
+    parts[1] = city("a", 5, 1, 1, period=month(MONTHS[1]), source_kind="agency_return")
+    assert {cell.status for cell in total(*parts, label="2026-Q4").cells} == {"D"}
+    own = city("a", 5, 1, 1, period=month("2026-Q4"), source_kind="agency_return")
+    assert {cell.status for cell in total(*quarter_of("a", 5, 1, 1), own, label="2026-Q4").cells} == {"D"}
+
+
+def test_of_a_citys_agencies_those_count_that_were_there_all_the_time() -> None:
+    agencies = ((3, 4), (2, 4), (3, 5))
+    parts = [
+        city("a", 5, 1, 1, period=month(label), agencies=each) for label, each in zip(MONTHS, agencies, strict=True)
+    ]
+    body = total(*parts, label="2026-Q4")
+    assert (body.agencies.reporting, body.agencies.expected) == (2, 5)
+
+
+def test_the_sums_of_a_hub_are_not_rolled_up_as_a_citys_releases_are() -> None:
+    """Three months of a hub can be of other cities each; it hands up the quarter itself."""
+    months = [
+        Contribution("hub", str(number) * 64, total(city("a", 5, 1, 1, period=month(label)), label=label))
+        for number, label in enumerate(MONTHS)
+    ]
+    assert shares_of(months, parse_period("2026-Q4")) == []
+    assert total(*months, *quarter_of("b", 1, 1, 1), label="2026-Q4").cells[0].contributors == 1
+
+
 def test_together_at_most_holds_what_rounding_can_hide() -> None:
     """Three times 15, which can be 17, and at most 9."""
     quarters = [rounded("a", 15, 10, 10, period=month(f"2026-Q{number}")) for number in (1, 2, 3)]
