@@ -145,7 +145,10 @@ def _digests_of(member: str, label: str, periods: _Periods, stock: bool) -> list
     own = None if held is None or held.release is None else [held.release, *held.corrections]
     if stock or (held is not None and held.is_sum):
         return own
-    parts = [_digests_of(member, part, periods, stock) for part in parts_of(label)]
+    labels = parts_of(label)
+    if any((part := periods.get(each, {}).get(member)) is not None and part.is_sum for each in labels):
+        return own  # a hub adds up its own longer periods
+    parts = [_digests_of(member, part, periods, stock) for part in labels]
     whole = [digest for part in parts for digest in part or ()] if parts and all(parts) else None
     if own is None or whole is None:
         return own if whole is None else whole

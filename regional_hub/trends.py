@@ -9,6 +9,7 @@ shown of a sum can wait (`showing`); the complete sum for the hub above never do
     publish_aggregates(session, trust, hub, now, library)
 """
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -42,6 +43,8 @@ from shared_schema.trend import AggregateBody, TableDefinition
 
 _CANNOT_BE_MADE: Final = (ContractError, ValueError, ArithmeticError)
 """What figures can do to the arithmetic, and to a statement that has no place for them; not what a database does."""
+NOTHING_PUBLISHED: Final = ""
+"""In place of the digest, with revision 0: what is there has made no sum yet."""
 MAX_LEVELS = 4
 """A city, its region, its nation, Europe."""
 
@@ -83,6 +86,7 @@ class _Work:
     def __init__(self, session: Session, trust: Trust, library: Library) -> None:
         self.session, self.trust, self.library = session, trust, library
         self.rule = Rule(trust.policy.min_contributors, trust.policy.p_rule_percent)
+        self.policy_fingerprint = trust.policy.fingerprint
         self.expected = expected_cities(trust)
         self.cities_below = cities_below(trust)
         self.has_parent = any(member.role is MemberRole.PARENT for member in direct_members(trust))
@@ -97,8 +101,13 @@ class _Work:
         for subject in (*dict.fromkeys(emptied), *self.subjects.values()):
             inputs = inputs_of(subject.digests, self.expected, *self.rule, *self.rule)
             wanted = [False, True] if self.has_parent else [False]
-            if any(rows.get((subject.name, complete)) != inputs for complete in wanted):
+            done = {inputs, self._without_a_sum(inputs)}
+            if any(rows.get((subject.name, complete)) not in done for complete in wanted):
                 yield subject, inputs
+
+    def _without_a_sum(self, inputs: str) -> str:
+        """Names inputs that make no sum under this policy; under another one they may."""
+        return hashlib.sha256(f"{inputs} {self.policy_fingerprint}".encode()).hexdigest()
 
     def shares(self, subject: Subject) -> list[Share]:
         contributions = self.library.load(self.session, subject.digests)
@@ -114,6 +123,17 @@ class _Work:
 
     def row(self, name: str, *, complete: bool) -> AggregateRow | None:
         return self.session.get(AggregateRow, (name, complete))
+
+    def leave_as_it_is(self, subject: Subject, inputs: str) -> int:
+        """Remember that these inputs make no sum, so that they are not looked at again; 0 statements are published."""
+        for complete in (False, True) if self.has_parent else (False,):
+            row = self.row(subject.name, complete=complete)
+            if row is None:
+                row = AggregateRow(subject=subject.name, complete=complete, revision=0, digest=NOTHING_PUBLISHED)
+                self.session.add(row)
+            row.inputs = self._without_a_sum(inputs)
+        self.session.flush()
+        return 0
 
     def newest(self, row: AggregateRow | None) -> AggregateBody | None:
         """What this hub has published last."""
@@ -176,14 +196,14 @@ def _publish_subject(work: _Work, subject: Subject, inputs: str, hub: Publishing
     shares, table = work.shares(subject), work.table(subject)
     shown_row, complete_row = (work.row(subject.name, complete=complete) for complete in (False, True))
     if subject.digests:
-        if not shares or table is None:
-            return 0  # in a wording of the table that is not in force any more
+        if not shares or table is None:  # in a wording of the table that is not in force any more
+            return work.leave_as_it_is(subject, inputs)
         period = parse_period(subject.label)
         complete = add_up(shares, table, hub.area, period, expected=work.expected, revision=1)
     else:
         last = work.newest(shown_row or complete_row)
         if last is None or find_table(last.table, work.trust) is None:
-            return 0
+            return work.leave_as_it_is(subject, inputs)
         complete = nothing_left(last, expected=work.expected)
     publisher = _Publisher(work, subject.name, inputs, hub, now)
     published, atoms = 0, Atoms.from_text(shown_row.atoms if shown_row is not None else None)

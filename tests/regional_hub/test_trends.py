@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from regional_hub.holdings import Library
+from regional_hub.trends import find_changed
 from shared_schema.envelope import parse_envelope
 from shared_schema.governance import PolicyBody
 from shared_schema.period import parse_period
@@ -257,6 +259,42 @@ def test_a_table_that_the_policy_has_replaced_is_added_up_no_longer(hub: Running
     policy = PolicyBody.from_object(builders.POLICY.to_object() | {"version": 2, "tables": [wording]})
     hub.verb("policy.set", policy=policy.to_object())
     assert hub.verb("aggregate") == {"published": 0}
+
+
+def count_changed(hub: RunningHub) -> int:
+    with hub.hub.database.read() as session:
+        trust = hub.hub.reload_trust()
+        return find_changed(session, trust, Library(trust))
+
+
+def test_what_makes_no_sum_is_not_looked_at_again(hub: RunningHub) -> None:
+    """A table that is not in force any more, with a sum and without one."""
+    city = hub.enrol(NAMES[0])
+    hub.accept(city.trend())
+    hub.verb("aggregate")
+    hub.accept(city.trend(period=SEPTEMBER))
+    hub.verb("policy.set", policy=builders.POLICY.to_object() | {"version": 2, "tables": []})
+    hub.enrol(NAMES[1])
+    assert count_changed(hub) == 2
+    assert hub.verb("aggregate") == {"published": 0}
+    assert count_changed(hub) == 0
+    hub.verb("policy.set", policy=builders.POLICY.to_object() | {"version": 3})
+    assert hub.verb("aggregate") == {"published": 2}  # September for the first time, October of two expected cities
+    assert [body["revision"] for body in published(city)] == [1, 1, 2]
+    assert (count_changed(hub), hub.verb("aggregate")) == (0, {"published": 0})
+    assert hub.verb("verify")["ok"]
+
+
+def test_a_regions_months_of_different_cities_make_no_quarter_of_the_nation(
+    two_levels: tuple[RunningHub, list[RunningHub], list[City]],
+) -> None:
+    nation, regions, (first, second, *_) = two_levels
+    for city, starts in ((first, QUARTER[:2]), (second, QUARTER[2:])):
+        for start in starts:
+            city.hub.accept(city.trend(40, 0, 0, period=month(start)))
+    go_round(nation, regions)
+    assert count_changed(nation) == 0
+    assert {body["period"]["granularity"] for body in nation.verb("sums")["sums"]} == {"month"}
 
 
 def test_a_region_without_a_nation_publishes_what_is_shown_and_nothing_else(hub: RunningHub) -> None:
