@@ -306,6 +306,31 @@ def test_a_nations_quarter_gives_no_regions_late_city_away() -> None:
     assert first(more)[3] == "differencing"
 
 
+def three_hubs(label: str, hidden: int, shown: tuple[int, int, int]) -> list[Contribution]:
+    """Three hubs of six cities each, of which they show three; what they hide is the same everywhere."""
+    found = []
+    for name, public in zip(("one", "two", "three"), shown, strict=True):
+        body = body_of(*cities("abcdef", period=month(label)), label=label)
+        part = ShownPart(contributors=3, estimate=public)
+        cell = body.cells[0].model_copy(update={"shown": part, "estimate": public + hidden})
+        found.append(
+            Contribution(name, name.rjust(64, "0"), body.model_copy(update={"cells": (cell, *body.cells[1:])}))
+        )
+    return found
+
+
+@pytest.mark.parametrize(("last", "reason"), [((600, 10, 10), "differencing"), ((60, 60, 60), None)])
+def test_a_quarter_less_two_months_is_more_than_what_the_hubs_show_of_it(
+    last: tuple[int, int, int], reason: str | None
+) -> None:
+    """December is not shown. That the hidden figures happen to cancel out is nothing that a reader knows."""
+    months = [decide(*three_hubs(label, 60, (60, 60, 60)), label=label).atoms for label in ("2026-10", "2026-11")]
+    whole = (120 + last[0], 120 + last[1], 120 + last[2])
+    relation = Relation(None, (*months, Atoms()))
+    quarter = decide(*three_hubs("2026-Q4", 120, whole), label="2026-Q4", relations=[relation])
+    assert first(quarter)[3] == reason
+
+
 def _two_hubs(members: str, label: str, value: int = 20) -> list[Contribution]:
     """Two hubs with a sum of this period; both show three cities."""
     found = []
