@@ -85,7 +85,7 @@ class _Work:
 
     def __init__(self, session: Session, trust: Trust, library: Library) -> None:
         self.session, self.trust, self.library = session, trust, library
-        self.rule = Rule(trust.policy.min_contributors, trust.policy.p_rule_percent)
+        self.rule = Rule(trust.policy.least_contributors, trust.policy.p_rule_percent)
         self.policy_fingerprint = trust.policy.fingerprint
         self.expected = expected_cities(trust)
         self.cities_below = cities_below(trust)

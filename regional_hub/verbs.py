@@ -20,7 +20,7 @@ from regional_hub.verify_log import verify_everything
 from shared_schema.checkpoint import NoteVerifier
 from shared_schema.envelope import sign_payload
 from shared_schema.errors import ContractError, FeedError
-from shared_schema.governance import ENROLMENT_KIND, EnrolmentRequest, PolicyBody
+from shared_schema.governance import ENROLMENT_KIND, LEAST_CONTRIBUTORS, EnrolmentRequest, PolicyBody
 from shared_schema.keys import MemberRole, MemberStatus, same_fingerprint
 from shared_schema.names import ORIGIN_PATTERN
 from shared_schema.service.control import VerbError
@@ -52,7 +52,9 @@ def run(hub: Hub, verb: str, params: Params) -> Result:
 
 
 def publish_policy(hub: Hub, policy: PolicyBody) -> None:
-    """Put a policy in force: sign it and append it to the log."""
+    """Put a policy in force: sign it and append it to the log. Raises VerbError when it would protect nobody."""
+    if policy.min_contributors < LEAST_CONTRIBUTORS:
+        raise VerbError("bad-parameter", f"expected min_contributors of at least {LEAST_CONTRIBUTORS}")
     with hub.database.write() as session:
         publish(session, Kind.POLICY, policy, Audience.REGION, name=hub.name, key=hub.key, now=hub.clock())
         audit.record(session, OPERATOR, "policy-published", str(policy.version), hub.clock())

@@ -19,6 +19,8 @@ DEFAULT_P_PERCENT = 15
 DEFAULT_LEAST_SHOWN = 11
 DEFAULT_THRESHOLD_FLOOR = 5
 """DESIGN section 4; what a policy that says nothing about them means."""
+LEAST_CONTRIBUTORS = 3
+"""In a sum of two, each of them knows the other. A policy that says less is read, and this counts."""
 
 
 class MembershipBody(WireModel):
@@ -102,6 +104,10 @@ class PolicyBody(WireModel):
             if self.epsilon_milli_of(measure.id) > self.epsilon_milli_per_measure:
                 raise ValueError("expected the tables of a measure to share epsilon_milli_per_measure")
         return self
+
+    @property
+    def least_contributors(self) -> int:
+        return max(LEAST_CONTRIBUTORS, self.min_contributors)
 
     @property
     def p_rule_percent(self) -> int:

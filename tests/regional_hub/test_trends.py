@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from regional_hub.holdings import Library
+from regional_hub.publication import publish
 from regional_hub.trends import find_changed
 from shared_schema.envelope import parse_envelope
 from shared_schema.governance import PolicyBody
 from shared_schema.period import parse_period
-from shared_schema.statement import Kind
+from shared_schema.service.control import VerbError
+from shared_schema.statement import Audience, Kind
 from tests.regional_hub.conftest import HubStarter
 from tests.regional_hub.running import City, RunningHub, join
 from tests.shared_schema import builders
@@ -168,6 +170,22 @@ def test_a_stricter_policy_takes_back_what_was_shown(hub: RunningHub, change: Ma
     hub.verb("policy.set", policy=policy)
     assert hub.verb("aggregate") == {"published": 1}
     assert newest(cities[0])["cells"][0]["withheld"] == reason
+
+
+@pytest.mark.parametrize("least", [1, 2])
+def test_no_policy_shows_sums_of_fewer_than_three_cities(hub: RunningHub, least: int) -> None:
+    """A new one is refused; one that a hub of an earlier version has put in force is read, and three count."""
+    policy = builders.POLICY.to_object() | {"version": 2, "min_contributors": least}
+    with pytest.raises(VerbError, match="min_contributors of at least 3"):
+        hub.verb("policy.set", policy=policy)
+    earlier = PolicyBody.from_object(policy)
+    with hub.hub.database.write() as session:
+        publish(session, Kind.POLICY, earlier, Audience.REGION, name=hub.hub.name, key=hub.hub.key, now=hub.clock())
+    cities = enrol(hub, 2)
+    release(cities)
+    hub.verb("aggregate")
+    assert hub.verb("policy.show")["min_contributors"] == least
+    assert newest(cities[0])["cells"][0]["withheld"] == "few-cities"
 
 
 def test_a_city_that_stands_out_is_not_shown(hub: RunningHub) -> None:
