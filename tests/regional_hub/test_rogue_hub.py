@@ -40,7 +40,8 @@ def liar(nation: RunningHub, network: Network) -> LyingHub:
 def hand_up(liar: LyingHub, figures: Mapping[str, Any], *, seq: int = 1, first: int = 0) -> None:
     """A complete sum of five cities, as the next entry of the liar's log."""
     cells = [
-        builders.aggregate_cell(code, contributors=5, estimate=1, low=-8, high=10) | figures for code in builders.GRID
+        builders.aggregate_cell(code, contributors=5, estimate=1, low=-8, high=10) | dict(figures)
+        for code in builders.GRID
     ]
     cities = {"reporting": 5, "expected": 5}
     body = builders.aggregate_body(complete=True, coverage=cities, agencies=cities, cells=cells, revision=seq)
