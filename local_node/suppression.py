@@ -24,8 +24,6 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import lil_array
 
 from local_node.attack import (
-    BASE,
-    SLACK,
     Place,
     PublishedTable,
     System,
@@ -39,32 +37,19 @@ from local_node.attack import (
 from local_node.disclosure import StoredDraw
 from local_node.errors import DisclosureError
 from local_node.tabulation import FrequencyCell, FrequencyTable
+from shared_schema.release_rules import least_count, round_to_base
 from shared_schema.trend import ReleasedCell
 
 LEAST_THRESHOLD: Final = 5
-LEAST_POSSIBLE: Final = 3
-"""A shown value is what at least so many counts are rounded to; else it would give its count away."""
 MAX_ROUNDS: Final = 50
 FINEST: Final = ("quarter", "year")
 
 
 def effective_threshold(threshold: int) -> int:
-    """The least count that may be shown: from 7 on, 7 alone would be shown as 5, so 8 is the first.
-
-    Raises DisclosureError below LEAST_THRESHOLD.
-    """
+    """The least count that may be shown (`release_rules.least_count`). Raises DisclosureError below LEAST_THRESHOLD."""
     if threshold < LEAST_THRESHOLD:
         raise DisclosureError(f"expected a threshold of at least {LEAST_THRESHOLD}, got {threshold}", code="threshold")
-    return next(
-        count
-        for count in range(threshold, threshold + BASE)
-        if round_to_base(count) + SLACK - count >= LEAST_POSSIBLE - 1
-    )
-
-
-def round_to_base(count: int) -> int:
-    """The nearest multiple of 5."""
-    return (count + SLACK) // BASE * BASE
+    return least_count(threshold)
 
 
 def suppress(table: FrequencyTable, earlier: Sequence[StoredDraw], *, threshold: int) -> tuple[ReleasedCell, ...]:

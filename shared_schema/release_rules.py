@@ -39,6 +39,7 @@ MOST_NOISE = 4
 """Times the scale that the stated epsilon asks for. A city that is stricter states less epsilon; far more noise than is
 stated would only serve to be large and never to stand out."""
 ROUNDED_TO = 5
+LEAST_ALIKE = 3
 WINDOWS: Final = {"record": "period", "person": "rolling-12-months"}
 """What a unit is counted once in: a record stands in one period, a person counts once in twelve months."""
 MOVED_RECORD = 2
@@ -211,9 +212,25 @@ def _check_threshold(body: TrendBody, mechanism: ThresholdMechanism, policy: Pol
 def _is_rounded(cell: ReleasedCell, mechanism: ThresholdMechanism) -> bool:
     if cell.low is not None and cell.high is not None:
         return _is_suppressed(cell.low, cell.high, mechanism)
-    # 10 is what 8, 9, 10, 11 and 12 are rounded to: the least figure is the threshold, rounded to the nearest multiple.
-    least = (mechanism.threshold + mechanism.base // 2) // mechanism.base * mechanism.base
+    least = round_to_base(least_count(mechanism.threshold))
     return cell.value is None or (cell.value % mechanism.base == 0 and cell.value >= least)
+
+
+def round_to_base(count: int) -> int:
+    """The nearest multiple of 5."""
+    return (count + ROUNDED_TO // 2) // ROUNDED_TO * ROUNDED_TO
+
+
+def least_count(threshold: int) -> int:
+    """The least count that may be shown: every shown value is what at least three counts are rounded to.
+
+    With a threshold of 7, 7 alone would be shown as 5, and 12 alone as 10 with one of 12.
+    """
+    return next(
+        count
+        for count in range(threshold, threshold + ROUNDED_TO)
+        if round_to_base(count) + ROUNDED_TO // 2 - count >= LEAST_ALIKE - 1
+    )
 
 
 def _is_suppressed(low: int, high: int, mechanism: ThresholdMechanism) -> bool:

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from local_node.attack import Deduced, PublishedTable, audit
 from local_node.disclosure import StoredDraw
 from local_node.errors import DisclosureError
-from local_node.suppression import as_published, effective_threshold, round_to_base, suppress
+from local_node.suppression import as_published, effective_threshold, suppress
 from local_node.tabulation import FrequencyTable
 from shared_schema.period import parse_period
+from shared_schema.release_rules import round_to_base
 from shared_schema.trend import ReleasedCell, TableDefinition
 from tests.factories import make_frequency_table, make_table
 
