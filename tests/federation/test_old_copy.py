@@ -40,7 +40,7 @@ def make_node(place: Path, hub: RunningHub) -> Node:
     for person, role in (("anna", "coordinator"), ("ben", "reviewer")):
         verbs.run(node, "people.add", {"id": person, "role": role})
     verbs.run(node, "hub.add", {"url": hub.url, "fingerprint": hub.hub.key.public.fingerprint})
-    hub.enrol(CITY)
+    hub.enrol(CITY, area=node.area)
     verbs.run(node, "sync", {})
     rows = "".join(f"2026-0{month},{month},3,0\n" for month in range(1, 5))
     (place / "figures.csv").write_text(f"month,verbal,property,assault\n{rows}")
