@@ -61,6 +61,9 @@ SHORT_DIGEST = 12
 DataDir = Annotated[Path, typer.Option("--data", envvar=DATA_VARIABLE, help="The node's data directory.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 By = Annotated[str, typer.Option("--by", help="Your id, for example anna.")]
+Seen = Annotated[
+    str | None, typer.Option(help="Digest of the text that you have seen; needed when somebody else changed it.")
+]
 Correction = Annotated[
     bool, typer.Option("--correction", help="What has changed since the release, in place of the release itself.")
 ]
@@ -497,6 +500,7 @@ def release_approve(
     request: Request,
     by: By,
     accept: Annotated[list[str] | None, typer.Option(help="NUMBER=REASON: why a finding may stay; repeatable.")] = None,
+    seen: Seen = None,
     data: DataDir = HERE,
     as_json: AsJson = False,
 ) -> None:
@@ -509,7 +513,7 @@ def release_approve(
                 "bad-parameter", "expected --accept NUMBER=REASON, for example --accept '0=a public office'"
             )
         accepted[number.strip()] = reason.strip()
-    _run(data, "release.approve", {"request": request, "by": by, "accept": accepted}, as_json)
+    _run(data, "release.approve", {"request": request, "by": by, "accept": accepted, "seen": seen}, as_json)
 
 
 @release.command("resolve")
@@ -520,11 +524,12 @@ def release_resolve(
     coarsen: Annotated[
         list[int] | None, typer.Option(help="Number of a finding to put in the coarser words; repeatable.")
     ] = None,
+    seen: Seen = None,
     data: DataDir = HERE,
     as_json: AsJson = False,
 ) -> None:
     """Mask what was found in a text, or put it in coarser words, as the second person; shows what would leave then."""
-    params = {"request": request, "by": by, "mask": mask or [], "coarsen": coarsen or []}
+    params = {"request": request, "by": by, "mask": mask or [], "coarsen": coarsen or [], "seen": seen}
     _run(data, "release.resolve", params, as_json)
 
 

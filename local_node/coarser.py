@@ -79,6 +79,11 @@ _NUMBER_WORDS: Final = MappingProxyType(
         **dict.fromkeys(("nineteen", "neunzehn", "dix-neuf", "negentien", "nitten"), 19),
     }
 )
+_NUMBER: Final = rf"(?P<number>\d{{1,2}}|{'|'.join(_NUMBER_WORDS)})"
+_AGE: Final = re.compile(
+    rf"(?<!\w){_NUMBER}(?=[-\s]?(?:years?|yrs?|y/?o\b|jährig|jarig|årig|ans\b|Jahre|jaar|år\b)|\s*[),]|\s*$)",
+    re.IGNORECASE,
+)
 _YEAR: Final = re.compile(r"\b(?:19|20)\d\d\b")
 
 
@@ -99,7 +104,9 @@ def coarser_wording(kind: FindingKind, passage: str, language: str) -> str | Non
 
 
 def _age_in(passage: str) -> int | None:
-    if number := re.search(r"\d{1,2}", passage):
-        return int(number[0])
-    lower = passage.lower()
-    return next((age for word, age in _NUMBER_WORDS.items() if word in lower), None)
+    """The age that the passage tells as one: `himself` has no `elf` in it, and the 3 in `mother of 3` is none."""
+    found = _AGE.search(passage)
+    if found is None:
+        return None
+    number = found["number"].lower()
+    return int(number) if number.isdecimal() else _NUMBER_WORDS[number]

@@ -31,6 +31,8 @@ MAX_DRAFT_BYTES: Final = 256 * 1024
 MAX_DEPTH: Final = 20
 """Deeper than any body; far from where reading it would end."""
 FENCE: Final = "+++"
+ESCAPE: Final = "\\"
+"""Before a line of text that begins with `#` and is no heading."""
 
 _LESSONS = "What we would do again or differently"
 SECTIONS: Final[Mapping[Kind, Mapping[str, str]]] = MappingProxyType(
@@ -82,7 +84,7 @@ _OPTIONAL: Final[Mapping[Kind, tuple[str, ...]]] = MappingProxyType(
     }
 )
 _TITLED: Final = frozenset({Kind.PRACTICE, Kind.BULLETIN, Kind.QUESTION})
-_HEADING: Final = re.compile(r"(?P<marks>#{1,2})(?:[ \t]+(?P<text>.*?))?[ \t#]*")
+_HEADING: Final = re.compile(r"(?P<marks>#{1,2})(?:[ \t]+(?P<text>.*?))?(?:[ \t]+#+)?[ \t]*")
 
 
 class DraftError(NodeError):
@@ -133,7 +135,12 @@ def to_markdown(draft: Mapping[str, Any]) -> str:
     lines.append(f"# {draft.get('title', '')}")
     for field, heading in headings.items():
         if field in draft or field in ("summary", "lessons"):
-            lines += [f"## {heading}", str(draft.get(field, "")), ""]
+            text = str(draft.get(field, "")).replace("<!--", "< !--")
+            lines += [
+                f"## {heading}",
+                *(ESCAPE + line if line.startswith("#") else line for line in text.split("\n")),
+                "",
+            ]
     return "\n".join(lines) + "\n"
 
 
@@ -176,8 +183,7 @@ def _sections(lines: list[str], kind: Kind) -> dict[str, str]:
     found: dict[str, list[str]] = {}
     field: str | None = None
     fields = {heading.lower(): each for heading, each in SECTIONS[kind].items()}
-    text = re.sub(r"<!--.*?-->", "", "\n".join(lines), flags=re.DOTALL)
-    for line in text.split("\n"):
+    for line in _without_comments("\n".join(lines)).split("\n"):
         heading = _HEADING.fullmatch(line)
         if heading is not None:
             name = heading["text"] or ""
@@ -188,10 +194,19 @@ def _sections(lines: list[str], kind: Kind) -> dict[str, str]:
             found[field] = [name] if field == "title" else []
             field = None if field == "title" else field
         elif field is not None:
-            found[field].append(line)
+            found[field].append(line.removeprefix(ESCAPE) if line.startswith(f"{ESCAPE}#") else line)
         elif line.strip():
             raise DraftError("expected every text below a heading ##")
     return {each: passage for each, parts in found.items() if (passage := "\n".join(parts).strip())}
+
+
+def _without_comments(text: str) -> str:
+    """Without what stands between `<!--` and `-->`; one that has no end stays."""
+    parts, position = [], 0
+    while (begin := text.find("<!--", position)) >= 0 and (end := text.find("-->", begin)) >= 0:
+        parts.append(text[position:begin])
+        position = end + len("-->")
+    return "".join([*parts, text[position:]])
 
 
 def _put(draft: dict[str, Any], field: str, passage: str) -> None:

@@ -11,12 +11,14 @@ It is a net under the reviewer and not in place of one: a story that only one fa
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
 from local_node.coarser import coarser_wording
+from local_node.folding import fold
 from local_node.patterns import FindingKind, find_patterns
 from local_node.person_names import find_person_names
 from local_node.rare_combinations import find_combinations
@@ -90,16 +92,22 @@ class LocalLists:
 
 
 NO_LISTS: Final = LocalLists()
+SHORT: Final = 40
+"""Characters; of a shorter text nobody can say from its small words which language it is in."""
+_LETTERS: Final = re.compile(r"[^\W\d_]+")
 
 
 def screen(fields: Mapping[str, str], *, language: str = "und", lists: LocalLists = NO_LISTS) -> ScreenedText:
-    """Look through texts and return them with everything that was found, in the order of the fields and places.
+    """Look through texts and return them with everything that was found, in the order of the fields' names and places.
 
-    `language` is the BCP 47 tag that the author gave; without one of the five it is found out from the words.
+    `language` is the BCP 47 tag that the author gave; without one of the five it is found out from the words. Names are
+    sought in the language that a field is written in as well, so a wrong tag switches nothing off.
     """
     tag = language_of("\n".join(fields.values()), language)
     local = _pattern_of(lists.pointing)
-    findings = tuple(finding for name, text in fields.items() for finding in _find(name, text, tag, local, lists.known))
+    findings = tuple(
+        finding for name, text in sorted(fields.items()) for finding in _find(name, text, tag, local, lists.known)
+    )
     return ScreenedText(MappingProxyType(dict(fields)), findings)
 
 
@@ -126,13 +134,26 @@ def _find(
     name: str, text: str, language: str, local: re.Pattern[str] | None, known: frozenset[str]
 ) -> Iterator[Finding]:
     """Findings in one text; of two that overlap, the wider one stands for both, else they are put together."""
-    found = [*find_patterns(text, language)]
-    found += [(start, end, FindingKind.NAME) for start, end in find_person_names(text, language, known)]
-    found += [(start, end, FindingKind.COMBINATION) for start, end in find_combinations(text)]
+    folded = fold(text)
+    found = [*find_patterns(folded.text, language)]
+    for tag in {language, language_of(folded.text, "und" if len(text) > SHORT else language)}:
+        found += [(start, end, FindingKind.NAME) for start, end in find_person_names(folded.text, tag, known)]
+    found += [(match.start(), match.end(), FindingKind.NAME) for match in _find_caseless(folded.text)]
+    found += [(start, end, FindingKind.COMBINATION) for start, end in find_combinations(folded.text)]
+    placed = [(*folded.span(start, end), kind) for start, end, kind in found if end > start]
     if local is not None:
-        found += [(match.start(), match.end(), FindingKind.LOCAL) for match in local.finditer(text)]
-    for start, end, kind in _put_together(found):
+        small = fold(text, small=True)
+        matches = local.finditer(small.text)
+        placed += [(*small.span(match.start(), match.end()), FindingKind.LOCAL) for match in matches]
+    for start, end, kind in _put_together(placed):
         yield Finding(name, start, end, kind, WHY[kind], coarser_wording(kind, text[start:end], language))
+
+
+def _find_caseless(text: str) -> Iterator[re.Match[str]]:
+    """Words in scripts without capitals: whether one is a name cannot be seen, so a person has to look."""
+    for match in _LETTERS.finditer(text):
+        if not text.isascii() and any(unicodedata.category(letter) == "Lo" for letter in match[0]):
+            yield match
 
 
 def _put_together(found: Sequence[tuple[int, int, FindingKind]]) -> Iterator[tuple[int, int, FindingKind]]:
@@ -152,8 +173,10 @@ def _put_together(found: Sequence[tuple[int, int, FindingKind]]) -> Iterator[tup
 
 
 def _pattern_of(phrases: Sequence[str]) -> re.Pattern[str] | None:
-    """One pattern for all phrases, the longest first, whole words, in any case."""
-    ordered = sorted({phrase.strip() for phrase in phrases} - {""}, key=lambda phrase: (-len(phrase), phrase))
+    """One pattern for all phrases in small letters, the longest first, whole words, with any space between them."""
+    folded = {tuple(fold(phrase, small=True).text.split()) for phrase in phrases} - {()}
+    ordered = sorted(folded, key=lambda words: (-sum(map(len, words)), words))
     if not ordered:
         return None
-    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, ordered))})(?!\w)", re.IGNORECASE)
+    patterns = (r"\s+".join(map(re.escape, words)) for words in ordered)
+    return re.compile(rf"(?<!\w)(?:{'|'.join(patterns)})(?!\w)")

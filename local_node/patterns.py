@@ -95,7 +95,7 @@ _BETWEEN = (
     r"to|bis)\b)[\w-]+\s+){0,2}"
 )
 _STREET_END = (
-    r"(?:straße|strasse|str\.|weg|gasse|allee|platz|ufer|damm|ring|straat|laan|plein|gracht|kade|dreef|singel|vej|gade|"
+    r"(?:-?Stra(?:ß|ss)e|straße|strasse|str\.|weg|gasse|allee|platz|ufer|damm|ring|straat|laan|plein|gracht|kade|dreef|singel|vej|gade|"
     r"allé|stræde|torv|katu|tie|gata|gatan|vägen|veien|utca|tér)"
 )
 _STREET_WORD = (
@@ -109,7 +109,11 @@ _PART = r"[^\W\d_][\w.'’-]*"
 
 PATTERNS: Final[Mapping[FindingKind, re.Pattern[str]]] = MappingProxyType(
     {
-        FindingKind.EMAIL: re.compile(r"[\w.+-]{1,64}\s?(?:@|\(at\)|\[at\])\s?[\w-]{1,63}(?:\.[\w-]{1,63})+", re.I),
+        FindingKind.EMAIL: re.compile(
+            r"[\w.+-]{1,64}\s?(?:@|[\[({]\s?at\s?[\])}])\s?[\w-]{1,63}(?:\s?(?:\.|[\[({]\s?dot\s?[\])}])\s?[\w-]{1,63})+"
+            r"|[\w.+-]{1,64}\s+at\s+[\w-]{1,63}(?:(?:\s+dot\s+|\.)[\w-]{2,63})+",
+            re.I,
+        ),
         FindingKind.URL: re.compile(
             r"\b(?:https?://|www\.)\S+"
             r"|\b[\w-]{1,63}(?:\.[\w-]{1,63}){0,4}\.(?:de|com|org|net|eu|info|at|ch|nl|fr|be|dk|io|me|tv|uk)\b(?:/\S*)?",
@@ -118,9 +122,10 @@ PATTERNS: Final[Mapping[FindingKind, re.Pattern[str]]] = MappingProxyType(
         FindingKind.NETWORK: re.compile(
             r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])|\b(?:[0-9a-f]{1,4}:){4,7}[0-9a-f]{1,4}\b", re.I
         ),
-        FindingKind.HANDLE: re.compile(r"(?<![\w.])@\w{2,}"),
+        FindingKind.HANDLE: re.compile(r"(?<!\w)@\w{2,}"),
         FindingKind.ACCOUNT: re.compile(
             r"\b[A-Z]{2}\d{2}(?:\s?[A-Z0-9]{4}){3,7}(?:\s?[A-Z0-9]{1,3})?\b"
+            r"|\b[A-ZÄÖÜ]{1,3}-[A-Z]{1,2}\s?\d{1,4}\b"
             r"|\b(?=[A-Z0-9]{0,24}[A-Z])(?=(?:[A-Z]{0,24}\d){4})[A-Z0-9]{7,24}\b",
             re.I,
         ),
@@ -128,7 +133,7 @@ PATTERNS: Final[Mapping[FindingKind, re.Pattern[str]]] = MappingProxyType(
             r"\b\d{4}-\d{1,2}-\d{1,2}\b"
             r"|\b(?:[12]\d|3[01]|0?[1-9])\.\s?(?:1[0-2]|0?[1-9])\.(?:\s?\d{2,4}\b)?"
             r"|\b\d{1,2}[/-]\d{1,2}[/-]\d{2,4}\b"
-            rf"|\b(?:\d{{1,2}}(?:st|nd|rd|th|er|\.)?)\s+(?:of\s+)?(?:{_MONTHS})\b(?:\s+\d{{4}}\b)?"
+            rf"|\b(?:\d{{1,2}}(?:st|nd|rd|th|er|\.)?)[\s-]+(?:of\s+)?(?:{_MONTHS})\b(?:[\s-]+\d{{4}}\b)?"
             rf"|\b(?:{_MONTHS})\.?\s+(?:the\s+)?\d{{1,2}}(?:st|nd|rd|th)?\b(?![:.]?\d)(?:,?\s+\d{{4}}\b)?",
             re.I,
         ),
@@ -136,6 +141,10 @@ PATTERNS: Final[Mapping[FindingKind, re.Pattern[str]]] = MappingProxyType(
             rf"\b{_AGE_NUMBER}[-\s]?years?[-\s]?olds?\b"
             rf"|\b(?:aged|(?:at\s+)?(?:the\s+)?age\s+of|im\s+Alter\s+von|à\s+l['’]âge\s+de|âgée?s?\s+de|op\s+\w+-jarige)"
             rf"\s+{_AGE_NUMBER}(?:\s+ans)?\b"
+            rf"|\b(?:{_ONE})\s*(?:,|\(|\s+of)\s*\d{{1,2}}\b(?!\s*(?:%|percent|years?\s+ago))"
+            rf"|\bage[d:]?\s+{_AGE_NUMBER}\b|\b{_AGE_NUMBER}\s+(?:years?|yrs?)\s+old\b"
+            rf"|\b(?:he|she)\s+(?:is|was)\s+(?:{_TEENS_EN})\b|\b{_AGE_NUMBER}\s+Jahre\s+alte[rsnm]?\b"
+            r"|\b(?:born|geboren|geboren\s+im\s+Jahr|née?|født)\s+(?:in|en|im|i)?\s*(?:19|20)\d\d\b"
             rf"|\b{_AGE_NUMBER}[-\s]?(?:jährig|jarige?|årig)\w*"
             rf"|\b{_AGE_NUMBER}\s+(?:Jahre\s+alt|jaar\s+oud|år\s+gammel)\b"
             rf"|\b(?:{_ONE}|il|elle)\s+(?:de|a|avait)\s+{_AGE_NUMBER}\s+ans\b"
@@ -145,13 +154,15 @@ PATTERNS: Final[Mapping[FindingKind, re.Pattern[str]]] = MappingProxyType(
             re.I,
         ),
         FindingKind.PHONE: re.compile(
-            r"(?<![\w.])(?<!\d,)(?!(?:19|20)\d\d\s?[-–/]\s?(?:19|20)\d\d\b)\(?\+?\(?\d(?:[\s()/.–-]{0,3}\d){6,}"
+            r"(?<!\w)(?<!\d[.,])(?!(?:19|20)\d\d\s?[-–/]\s?(?:19|20)\d\d\b)\(?\+?\(?\d(?:[\s()/.·_-]{0,5}\d){6,}"
             r"(?:\s?(?:x|ext\.?)\s?\d{1,6})?(?!\w)",
             re.I,
         ),
         FindingKind.ADDRESS: re.compile(
             rf"\b(?:\d{{1,6}}\s+)?[\w-]{{2,40}}{_STREET_END}\s+\d{{1,4}}(?:\s?[a-h])?\b"
             rf"|\b(?!(?:19|20)\d\d\b)\d{{1,6}}[ \t]+{_NAMED}(?:[ \t]+{_PART}){{0,4}}[ \t]+\d{{1,5}}\b"
+            r"|\b(?:Am|Im|Zum|Zur|An\s+de[rnm]|In\s+de[rnm]|Auf\s+de[rnm]|Unter\s+de[rnm])\s+"
+            rf"(?:{_NAMED}[ \t]+){{0,2}}{_NAMED}[ \t]+\d{{1,3}}(?:\s?[a-h])?\b(?!\.?\d)"
             rf"|\b{_NAMED}\s+(?!(?:19|20)\d\d\b)\d{{5}}\b(?![\d.,]|\s*[a-zäöü])"
             rf"|\b\d{{1,5}}\s?[a-h]?,?\s+{_STREET_BEFORE}\s+(?:(?:de|du|des|la|le|les|di|do|da|delle?)\s+){{0,2}}"
             rf"(?:l['’]|d['’])?{_NAMED}(?:[ \t]+{_NAMED}){{0,2}}(?:\s+\d{{1,5}}\b)?"

@@ -48,8 +48,9 @@ LONGEST_INTRODUCED: Final = 3
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _POSSESSIVE: Final = re.compile(r"['’]s?$")
 _ACRONYM: Final = re.compile(r"[A-ZÀ-Þ]{2,}s?")
-_SPACE: Final = re.compile(r"[ \u00a0]{1,2}")
-_SPACE_AFTER_INITIAL: Final = re.compile(r"\.?[ \u00a0]{1,2}")
+_SPACE: Final = re.compile(r"[ \t]{1,4}|[ \t]{0,4}\n[ \t]{0,4}")
+"""No blank line."""
+_SPACE_AFTER_INITIAL: Final = re.compile(r"\.?(?:[ \t]{1,4}|[ \t]{0,4}\n[ \t]{0,4})|\.")
 
 
 class Sort(Enum):
@@ -92,8 +93,7 @@ def find_person_names(text: str, language: str, known: frozenset[str] = frozense
     """(start, end) of every name; `known` are words in lower case that are nobody's name here, such as the city's."""
     words = [_Word(match.start(), match.end(), match[0]) for match in _WORD.finditer(text)]
     for place, word in enumerate(words):
-        if word.lower not in known:
-            word.sort = _sort_of(text, words, place, language)
+        word.sort = Sort.PLACE if word.lower in known else _sort_of(text, words, place, language)
     _apply_introductions(text, words, language)
     _apply_neighbours(text, words, language)
     for word in words:
@@ -235,10 +235,25 @@ def _apply_neighbours(text: str, words: Sequence[_Word], language: str) -> None:
             before.sort = Sort.NAME
         if before.sort is Sort.IN_LOWER_CASE and word.sort in (Sort.STRANGE, Sort.NAME) and gap == " ":
             before.sort = Sort.NAME
+        if language != "de" and gap.strip() == "" and _is_full_name(before, word):
+            before.sort = word.sort = Sort.NAME
         if word.sort in (Sort.ORDINARY, Sort.PERHAPS) and before.lower in ROLES and gap in (" ", ". "):
             word.sort = Sort.NAME
     if language in FEW_CAPITALS:
         _apply_capitals(text, words, language)
+
+
+def _is_full_name(first: _Word, family: _Word) -> bool:
+    """`Jan Bakker`, `June Miller`: a first name before a family name, though each is a word as well."""
+    return (
+        first.has_capital
+        and family.has_capital
+        and (first.countries > 0 or first.lower in months_and_days())
+        and family.lower in family_names()
+        and first.sort in (Sort.PERHAPS, Sort.PLACE, Sort.ORDINARY, Sort.NAME)
+        and family.sort in (Sort.PERHAPS, Sort.ORDINARY)
+        and not {first.lower, family.lower} & (FIELD_WORDS | INSTITUTIONS)
+    )
 
 
 def _apply_capitals(text: str, words: Sequence[_Word], language: str) -> None:
@@ -274,7 +289,7 @@ def _grow_right(text: str, words: Sequence[_Word], place: int, language: str) ->
         is_strong = word.is_strong or bool(bridge)
         if (
             (is_strong and after.sort in (Sort.ORDINARY, Sort.PERHAPS, Sort.CAPITALS, Sort.PLACE))
-            or after.sort is Sort.PERHAPS
+            or (after.sort in (Sort.PERHAPS, Sort.PLACE) and after.has_capital)
             or (word.text[0].islower() and after.sort is Sort.STRANGE)
         ):
             _mark([*bridge, after])

@@ -20,10 +20,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from local_node.drafts import DraftError, agency_of, to_markdown
+from local_node.drafts import DraftError, parse_draft, to_markdown
 from local_node.narrative import DETECTOR
 from shared_schema.content import PracticeBody
 from shared_schema.errors import SchemaError
+from shared_schema.statement import Kind
 
 MAX_LIST_BYTES: Final = 16 * 1024 * 1024
 MAX_ROWS: Final = 10_000
@@ -76,6 +77,7 @@ def parse_list_mapping(data: bytes) -> ListMapping:
         or not isinstance(constants, dict)
         or not all(isinstance(column, str) for column in columns.values())
         or set(columns) & set(constants)
+        or not all(_is_plain(value) for value in constants.values())
     ):
         raise DraftError(FORM)
     if unknown := sorted((set(columns) | set(constants)) - known):
@@ -105,8 +107,14 @@ def parse_list(data: bytes, mapping: ListMapping) -> DraftList:
             continue
         seen.add(key)
         draft = dict(mapping.constants) | fields
-        drafts.append(ListedDraft(number, _name(number, fields), to_markdown(draft), _missing(draft)))
+        text = to_markdown(draft)
+        drafts.append(ListedDraft(number, _name(number, fields), text, _missing(text)))
     return DraftList(tuple(drafts), tuple(repeated))
+
+
+def _is_plain(value: object) -> bool:
+    """A text, a number, or a list of texts: what is written and read back as the same."""
+    return isinstance(value, (str, int)) or (isinstance(value, list) and all(isinstance(each, str) for each in value))
 
 
 def _read_rows(data: bytes) -> Sequence[Mapping[str, Any]]:
@@ -123,7 +131,8 @@ def _read_rows(data: bytes) -> Sequence[Mapping[str, Any]]:
 
 
 def _text(value: object) -> str:
-    return " ".join(value.split()) if isinstance(value, str) else ""
+    """One line, without what has no place in UTF-8."""
+    return " ".join(value.split()).encode("utf-8", "ignore").decode() if isinstance(value, str) else ""
 
 
 def _fold(text: str) -> str:
@@ -135,13 +144,10 @@ def _name(number: int, fields: Mapping[str, str]) -> str:
     return "-".join([f"{number:04d}", *re.findall(r"[a-z0-9]+", plain)[:6]]) + ".md"
 
 
-def _missing(draft: Mapping[str, Any]) -> str | None:
-    """What is wrong with it as a practice; the words of the schema, which repeat no text."""
-    body = dict(draft) | _PLACEHOLDER
-    if isinstance(body.get("agencies"), list):
-        body["agencies"] = [agency_of(item) for item in body["agencies"]]
+def _missing(text: str) -> str | None:
+    """What is wrong with the draft as a practice, read back as it was written; no words of the text are repeated."""
     try:
-        PracticeBody.from_object(body)
-    except SchemaError as error:
+        PracticeBody.from_object(parse_draft(text.encode(), Kind.PRACTICE) | _PLACEHOLDER)
+    except (DraftError, SchemaError) as error:
         return error.message
     return None

@@ -8,6 +8,7 @@ approval again from what is stored, so a row whose state or body was changed by 
     sign_approved(session, key=key, origin="leipzig.sn.de", hubs=["sachsen.de"], ...)
 """
 
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,13 +21,14 @@ from local_node import audit, confidence, corrections, figures, ledger, outbox, 
 from local_node.disclosure import StoredDraw, protect, to_trend_body
 from local_node.errors import NodeError, ReleaseError, ReviewError
 from local_node.figures import Ask
+from local_node.folding import without_invisible
 from local_node.narrative import DETECTOR, NO_LISTS, LocalLists, ScreenedText, free_texts, screen
 from local_node.noise import Draw
 from local_node.orm import SINGLE_ROW, StatementSeqRow
 from local_node.people import get_person, list_people
 from local_node.protection import Protection
 from local_node.request_store import StoredRequest
-from local_node.review import ApprovedRelease, ReleaseRequest, RequestState
+from local_node.review import ApprovedRelease, ReleaseRequest, RequestState, ReviewedAs
 from local_node.tabulation import FrequencyTable
 from shared_schema.canonical import parse_strict
 from shared_schema.content import AnswerBody, ExperienceBody, PracticeBody, Surroundings
@@ -41,6 +43,8 @@ from shared_schema.trend import ReviewNote
 
 WORDS: Final = frozenset({Kind.PRACTICE, Kind.EXPERIENCE, Kind.BULLETIN, Kind.QUESTION, Kind.ANSWER})
 """The kinds that people write."""
+LANGUAGE: Final = re.compile(r"[a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-(?:[A-Z]{2}|[0-9]{3}))?", re.ASCII)
+"""Language, script and region of BCP 47; its other parts have room for words."""
 FILLED_IN: Final = frozenset({"area", "review", "surroundings"})
 """What the node says itself, from its settings and its people."""
 PROGRAM: Final = "local-node"
@@ -166,6 +170,8 @@ def request_words(
             "expected a text without area, review and surroundings: the node fills them in", code="draft"
         )
     fields = {name: _tidy(value) for name, value in draft.items()}
+    if not LANGUAGE.fullmatch(str(fields.get("language", "und"))):
+        raise ReleaseError("expected a language such as en, de-AT or sr-Latn, and nothing else in it", code="language")
     model = STATEMENT_BODIES[kind]
     place = {"area": area.to_object()} if "area" in model.model_fields else {}
     if surroundings is not None and "surroundings" in model.model_fields and not confidence.is_unnamed(fields):
@@ -201,9 +207,9 @@ def _review_note(session: Session, person: str, screened: ScreenedText | None = 
 
 
 def _tidy(value: Any) -> Any:
-    """Texts in the one form that can be signed: NFC, line ends as on Unix. What else may not be is refused later."""
+    """Texts in the one form that can be signed: NFC, line ends as on Unix, nothing that nobody sees."""
     if isinstance(value, str):
-        return unicodedata.normalize("NFC", value.replace("\r\n", "\n"))
+        return unicodedata.normalize("NFC", without_invisible(value.replace("\r\n", "\n")))
     if isinstance(value, Mapping):
         return {name: _tidy(item) for name, item in value.items()}
     return [_tidy(item) for item in value] if isinstance(value, (list, tuple)) else value
@@ -213,16 +219,34 @@ def _tidy(value: Any) -> Any:
 
 
 def approve(
-    session: Session, request_id: str, person: str, accepted: Mapping[int, str], now: datetime
+    session: Session,
+    request_id: str,
+    person: str,
+    accepted: Mapping[int, str],
+    now: datetime,
+    seen: str | None = None,
 ) -> ApprovedRelease:
     """Approve as the second person; `accepted` has a reason for the number of every finding.
 
-    Raises ReviewError, ReleaseError or PersonError and changes nothing.
+    `seen` is the digest of the text that was shown (`review.check_was_seen`). Where one person was alone and is not any
+    more, the request has to be made anew. Raises ReviewError, ReleaseError or PersonError and changes nothing.
     """
     stored = request_store.get_request(session, request_id)
+    review.check_was_seen(stored.request, seen, person, request_store.find_last_change(session, request_id))
+    _check_still_alone(session, stored.request)
     release = review.approve(stored.request, get_person(session, person), accepted, now)
     request_store.mark_approved(session, release, now)
     return release
+
+
+def _check_still_alone(session: Session, request: ReleaseRequest) -> None:
+    if request.reviewer_role is not ReviewedAs.SINGLE_PERSON:
+        return
+    people = {other.id: other.role for other in list_people(session)}
+    if review.reviewer_role_for(request.requested_by, people) is not ReviewedAs.SINGLE_PERSON:
+        raise ReviewError(
+            "expected a second person's review, as there is one now: take the request back and ask again", code="role"
+        )
 
 
 def refuse(session: Session, request_id: str, person: str, reason: str, now: datetime) -> None:

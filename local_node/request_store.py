@@ -12,12 +12,13 @@ from sqlalchemy.orm import Session
 from local_node import audit
 from local_node.errors import ReleaseError
 from local_node.narrative import WHY, Finding
-from local_node.orm import ReleaseRequestRow
+from local_node.orm import AuditRow, ReleaseRequestRow
 from local_node.patterns import FindingKind
 from local_node.review import ApprovedRelease, ReleaseRequest, RequestState, ReviewedAs, check_transition
 from shared_schema import canonical
 from shared_schema.statement import Audience, Kind
 
+RESOLVED: Final = "release.resolved"
 SHORTEST_BEGINNING: Final = 8
 OPEN_OR_DONE: Final = (RequestState.REQUESTED, RequestState.APPROVED, RequestState.HELD, RequestState.SIGNED)
 """While a request stands in one of these, nobody can ask for the same figures again."""
@@ -122,6 +123,14 @@ def mark_approved(session: Session, release: ApprovedRelease, now: datetime) -> 
     audit.append(session, release.reviewer.id, "release.approved", f"{request.id}/{request.body_digest}", now)
 
 
+def find_last_change(session: Session, request_id: str) -> str | None:
+    """Who was the last to mask or coarsen something in a request; None when nobody has."""
+    query = select(AuditRow.actor).where(
+        AuditRow.action == RESOLVED, AuditRow.subject.startswith(f"{request_id}/", autoescape=True)
+    )
+    return session.scalars(query.order_by(AuditRow.seq.desc()).limit(1)).first()
+
+
 def replace_body(
     session: Session,
     request: ReleaseRequest,
@@ -150,7 +159,7 @@ def replace_body(
     if not isinstance(moved, CursorResult) or moved.rowcount != 1:
         raise ReleaseError(f"expected request {request.id} as it was shown", code="state")
     for what in resolved:
-        audit.append(session, person, "release.resolved", f"{request.id}/{what}", now)
+        audit.append(session, person, RESOLVED, f"{request.id}/{what}", now)
 
 
 def mark_refused(session: Session, request: ReleaseRequest, person: str, reason: str, now: datetime) -> None:

@@ -4,6 +4,7 @@ resolve(session, "r1", "bert", {0: Resolution.MASK, 1: Resolution.COARSEN}, list
 recheck(session, read_lists, now)       released texts in which the rules of today find more
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +26,10 @@ from shared_schema.statement import STATEMENT_BODIES
 
 RECHECKED: Final = "release.rechecked"
 PROGRAM: Final = "local-node"
+_ARTICLE: Final = re.compile(r"(?:an?|eine?|une?|een|en|et)\s", re.IGNORECASE)
+_LAST_ARTICLE: Final = re.compile(
+    r"\b(?:an?|the|eine?[rnms]?|der|die|das|une?|le|la|een|de|het|en|et)\s+$", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,7 @@ def resolve(
     chosen: Mapping[int, Resolution],
     lists: LocalLists,
     now: datetime,
+    seen: str | None = None,
 ) -> None:
     """Mask or coarsen the passages of some findings; the text that comes of it is what will be shown and approved.
 
@@ -53,7 +59,8 @@ def resolve(
     long) and changes nothing.
     """
     request = request_store.get_request(session, request_id).request
-    review.check_may_resolve(request, get_person(session, person), chosen)  # 1. by somebody who did not write it
+    review.check_may_resolve(request, get_person(session, person), chosen)  # 1. by somebody who did not write it,
+    review.check_was_seen(request, seen, person, request_store.find_last_change(session, request_id))  # and has seen it
     body = canonical.parse_strict(request.body)
     for number in sorted(chosen, key=lambda number: request.findings[number].start, reverse=True):  # 2. from the end,
         finding = request.findings[number]  # so that the other places stay where they are
@@ -115,4 +122,7 @@ def _replace(body: dict[str, Any], finding: Finding, wording: str) -> None:
         holder = holder[int(part) if isinstance(holder, list) else part]
     place = int(last) if isinstance(holder, list) else last
     text = holder[place]
-    holder[place] = text[: finding.start] + wording + text[finding.end :]
+    before = text[: finding.start]
+    if _ARTICLE.match(wording):  # "a 15-year-old" becomes "a young person", not "a a young person"
+        before = _LAST_ARTICLE.sub("", before)
+    holder[place] = before + wording + text[finding.end :]

@@ -19,6 +19,7 @@ from local_node.narrative import Finding
 from shared_schema.statement import Audience, Kind
 
 MAX_REASON_CHARACTERS: Final = 500
+SHORTEST_SEEN: Final = 8
 SINGLE_PERSON_WAIT: Final = timedelta(hours=24)
 """A night's sleep in place of a second person."""
 
@@ -149,6 +150,22 @@ def approve(request: ReleaseRequest, reviewer: Person, accepted: Mapping[int, st
     check_may_decide(request, reviewer, now)  # 2. by this person
     check_findings_resolved(request, accepted)  # 3. who has looked at every finding
     return ApprovedRelease(replace(request, state=RequestState.APPROVED), reviewer, MappingProxyType(dict(accepted)))
+
+
+def check_was_seen(request: ReleaseRequest, seen: str | None, person: str, changed_by: str | None) -> None:
+    """Raise ReviewError unless this person decides about the text as it stands.
+
+    `seen` is the beginning of the digest that was shown (eight digits at least); needed when somebody else has masked
+    or coarsened a passage since the request was made, because numbers of findings and their passages are others then.
+    """
+    if seen is None and changed_by in (None, person):
+        return
+    if seen is None or len(seen) < SHORTEST_SEEN or not request.body_digest.startswith(seen.lower()):
+        raise ReviewError(
+            "expected the text as it stands now: look at it with release show, and give the digest that stands there "
+            "as --seen",
+            code="changed",
+        )
 
 
 def check_findings_resolved(request: ReleaseRequest, accepted: Mapping[int, str]) -> None:

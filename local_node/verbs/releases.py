@@ -106,7 +106,7 @@ def release_approve(node: Node, params: Params) -> Result:
     except (TypeError, ValueError):
         raise VerbError("bad-parameter", "expected accept to give a reason for the number of a finding") from None
     with node.database.write() as session:
-        release.approve(session, params["request"], params["by"], accepted, node.clock())
+        release.approve(session, params["request"], params["by"], accepted, node.clock(), params.get("seen"))
         return _line(request_store.get_request(session, params["request"])) | {"next": NEXT[RequestState.APPROVED]}
 
 
@@ -119,7 +119,9 @@ def release_resolve(node: Node, params: Params) -> Result:
                 raise VerbError("bad-parameter", "expected the number of a finding once, to mask or to coarsen")
             chosen[number] = resolution
     with node.database.write() as session:
-        resolutions.resolve(session, params["request"], params["by"], chosen, node.local_lists(), node.clock())
+        resolutions.resolve(
+            session, params["request"], params["by"], chosen, node.local_lists(), node.clock(), params.get("seen")
+        )
         return shown_request(request_store.get_request(session, params["request"]))
 
 
@@ -184,6 +186,7 @@ def shown_request(stored: StoredRequest) -> Result:
         ],
         "body": body,
         "leaves": request.body.decode(),
+        "seen": request.body_digest,
         "findings": shown_findings(free_texts(body), request.findings),
         "known_to": confidence.known_to(request),
         "next": NEXT.get(request.state),

@@ -60,6 +60,7 @@ def release_renewed(node: Node, params: Params) -> Result:
         draft = {
             name: value for name, value in parse_strict(old.request.body).items() if name not in ("area", "review")
         }
+        draft.pop("archived", None)
         draft |= {"replaces": old.statement_digest} | _renewal(params)
         request = release.request_words(
             session,

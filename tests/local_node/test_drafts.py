@@ -94,6 +94,11 @@ def test_a_blank_form_is_read_back_and_is_not_complete(kind: Kind, member: Node,
     assert caught.value.code == "schema"
 
 
+def test_endless_comments_are_read_in_time() -> None:
+    draft = parse_draft((PRACTICE + "<!--" * 60_000).encode(), Kind.PRACTICE)
+    assert draft["lessons"].startswith("Begin with scenes")
+
+
 def test_what_belongs_to_emmie_goes_there() -> None:
     draft = parse_draft((PRACTICE + "## Effect\nSmall.\n## Economics\nTwo posts.\n").encode(), Kind.PRACTICE)
     assert draft["emmie"] == {"effect": "Small.", "economics": "Two posts."}

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from local_node.folding import fold
 from local_node.narrative import CODED_FIELDS, DETECTOR, WHY, LocalLists, free_texts, screen
 from local_node.patterns import PATTERNS, FindingKind
 from local_node.text_language import language_of
@@ -165,6 +166,48 @@ def test_for_what_leads_to_one_person_only_there_is_no_coarser_wording(text: str
     assert [finding.coarser for finding in screen({"summary": text}).findings] == [None]
 
 
+@pytest.mark.parametrize(
+    ("text", "language", "passage"),
+    [
+        ("call 0341\u00ad123\u00ad45\u00ad67 now", "de", "0341\u00ad123\u00ad45\u00ad67"),
+        ("we met An\u00adna there", "en", "An\u00adna"),
+        ("then Rub\u200bija came", "en", "Rub\u200bija"),
+        ("call 0341\u2011123\u20114567 now", "de", "0341\u2011123\u20114567"),
+        ("it was on 3\u2011May\u20112024 there", "en", "3\u2011May\u20112024"),
+        ("call 0341    123    456    78 now", "de", "0341    123    456    78"),
+        ("write to anna@example\uff0eorg now", "en", "anna@example\uff0eorg"),
+        ("write to anna@example(dot)org now", "en", "anna@example(dot)org"),
+        ("write to anna at example dot org now", "en", "anna at example dot org"),
+        ("write to anna&#64;example&#46;org now", "en", "anna&#64;example&#46;org"),
+        ("so \u0622\u0646\u0627 came", "en", "\u0622\u0646\u0627"),
+        ("our friend Grace\nBaker came", "en", "Grace\nBaker"),
+        ("daarna kwam Jan Bakker bij ons", "nl", "Jan Bakker"),
+        ("then June Miller came", "en", "June Miller"),
+        ("we asked mehmet about it and that was the end of it", "de", "mehmet"),
+        ("a boy of 15 came", "en", "boy of 15"),
+        ("ein 15 Jahre alter Junge", "de", "15 Jahre alter"),
+        ("er wohnt Am Markt 5 dort", "de", "Am Markt 5"),
+    ],
+)
+def test_disguises_and_everyday_forms_are_found_as_they_were_written(text: str, language: str, passage: str) -> None:
+    found = screen({"summary": text}, language=language).findings
+    assert [text[finding.start : finding.end] for finding in found] == [passage]
+
+
+def test_a_word_that_only_sounds_like_a_number_gives_no_age() -> None:
+    text = "The imam himself was the only convert at the mosque."
+    assert [finding.coarser for finding in screen({"summary": text}, language="en").findings] == ["a person"]
+
+
+@given(st.text(alphabet=st.sampled_from("aA1 \u00ad\u200b\u2011\uff21\ufb01&#64;ß\U000e0041"), max_size=60))
+def test_folding_leads_back_to_the_written_text(text: str) -> None:
+    folded = fold(text)
+    assert len(folded.places) == len(folded.text) + 1
+    for place in range(len(folded.text)):
+        start, end = folded.span(place, place + 1)
+        assert 0 <= start < end <= len(text)
+
+
 def test_a_pupil_and_the_school_are_one_finding() -> None:
     text = "A 15-year-old pupil of the Goethe school came."
     (finding,) = screen({"summary": text}, language="en").findings
@@ -175,11 +218,11 @@ def test_a_pupil_and_the_school_are_one_finding() -> None:
 
 
 def test_the_citys_own_list_is_found_in_any_case_and_as_whole_words_only() -> None:
-    lists = LocalLists(pointing=("Haus am See", "Keule", " ", "C++ (club)"))
-    text = "Im HAUS AM SEE traf er keule und nicht die Keulenschläger, c++ (club)."
+    lists = LocalLists(pointing=("Haus am  See", "Keule", " ", "C++ (club)"))
+    text = "Im HAUS\nAM SEE traf er keule und nicht die Keulenschläger, c++ (club)."
     found = screen({"summary": text}, language="de", lists=lists).findings
     local = [text[finding.start : finding.end] for finding in found if finding.kind is FindingKind.LOCAL]
-    assert local == ["HAUS AM SEE", "keule", "c++ (club)"]
+    assert local == ["HAUS\nAM SEE", "keule", "c++ (club)"]
 
 
 def test_a_word_that_is_nobodys_name_here_is_left_alone() -> None:

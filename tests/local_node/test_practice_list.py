@@ -41,6 +41,8 @@ ROWS = [
         b'[columns]\nname = "program"',
         b'[columns]\narea = "program"',
         b'[columns]\ntitle = "a"\n[constants]\ntitle = "b"',
+        b"[constants]\nreview_by = 2027-06-01",
+        b'[constants]\nagencies = [{type = "youth", role = "deliver"}]',
     ],
 )
 def test_a_mapping_in_another_form_is_refused(text: bytes) -> None:
@@ -86,3 +88,13 @@ def test_the_command_makes_a_new_folder_and_never_writes_over_one(tmp_path: Path
         "0003-quote-and-line.md",
     ]
     assert "expected to make a new folder" in refusal(*command, "--into", str(tmp_path / "drafts"))
+
+
+@pytest.mark.parametrize("text", ["## Unintended effects", "# 1 thing we do", "A <!-- b", "Title in C#", "\\ud800 x"])
+def test_a_text_that_looks_like_markdown_is_read_back_as_it_was(text: str) -> None:
+    rows = json.dumps([{"program": "Open doors", "description": text}]).replace("\\\\ud800", "\\ud800")
+    (draft,) = parse_list(rows.encode(), parse_list_mapping(MAPPING)).drafts
+    assert draft.missing is None
+    read = parse_draft(draft.text.encode(), Kind.PRACTICE)
+    assert read["summary"].replace("< !--", "<!--") == text.removeprefix("\\ud800").strip()
+    assert read["lessons"].startswith("Taken over")

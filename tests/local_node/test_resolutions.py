@@ -1,19 +1,23 @@
 """The gate: every finding is masked, put in coarser words or accepted, by somebody who did not write the text."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from local_node import narrative, resolutions, verbs
+from local_node import narrative, request_store, resolutions, verbs
 from local_node.app import Node
+from local_node.errors import ReleaseError
 from local_node.local_words import FILE_NAME, read_local_lists
+from local_node.settings import load_settings
 from shared_schema.canonical import parse_strict
 from shared_schema.service.control import VerbError
+from shared_schema.service.key_file import load_key
 from tests.factories import make_practice_draft
-from tests.hub_simulator import HubSimulator
+from tests.hub_simulator import HubSimulator, MovableClock
 
 SUMMARY = "We asked Rubija van Dijk, a 15-year-old pupil of the Goethe school. Write to rubija@example.org."
 
@@ -166,3 +170,64 @@ def test_released_texts_are_looked_through_again_once_for_every_new_version(
     assert [event for event in events(member) if event[0] == resolutions.RECHECKED] == [
         (resolutions.RECHECKED, "r1/narrative/9.9/1")
     ]
+
+
+# --- what was shown is what is decided about -----------------------------------------------------------------------
+
+
+def test_whoever_decides_after_somebody_else_changed_the_text_has_seen_it(member: Node, tmp_path: Path) -> None:
+    verbs.run(member, "people.add", {"id": "carla", "role": "reviewer"})
+    ask(member, tmp_path, summary=SUMMARY)
+    shown = verbs.run(member, "release.resolve", {"request": "r1", "by": "carla", "mask": [0]})
+    for verb, params in (("release.resolve", {"mask": [0]}), ("release.approve", {"accept": {"0": "a", "1": "b"}})):
+        assert refusal(member, verb, by="ben", **params) == "changed"
+        assert refusal(member, verb, by="ben", seen="0" * 64, **params) == "changed"
+        assert refusal(member, verb, by="ben", seen="", **params) == "changed"
+    shown = resolve(member, mask=[0, 1], seen=shown["seen"][:8])
+    assert shown["findings"] == []
+    verbs.run(member, "release.approve", {"request": "r1", "by": "ben"})
+
+
+def test_a_text_that_changed_meanwhile_is_not_replaced(member: Node, tmp_path: Path) -> None:
+    ask(member, tmp_path, summary=SUMMARY)
+    with member.database.read() as session:
+        stale = request_store.get_request(session, "r1").request
+    resolve(member, mask=[0])
+    with pytest.raises(ReleaseError), member.database.write() as session:
+        request_store.replace_body(
+            session, stale, stale.body, (), person="ben", resolved=["0/mask"], now=member.clock()
+        )
+
+
+def test_one_person_alone_does_not_go_on_alone_when_a_second_one_has_come(
+    data_dir: Path, hub: HubSimulator, clock: MovableClock, tmp_path: Path
+) -> None:
+    node = Node(data_dir, load_settings(data_dir), load_key(data_dir), clock, hub)
+    try:
+        verbs.run(node, "people.add", {"id": "anna", "role": "coordinator"})
+        ask(node, tmp_path)
+        verbs.run(node, "people.add", {"id": "ben", "role": "reviewer"})
+        clock.now += timedelta(hours=25)
+        assert refusal(node, "release.approve", by="anna") == "role"
+    finally:
+        node.close()
+
+
+@pytest.mark.parametrize("language", ["en-Anna-Meier", "de-leipzig", "en-x-call-0341123", "english"])
+def test_a_language_has_no_room_for_words(member: Node, tmp_path: Path, language: str) -> None:
+    draft = make_practice_draft(language=language)
+    (tmp_path / "practice.json").write_text(json.dumps(draft))
+    with pytest.raises(VerbError) as caught:
+        verbs.run(member, "release.practice", {"file": str(tmp_path / "practice.json"), "by": "anna"})
+    assert caught.value.code == "language"
+
+
+def test_what_nobody_sees_is_not_signed(member: Node, tmp_path: Path) -> None:
+    hidden = "".join(chr(0xE0000 + ord(letter)) for letter in "Rubija 0341 1234567")
+    shown = ask(member, tmp_path, summary=f"A soft\u00adhyphen.{hidden}")
+    assert shown["body"]["summary"] == "A softhyphen."
+
+
+def test_an_article_before_a_coarser_wording_goes(member: Node, tmp_path: Path) -> None:
+    ask(member, tmp_path, summary="Then a 15-year-old came.")
+    assert resolve(member, coarsen=[0])["body"]["summary"] == "Then a young person came."

@@ -160,8 +160,9 @@ def test_an_item_that_the_contract_cannot_read_any_more_does_not_stop_the_node(
 def test_nobody_takes_the_place_of_another_citys_item(member: Node, hub: HubSimulator, dresden: Author) -> None:
     (digest,) = log(member, hub, dresden.practice())
     rival = hub.city("chemnitz.sn.de")
+    log(member, hub, rival.practice("Something first", summary="So that the next one has a higher number."))
     (other,) = log(member, hub, rival.practice("Better evenings", replaces=digest, summary="Nothing of it is true."))
-    assert set(search(member, "evenings")) == {digest, other}
+    assert {digest, other} <= set(search(member, "evenings"))
     assert len(verbs.run(member, "show", {"digest": digest})["versions"]) == 1
 
 
