@@ -15,15 +15,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from local_node.errors import ReleaseError
+from local_node.folding import fold
 from local_node.narrative import free_texts
-from local_node.orm import OutboxRow, ReleaseRequestRow
+from local_node.orm import InboxRow, OutboxRow, ReleaseRequestRow
 from local_node.review import ApprovedRelease, ReleaseRequest, RequestState
 from shared_schema.canonical import parse_strict
-from shared_schema.envelope import Envelope
+from shared_schema.envelope import Envelope, parse_envelope
 from shared_schema.governance import WithdrawalBody
 from shared_schema.keys import SigningKey
 from shared_schema.relay import RelayContent, RelayRequest, check_relayable, make_request, sign_request
-from shared_schema.statement import STATEMENT_BODIES, Audience
+from shared_schema.statement import STATEMENT_BODIES, Audience, Kind
 
 NO_SEQ: Final = 0
 """In the outbox: what is said in confidence takes no number, because a number that is missing would tell."""
@@ -36,6 +37,9 @@ KNOWN_TO: Final = (
     "its own name, with the area {area}, together with others, within days. Read it as a neighbour would: could only "
     "one city have written it?"
 )
+LONG_NAME: Final = 6
+"""Letters; a shorter name stands within other words by chance."""
+_WORDS: Final = re.compile(r"\w+")
 _AREAS: Final = {"region": "of the hub in place of the city's", "country": "of the country alone"}
 _SOMEBODY: Final = "somebody.example"
 _NONCE: Final = "A" * 22
@@ -78,14 +82,51 @@ def check_said_once(session: Session, draft: Mapping[str, Any]) -> None:
             )
 
 
+def check_keeps_quiet(session: Session, draft: Mapping[str, Any]) -> None:
+    """Raise ReleaseError for a draft in the city's name about something that it has said without it.
+
+    An answer to a question about it, a new version, or an experience with it would say whose it is.
+    """
+    if is_unnamed(draft):
+        return
+    rows = session.scalars(select(ReleaseRequestRow).where(ReleaseRequestRow.state != RequestState.REFUSED.value))
+    unnamed = [body for row in rows if is_unnamed(body := parse_strict(row.body.encode()))]
+    own = {passage for body in unnamed for passage in _passages(body)}
+    for name in (*POINTERS, "question", "about"):
+        content = _relayed_content(session, str(draft.get(name, ""))) if own else None
+        if content is not None and own & _passages(content):
+            raise ReleaseError(
+                f"expected the attribution region or country: {name} leads to what this city has said without its name",
+                code="names-city",
+            )
+
+
+def _relayed_content(session: Session, digest: str) -> dict[str, Any] | None:
+    """The content of a relayed item, or of the one that a question is about; None for anything else."""
+    row = session.get(InboxRow, digest)
+    if row is None or row.envelope is None:
+        return None
+    body = parse_strict(parse_envelope(row.envelope).payload)["body"]
+    if row.kind == Kind.QUESTION.value and "about" in body:
+        return _relayed_content(session, str(body["about"])) if body["about"] != digest else None
+    if row.kind != Kind.RELAYED.value:
+        return None
+    found = next((body[part] for part in ("practice", "experience", "answer") if part in body), None)
+    return found if isinstance(found, dict) else None
+
+
 def _passages(body: Mapping[str, Any]) -> set[str]:
-    texts = (" ".join(text.casefold().split()) for text in free_texts(body).values())
+    """The texts of a body without what changes nothing for a reader: capitals, spaces, punctuation."""
+    texts = (" ".join(_WORDS.findall(fold(text, small=True).text)) for text in free_texts(body).values())
     return {text for text in texts if len(text) >= PASSAGE_CHARACTERS}
 
 
 def _mentions(text: str, name: str) -> bool:
-    """Whether a word of the text begins with the name: `Leipziger` names Leipzig."""
-    return re.search(rf"\b{re.escape(name.casefold())}", text.casefold()) is not None
+    """Whether a word of the text begins with the name, or has it within: `Leipziger` and `Großleipzig` name Leipzig."""
+    wanted, folded = fold(name, small=True).text, fold(text, small=True).text
+    if len(wanted) >= LONG_NAME:
+        return wanted in folded
+    return re.search(rf"(?<![^\W_]){re.escape(wanted)}", folded) is not None
 
 
 def check_body(body: RelayContent, audience: Audience, now: datetime) -> None:

@@ -180,6 +180,7 @@ def request_words(
     if confidence.is_unnamed(fields):
         confidence.check_draft(session, fields, city_names)
     confidence.check_said_once(session, fields)
+    confidence.check_keeps_quiet(session, fields)
     language = str(fields.get("language", "und"))
     screened = screen(free_texts(fields), language=language, lists=lists)  # 2. for this would take long for any length
     note = _review_note(session, person, screened)

@@ -10,10 +10,13 @@ import pytest
 from local_node import verbs
 from local_node.app import Node
 from local_node.orm import OutboxRow, StatementSeqRow
+from shared_schema.content import PracticeBody, QuestionBody
 from shared_schema.envelope import parse_envelope
+from shared_schema.period import Area
 from shared_schema.problem import ProblemCode
-from shared_schema.relay import PAD_BYTES, RelayRequest, is_request
+from shared_schema.relay import PAD_BYTES, RelayRequest, generalise, is_request
 from shared_schema.service.control import VerbError
+from shared_schema.statement import Audience, Kind
 from tests.hub_simulator import HubSimulator, Lie
 
 NUMBERS = count(1)
@@ -197,3 +200,61 @@ def test_every_kind_of_words_can_be_asked_for(member: Node) -> None:
     assert (shown["kind"], shown["audience"]) == ("question", "europe")
     with pytest.raises(VerbError):
         verbs.run(member, "release.words", {"kind": "policy", "file": str(file), "by": "anna"})
+
+
+# --- not named afterwards ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["In _Leipzig_ it went on.", "ＬＥＩＰＺＩＧ", "In Großleipzig.", "Leip\u00adzig"])
+def test_the_citys_name_is_seen_in_any_dress(member: Node, text: str) -> None:
+    with pytest.raises(VerbError) as caught:
+        ask(member, lessons=text)
+    assert caught.value.code == "names-city"
+
+
+def test_another_comma_makes_no_other_passage(member: Node) -> None:
+    ask(member)
+    copy = {name: f"{value}!" if isinstance(value, str) and " " in value else value for name, value in DRAFT.items()}
+    with pytest.raises(VerbError) as caught:
+        ask(member, **copy | {"attribution": "city"})
+    assert caught.value.code == "names-city"
+
+
+def test_nothing_in_the_citys_name_is_about_what_it_has_said_without(member: Node, hub: HubSimulator) -> None:
+    release(member)
+    saxony = Area(scheme="NUTS", version="2024", code="DED")
+    body = verbs.run(member, "release.show", {"request": "r1"})["body"]
+    relayed = hub.author.sign(Kind.RELAYED, generalise(PracticeBody.from_object(body), saxony), Audience.EUROPE)
+    hub.log(relayed)
+    question = QuestionBody.from_object(
+        {
+            "title": "Which",
+            "text": "Which evenings?",
+            "phenomenon": ["RWE"],
+            "about": relayed.digest,
+            "review": body["review"],
+        }
+    )
+    asked = hub.city("dresden.sn.de").sign(Kind.QUESTION, question, Audience.EUROPE)
+    hub.log(asked)
+    verbs.run(member, "sync", {})
+    file = Path(member.data_dir) / "named.json"
+    answer = {"question": asked.digest, "text": "On Fridays we saw most of them."}
+    other = {name: DRAFT[name] for name in ("phenomenon", "prevention_level", "agencies", "outcome")}
+    words = {"title": "Something new", "summary": "Nothing of the old.", "lessons": "None that we know of now."}
+    experience = {
+        "practice": relayed.digest,
+        "changes": "We changed nothing.",
+        "outcome": "worked",
+        "lessons": "Do it.",
+    }
+    for kind, draft in (
+        ("answer", answer),
+        ("practice", other | words | {"replaces": relayed.digest}),
+        ("experience", experience),
+    ):
+        file.write_text(json.dumps(draft))
+        with pytest.raises(VerbError, match="without its name"):
+            verbs.run(member, "release.words", {"kind": kind, "file": str(file), "by": "anna"})
+    file.write_text(json.dumps(answer | {"attribution": "region"}))
+    assert verbs.run(member, "release.words", {"kind": "answer", "file": str(file), "by": "anna"})["known_to"]
