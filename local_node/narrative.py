@@ -12,8 +12,10 @@ It is a net under the reviewer and not in place of one: a story that only one fa
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -95,6 +97,7 @@ NO_LISTS: Final = LocalLists()
 SHORT: Final = 40
 """Characters; of a shorter text nobody can say from its small words which language it is in."""
 _LETTERS: Final = re.compile(r"[^\W\d_]+")
+_TOKEN: Final = re.compile(r"\w+")
 
 
 def screen(fields: Mapping[str, str], *, language: str = "und", lists: LocalLists = NO_LISTS) -> ScreenedText:
@@ -104,7 +107,7 @@ def screen(fields: Mapping[str, str], *, language: str = "und", lists: LocalList
     sought in the language that a field is written in as well, so a wrong tag switches nothing off.
     """
     tag = language_of("\n".join(fields.values()), language)
-    local = _pattern_of(lists.pointing)
+    local = _index_of(lists.pointing)
     findings = tuple(
         finding for name, text in sorted(fields.items()) for finding in _find(name, text, tag, local, lists.known)
     )
@@ -131,7 +134,7 @@ def free_texts(body: Mapping[str, Any], place: str = "") -> dict[str, str]:
 
 
 def _find(
-    name: str, text: str, language: str, local: re.Pattern[str] | None, known: frozenset[str]
+    name: str, text: str, language: str, local: Mapping[str, re.Pattern[str]], known: frozenset[str]
 ) -> Iterator[Finding]:
     """Findings in one text; of two that overlap, the wider one stands for both, else they are put together."""
     folded = fold(text)
@@ -141,10 +144,9 @@ def _find(
     found += [(match.start(), match.end(), FindingKind.NAME) for match in _find_caseless(folded.text)]
     found += [(start, end, FindingKind.COMBINATION) for start, end in find_combinations(folded.text)]
     placed = [(*folded.span(start, end), kind) for start, end, kind in found if end > start]
-    if local is not None:
+    if local:
         small = fold(text, small=True)
-        matches = local.finditer(small.text)
-        placed += [(*small.span(match.start(), match.end()), FindingKind.LOCAL) for match in matches]
+        placed += [(*small.span(*place), FindingKind.LOCAL) for place in _find_local(small.text, local)]
     for start, end, kind in _put_together(placed):
         yield Finding(name, start, end, kind, WHY[kind], coarser_wording(kind, text[start:end], language))
 
@@ -172,11 +174,32 @@ def _put_together(found: Sequence[tuple[int, int, FindingKind]]) -> Iterator[tup
         yield start, reached, kind
 
 
-def _pattern_of(phrases: Sequence[str]) -> re.Pattern[str] | None:
-    """One pattern for all phrases in small letters, the longest first, whole words, with any space between them."""
-    folded = {tuple(fold(phrase, small=True).text.split()) for phrase in phrases} - {()}
-    ordered = sorted(folded, key=lambda words: (-sum(map(len, words)), words))
-    if not ordered:
-        return None
+@lru_cache(maxsize=4)
+def _index_of(phrases: tuple[str, ...]) -> Mapping[str, re.Pattern[str]]:
+    """First word of phrases → one pattern for them in small letters, the longest first, any space between the words.
+
+    A large city lists 15,000 streets: a text is compared with those that begin like one of its own words. To index so
+    many takes a second or two, so the last few are kept.
+    """
+    by_first: defaultdict[str, set[tuple[str, ...]]] = defaultdict(set)
+    for phrase in phrases:
+        words = tuple(fold(phrase, small=True).text.split())
+        first = _TOKEN.search(" ".join(words))
+        if words and first is not None:
+            by_first[first[0]].add(words)
+    return {first: _pattern_of(every) for first, every in by_first.items()}
+
+
+def _pattern_of(phrases: Iterable[tuple[str, ...]]) -> re.Pattern[str]:
+    ordered = sorted(phrases, key=lambda words: (-sum(map(len, words)), words))
     patterns = (r"\s+".join(map(re.escape, words)) for words in ordered)
-    return re.compile(rf"(?<!\w)(?:{'|'.join(patterns)})(?!\w)")
+    return re.compile(rf"(?P<phrase>{'|'.join(patterns)})(?!\w)")
+
+
+def _find_local(text: str, index: Mapping[str, re.Pattern[str]]) -> Iterator[tuple[int, int]]:
+    """(start, end) of listed phrases as whole words; what stands before their first word belongs to them."""
+    for token in _TOKEN.finditer(text) if index else ():
+        pattern = index.get(token[0])
+        match = None if pattern is None else pattern.match(text, token.start())
+        if match is not None:
+            yield match.span("phrase")
