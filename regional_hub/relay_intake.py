@@ -111,11 +111,29 @@ def _check_references(session: Session, request: RelayRequest) -> None:
         raise _refusal("expected an experience with another city's practice")
     if content.replaces is not None and _find_relayed(session, content.replaces, origin) is None:
         raise _refusal("expected to replace an item that this hub has relayed for the same author")
+    if isinstance(content, ExperienceBody):
+        _check_one_experience(session, content, origin)
     if _asked_before(session, request):
         raise _refusal("expected something that this member has not asked for already")
     waiting = select(func.count()).where(RelayItemRow.origin == origin, RelayItemRow.state == RelayState.WAITING.value)
     if (session.scalar(waiting) or 0) >= MAX_WAITING:
         raise _refusal(f"expected at most {MAX_WAITING} requests that wait")
+
+
+def _check_one_experience(session: Session, content: ExperienceBody, origin: str) -> None:
+    """One member tells of a practice once, or anew in place of that: readers count unnamed reports as cities."""
+    rows = session.scalars(
+        select(RelayItemRow).where(
+            RelayItemRow.origin == origin,
+            RelayItemRow.kind == Kind.EXPERIENCE.value,
+            RelayItemRow.state != RelayState.WITHDRAWN.value,
+            RelayItemRow.envelope.is_not(None),
+        )
+    )
+    told = [(row.relayed, found) for row in rows if isinstance(found := read_content(row), ExperienceBody)]
+    replaced = {content.replaces, *(each.replaces for _, each in told)} - {None}
+    if any(each.practice == content.practice and relayed not in replaced for relayed, each in told):
+        raise _refusal("expected one experience of a member with a practice, or one that replaces it")
 
 
 def _asked_before(session: Session, request: RelayRequest) -> bool:

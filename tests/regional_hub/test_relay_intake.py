@@ -111,6 +111,15 @@ def test_nothing_may_point_to_what_the_author_said_in_its_own_name(hub: RunningH
     assert hub.post(neighbour.confide(experience(practice=digest)), RELAY).status_code == 201
 
 
+def test_a_member_tells_of_a_practice_once(hub: RunningHub, city: City) -> None:
+    first = city.confide(experience())
+    assert hub.post(first, RELAY).status_code == 201
+    refuse(hub, city.confide(experience(lessons="Another word.")), ProblemCode.RELEASE_RULE)
+    assert hub.post(city.confide(experience(practice="cd" * 32)), RELAY).status_code == 201
+    assert hub.post(city.confide(take_back(first)), RELAY).status_code == 201
+    assert hub.post(city.confide(experience(lessons="Another word.")), RELAY).status_code == 201
+
+
 def test_a_node_that_was_restored_asks_for_nothing_twice(hub: RunningHub, city: City) -> None:
     first = city.confide()
     assert hub.post(first, RELAY).status_code == 201
