@@ -61,7 +61,7 @@ def release_renewed(node: Node, params: Params) -> Result:
             name: value for name, value in parse_strict(old.request.body).items() if name not in ("area", "review")
         }
         draft.pop("archived", None)
-        draft |= {"replaces": old.statement_digest} | _renewal(params)
+        draft |= {"replaces": _first_version(old)} | _renewal(params)
         request = release.request_words(
             session,
             Kind.PRACTICE,
@@ -102,6 +102,12 @@ def _own(session: Session, beginning: str) -> StoredRequest:
     return found
 
 
+def _first_version(old: StoredRequest) -> str | None:
+    """What all versions of an item replace: so one between may be withdrawn, and none before it comes back."""
+    replaces = parse_strict(old.request.body).get("replaces")
+    return old.statement_digest if replaces is None else str(replaces)
+
+
 def check_words(node: Node, params: Params) -> Result:
     """Whether a draft is complete, and what would be found in it; nothing is stored."""
     kind, draft = _read(node, params)
@@ -124,7 +130,7 @@ def _read(node: Node, params: Params) -> tuple[Kind, dict[str, Any]]:
             old = _own(session, str(params["replaces"]))
         if old.request.kind is not kind:
             raise VerbError("bad-parameter", f"expected to replace a {kind.value}, got a {old.request.kind.value}")
-        draft["replaces"] = old.statement_digest
+        draft["replaces"] = _first_version(old)
     if params.get("about"):
         if kind not in POINTERS:
             raise VerbError("bad-parameter", f"expected an item for {', '.join(POINTERS)} only")

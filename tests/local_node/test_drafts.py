@@ -213,6 +213,15 @@ def test_an_author_confirms_or_archives_a_practice_with_a_new_item(
     assert (new["state"], new["body"]) == ("requested", old | {"replaces": released} | change)
 
 
+def test_every_version_replaces_the_first_one(member: Node, released: str) -> None:
+    for number, month in ((2, "2028-06"), (3, "2029-06")):
+        newest = verbs.run(member, "release.list", {})["requests"][-1]["digest"]
+        verbs.run(member, "release.renewed", {"digest": newest, "by": "anna", "review_by": month})
+        verbs.run(member, "release.approve", {"request": f"r{number}", "by": "ben"})
+        verbs.run(member, "sync", {})
+        assert verbs.run(member, "release.show", {"request": f"r{number}"})["body"]["replaces"] == released
+
+
 def test_a_new_version_takes_the_place_of_an_own_item_of_its_kind_alone(
     member: Node, released: str, tmp_path: Path
 ) -> None:

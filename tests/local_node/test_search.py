@@ -174,6 +174,15 @@ def test_one_relayed_city_does_not_push_aside_another(member: Node, hub: HubSimu
     assert set(search(member, "rehearsing")) == {digest, other}
 
 
+def test_a_reader_who_never_saw_the_version_between_sees_the_newest(
+    member: Node, hub: HubSimulator, dresden: Author
+) -> None:
+    (first,) = log(member, hub, dresden.practice())
+    dresden.practice("Withdrawn before anybody read it", replaces=first)
+    (third,) = log(member, hub, dresden.practice("Open nights", replaces=first, outcome="worked"))
+    assert search(member, "open") == [third]
+
+
 def test_the_newest_version_takes_the_place_of_the_older_ones(member: Node, hub: HubSimulator, dresden: Author) -> None:
     (first,) = log(member, hub, dresden.practice())
     (second,) = log(member, hub, dresden.practice("Open nights", replaces=first))
