@@ -312,6 +312,7 @@ def check_nobody_is_named(region: Region, requests: list[str]) -> None:
             assert [needle for needle in names if needle in json.dumps(statement)] == [], statement["kind"]
 
 
+@pytest.mark.long
 def test_a_hostile_member_sees_no_number_missing_and_no_two_times(region: Region, processes: Processes) -> None:
     """Two cities confide something, one of them among open statements: the log tells nothing of either."""
     for node in (region.author, region.readers[0]):
