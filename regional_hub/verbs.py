@@ -184,8 +184,10 @@ def add_parent(hub: Hub, params: Params) -> Result:
         api.request_enrolment(sign_payload(ENROLMENT_KIND, request.to_bytes(), hub.key).to_bytes())
     with hub.database.write() as session:
         body = members.add_parent(session, identity.name, verifier.key, identity.level, hub.area, url)
-        # As far down as this hub's word reaches, so that its members can check what comes from above.
-        publish(session, Kind.MEMBERSHIP, body, Audience(hub.settings.level), name=hub.name, key=hub.key, now=now)
+        # As far down as this hub's word reaches, so that its members can check what comes from above; a smaller region
+        # below a region takes what is for the nation at least.
+        audience = Audience.EUROPE if hub.settings.level == "europe" else Audience.NATION
+        publish(session, Kind.MEMBERSHIP, body, audience, name=hub.name, key=hub.key, now=now)
         follow.add_source(session, identity.name, url, identity.vkey, "parent")
         audit.record(session, OPERATOR, "parent-added", identity.name, now)
     hub.reload_trust()

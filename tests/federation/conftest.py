@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from deploy.demo.federation import Program, free_ports
+from tests.regional_hub.running import EventLoop
 
 
 class Processes:
@@ -48,3 +49,10 @@ class Processes:
 def processes(tmp_path: Path) -> Iterator[Processes]:
     with ExitStack() as stack:
         yield Processes(tmp_path, stack)
+
+
+@pytest.fixture(scope="session")
+def loop() -> Iterator[EventLoop]:
+    """The event loop of all hubs in this process."""
+    with EventLoop() as running:
+        yield running

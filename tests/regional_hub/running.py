@@ -231,6 +231,7 @@ class RunningHub:
         clock: Clock | None = None,
         policy: PolicyBody | None = builders.POLICY,
         seed: bytes | None = None,
+        cable: httpx.BaseTransport | None = None,
     ) -> Iterator["RunningHub"]:
         data_dir.mkdir(exist_ok=True)
         copy_schema(make_url(database_url or f"sqlite:///{data_dir / 'hub.db'}"))
@@ -246,7 +247,8 @@ class RunningHub:
             database_url=database_url,
             work_interval_seconds=0,
         )
-        hub = Hub(data_dir, settings, key_of(name) if seed is None else SigningKey.from_seed(seed), clock, network)
+        key = key_of(name) if seed is None else SigningKey.from_seed(seed)
+        hub = Hub(data_dir, settings, key, clock, cable or network)
         try:
             if policy is not None and verbs.show_status(hub, {})["log_size"] == 0:
                 verbs.publish_policy(hub, policy)
