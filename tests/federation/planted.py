@@ -104,8 +104,10 @@ def play(processes: Processes, directory: Path, texts: Sequence[PlantedText]) ->
     """Release every text through a node of its own process, and look at all that is outside of it."""
     listening = socket.create_server(("127.0.0.1", 0))
     address = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    hub = processes.make_hub("sachsen.de", public_url=address)
-    node = processes.make_node("leipzig.sn.de")
+    hub, node = processes.make_all(
+        lambda made: made.make_hub("sachsen.de", public_url=address),
+        lambda made: made.make_node("leipzig.sn.de"),
+    )
     findings = 0
     with RecordingProxy(listening, hub.port) as proxy:
         _enrol(hub, node, address)

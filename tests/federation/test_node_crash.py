@@ -31,7 +31,9 @@ def drawn_cells(node: Program) -> dict[str, str]:
 
 @pytest.fixture
 def node(processes: Processes, tmp_path: Path) -> Program:
-    hub, node = processes.make_hub("sachsen.de"), processes.make_node("leipzig.sn.de")
+    hub, node = processes.make_all(
+        lambda made: made.make_hub("sachsen.de"), lambda made: made.make_node("leipzig.sn.de")
+    )
     code = hub.ask("enrol.code", name=node.name)["code"]
     node.ask("hub.add", url=hub.url, fingerprint=hub.ask("status")["fingerprint"])
     node.ask("hub.enrol", hub=hub.name, code=code)

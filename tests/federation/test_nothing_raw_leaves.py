@@ -102,8 +102,10 @@ def outside(processes: Processes, tmp_path: Path) -> dict[str, bytes]:
     """Everything that is outside the node after a release, by place."""
     listening = socket.create_server(("127.0.0.1", 0))
     address = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    hub = processes.make_hub("sachsen.de", public_url=address)
-    node = processes.make_node("leipzig.sn.de", agencies=2)
+    hub, node = processes.make_all(
+        lambda made: made.make_hub("sachsen.de", public_url=address),
+        lambda made: made.make_node("leipzig.sn.de", agencies=2),
+    )
     with RecordingProxy(listening, hub.port) as proxy:
         code = hub.ask("enrol.code", name=node.name)["code"]
         node.ask("hub.add", url=address, fingerprint=hub.ask("status")["fingerprint"])

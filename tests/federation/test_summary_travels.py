@@ -61,11 +61,14 @@ NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 @pytest.fixture
 def federation(processes: Processes) -> tuple[Program, Program, Program]:
     """A nation with two regions."""
-    nation = processes.make_hub("bund.de", level="nation")
-    regions = processes.make_hub("sachsen.de"), processes.make_hub("nrw.de")
-    for region in regions:
+    nation, saxony, rhine = processes.make_all(
+        lambda made: made.make_hub("bund.de", level="nation"),
+        lambda made: made.make_hub("sachsen.de"),
+        lambda made: made.make_hub("nrw.de"),
+    )
+    for region in (saxony, rhine):
         enrol_hub(region, nation)
-    return nation, *regions
+    return nation, saxony, rhine
 
 
 @contextmanager

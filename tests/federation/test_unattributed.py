@@ -121,15 +121,17 @@ class Eve:
 
 @pytest.fixture
 def region(processes: Processes) -> Region:
-    nation = processes.make_hub("bund.de", level="nation")
-    saxony, rhine = processes.make_hub("sachsen.de"), processes.make_hub("nrw.de")
+    nation, saxony, rhine, author, *readers = processes.make_all(
+        lambda made: made.make_hub("bund.de", level="nation"),
+        lambda made: made.make_hub("sachsen.de"),
+        lambda made: made.make_hub("nrw.de"),
+        lambda made: made.make_node(AUTHOR, lau=LAU),
+        lambda made: made.make_node("dresden.sn.de", lau="14612000"),
+        lambda made: made.make_node("chemnitz.sn.de", lau="14511000"),
+        lambda made: made.make_node("koeln.nw.de", lau="05315000"),
+    )
     for hub in (saxony, rhine):
         enrol_hub(hub, nation)
-    author = processes.make_node(AUTHOR, lau=LAU)
-    readers = [
-        processes.make_node(name, lau=lau)
-        for name, lau in (("dresden.sn.de", "14612000"), ("chemnitz.sn.de", "14511000"), ("koeln.nw.de", "05315000"))
-    ]
     for node, hub in zip((author, *readers), (saxony, saxony, saxony, rhine), strict=True):
         enrol_node(node, hub)
     eve = Eve("zwickau.sn.de", SigningKey.from_seed(b"eve!" * 8), saxony)
@@ -205,10 +207,12 @@ def _readable(table: str, values: dict[str, Any]) -> Iterator[object]:
     for value in values.values():
         if isinstance(value, bytes) and value.startswith(b"{"):
             try:
-                payload = json.loads(value).get("payload")
-            except ValueError:
-                payload = None
-            text = value.decode() + (base64.b64decode(payload).decode() if payload else "")
+                text = value.decode()
+                payload = json.loads(text).get("payload")
+            except ValueError:  # a hash that begins with the byte of a brace
+                yield value.hex()
+                continue
+            text += base64.b64decode(payload).decode() if payload else ""
             if '"kind":"membership"' not in text and "membership.v1+json" not in text:
                 yield text
         elif isinstance(value, bytes):
