@@ -80,7 +80,7 @@ def test_the_hub_above_sees_what_travels_and_the_complete_sums(start_hub: HubSta
     shown = {(item["entry"]["kind"], item["entry"]["audience"]): "envelope" in item for item in above.feed()["entries"]}
     assert shown == {
         ("policy", "region"): False,
-        ("membership", "region"): False,
+        ("membership", "nation"): True,  # the region's word about the nation, for a smaller region beneath it
         ("membership", "europe"): True,
         ("trend", "hub"): False,
         ("practice", "region"): False,

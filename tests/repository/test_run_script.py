@@ -1,6 +1,7 @@
 """`./run` on machines that lack something, and with arguments that it does not know."""
 
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -96,3 +97,16 @@ def test_a_half_made_environment_is_made_again_and_the_launchers_work(tmp_path: 
     (tmp_path / "requirements" / "runtime.txt").write_text("# changed\n")
     third = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "making .venv" in third.stderr
+
+
+@pytest.mark.parametrize(
+    "chosen", [["tests/regional_hub"], ["-k", "receipt"], ["-s"], ["-n", "3"], ["--pdb"], ["-q", "-s"]]
+)
+def test_a_part_of_the_tests_runs_in_one_process(chosen: list[str]) -> None:
+    assert runpy.run_path(str(ROOT / "run"))["side_by_side"](chosen) == []
+
+
+@pytest.mark.parametrize("chosen", [[], ["--no-skips"], ["-q", "--durations=5"]])
+def test_a_whole_run_uses_the_processors(chosen: list[str]) -> None:
+    options = runpy.run_path(str(ROOT / "run"))["side_by_side"](chosen)
+    assert options[0] == "-n" and int(options[1]) == min(os.cpu_count() or 1, 4)
