@@ -51,7 +51,7 @@ class NoteVerifier:
         """Read a vkey. Raises MalformedError when it is not an Ed25519 one or its hash does not fit."""
         name, _, rest = vkey.partition("+")
         key_hash, _, encoded = rest.partition("+")
-        material = _decode(encoded)
+        material = decode_base64(encoded)
         if not _NOTE_NAME.fullmatch(name) or not material or material[0] != ED25519_LOG_SIGNATURE:
             raise MalformedError("expected a verifier key <name>+<hash>+<base64 of an Ed25519 key>")
         verifier = cls(name, PublicKey(material[1:]))
@@ -93,20 +93,27 @@ def _split_note(note: str) -> tuple[str, list[tuple[str, bytes]]]:
         or lines[-1] != ""
         or not 1 <= len(lines) - 1 <= MAX_NOTE_SIGNATURES
         or any(ord(character) < 0x20 and character != "\n" for character in note)
+        or any("\ud800" <= character <= "\udfff" for character in note)
     ):
         raise MalformedError("expected a signed note: a text, a blank line, signature lines")
     signatures = []
     for line in lines[:-1]:
         dash, _, rest = line.partition(" ")
         name, _, encoded = rest.partition(" ")
-        material = _decode(encoded)
+        material = decode_base64(encoded)
         if dash != "—" or not _NOTE_NAME.fullmatch(name) or len(material) <= KEY_HASH_BYTES:
             raise MalformedError("expected signature lines of the form: dash, name, base64")
         signatures.append((name, material))
     return text + "\n", signatures
 
 
-def _decode(text: str) -> bytes:
+def encode_base64(data: bytes) -> str:
+    """Standard base64 (RFC 4648 section 4), as notes and proofs have it."""
+    return base64.b64encode(data).decode()
+
+
+def decode_base64(text: str) -> bytes:
+    """The bytes of standard base64. Raises MalformedError for every spelling but the one of `encode_base64`."""
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
@@ -138,7 +145,7 @@ def parse_checkpoint(text: str) -> Checkpoint:
     lines = text.split("\n")
     if len(lines) < 4 or not lines[0] or not _SIZE.fullmatch(lines[1]) or lines[-1] != "":
         raise MalformedError("expected a checkpoint: origin, size, root hash, one a line")
-    root = _decode(lines[2])
+    root = decode_base64(lines[2])
     size = int(lines[1])
     if len(root) != HASH_BYTES or (size == 0 and root != EMPTY_ROOT):
         raise MalformedError("expected a root hash of 32 bytes that fits the size")

@@ -230,3 +230,16 @@ def parse_tile_index(path: str) -> int:
 def encode_bundle(entries: Iterable[bytes]) -> bytes:
     """An entry bundle: each entry after its length as two bytes, big-endian."""
     return b"".join(len(entry).to_bytes(2, "big") + entry for entry in entries)
+
+
+def decode_bundle(data: bytes) -> list[bytes]:
+    """The entries of a bundle. Raises SchemaError when its lengths do not fit."""
+    entries, place = [], 0
+    while place < len(data):
+        length = int.from_bytes(data[place : place + 2], "big")
+        entry = data[place + 2 : place + 2 + length]
+        if place + 2 > len(data) or len(entry) != length:
+            raise SchemaError("expected whole entries, each after its length in two bytes")
+        entries.append(entry)
+        place += 2 + length
+    return entries

@@ -59,6 +59,7 @@ class ProblemCode(StrEnum):
     FEED_ENTRY = "feed-entry"
     FEED_CHECKPOINT = "feed-checkpoint"
     RECEIPT = "receipt"
+    LOG_DAMAGED = "log-damaged"
     # the service
     RATE_LIMIT = "rate-limit"
     BUSY = "busy"

@@ -1,28 +1,29 @@
-"""The API that nodes and other hubs use: submissions, feed, log, enrolment. Handlers only translate to HTTP."""
+"""The API that nodes and other hubs use: submissions, feed, enrolment; the log is in `log_api`.
+
+Handlers only translate to HTTP.
+"""
 
 import asyncio
 import json
 from typing import Any, Protocol
 
 from fastapi import APIRouter, Request
-from fastapi.responses import PlainTextResponse, Response
-from sqlalchemy import select
-from starlette.exceptions import HTTPException
+from fastapi.responses import Response
 
-from regional_hub import charges, feed, log, members, relay_intake
+from regional_hub import charges, feed, members, relay_intake
 from regional_hub.errors import HubError
 from regional_hub.intake import Accepted, Submission, check_submission
 from regional_hub.members import Trust
-from regional_hub.orm import EntryRow, MemberRow, TileRow
+from regional_hub.orm import MemberRow
 from regional_hub.relay import Desk
 from regional_hub.relay_questions import standing_of
 from regional_hub.sequencer import Sequencer, SequencerFull
+from regional_hub.web.log_api import add_log
 from shared_schema.canonical import parse_strict
 from shared_schema.checkpoint import NoteVerifier
 from shared_schema.envelope import MAX_ENVELOPE_BYTES
 from shared_schema.errors import ContractError, SchemaError, VerificationError
 from shared_schema.keys import Member, PublicKey
-from shared_schema.merkle import HASH_BYTES, TILE_WIDTH, encode_bundle, parse_tile_index
 from shared_schema.problem import ProblemCode
 from shared_schema.service.database import Database
 from shared_schema.service.limits import read_json_body
@@ -32,8 +33,6 @@ from shared_schema.service.signed_reads import verify_request
 MAX_BATCH_BYTES = 4 * 1024 * 1024
 MAX_BATCH_ITEMS = 500
 JSON = "application/json"
-IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
-SHORT = {"Cache-Control": "public, max-age=5"}
 
 
 class ServedHub(Protocol):
@@ -64,7 +63,7 @@ def make_router(hub: ServedHub) -> APIRouter:
     _add_submissions(router, hub)
     _add_reading(router, hub)
     _add_relay(router, hub)
-    _add_log(router, hub)
+    add_log(router, hub)
     _add_enrolment(router, hub)
     return router
 
@@ -210,54 +209,6 @@ def _cursor(request: Request, name: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 15):
         raise HubError(f"expected {name} to be a whole number in digits 0 to 9", code=ProblemCode.BAD_CURSOR)
     return int(text)
-
-
-def _add_log(router: APIRouter, hub: ServedHub) -> None:
-    @router.get("/health")
-    def health() -> Response:
-        hub.database.check_reachable()
-        return Response(json.dumps({"status": "ok", "name": hub.name}), media_type=JSON)
-
-    @router.get("/checkpoint")
-    def checkpoint() -> Response:
-        with hub.database.read() as session:
-            note = log.latest_checkpoint(session)
-        return PlainTextResponse(note, headers=SHORT)
-
-    @router.get("/tile/entries/{path:path}")
-    def entry_bundle(path: str) -> Response:
-        number, width = _tile_place(path)
-        first = number * TILE_WIDTH
-        with hub.database.read() as session:
-            rows = session.scalars(
-                select(EntryRow).where(EntryRow.index >= first, EntryRow.index < first + width).order_by(EntryRow.index)
-            ).all()
-            bundle = encode_bundle(log.leaf_of(row) for row in rows)
-        if len(rows) != width:
-            raise HTTPException(404)
-        return Response(bundle, media_type="application/octet-stream", headers=IMMUTABLE)
-
-    @router.get("/tile/{level}/{path:path}")
-    def hash_tile(level: str, path: str) -> Response:
-        number, width = _tile_place(path)
-        if not (level.isascii() and level.isdigit() and len(level) <= 2):
-            raise HTTPException(404)
-        with hub.database.read() as session:
-            hashes = session.scalar(select(TileRow.hashes).where(TileRow.level == int(level), TileRow.number == number))
-        if hashes is None or len(hashes) < width * HASH_BYTES:
-            raise HTTPException(404)
-        return Response(hashes[: width * HASH_BYTES], media_type="application/octet-stream", headers=IMMUTABLE)
-
-
-def _tile_place(path: str) -> tuple[int, int]:
-    """(number, width) of `x001/234` or `x001/234.p/17`."""
-    number, partial, width = path.partition(".p/")
-    if partial and not (width.isascii() and width.isdigit() and len(width) <= 3 and 1 <= int(width) < TILE_WIDTH):
-        raise HTTPException(404)
-    try:
-        return parse_tile_index(number), int(width) if partial else TILE_WIDTH
-    except SchemaError:
-        raise HTTPException(404) from None
 
 
 def _add_enrolment(router: APIRouter, hub: ServedHub) -> None:

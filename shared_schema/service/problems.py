@@ -59,6 +59,7 @@ STATUS: dict[ProblemCode, int] = {
     ProblemCode.FEED_ENTRY: 409,
     ProblemCode.FEED_CHECKPOINT: 409,
     ProblemCode.RECEIPT: 409,
+    ProblemCode.LOG_DAMAGED: 503,
     ProblemCode.RATE_LIMIT: 429,
     ProblemCode.BUSY: 503,
     ProblemCode.STORAGE_FULL: 507,

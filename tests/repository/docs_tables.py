@@ -32,7 +32,9 @@ from shared_schema.service.problems import STATUS
 from shared_schema.statement import HUB_KINDS, KINDS_OF_BOTH, STATEMENT_BODIES, Kind
 
 ROOT = Path(__file__).resolve().parents[2]
-UNSIGNED_READS = frozenset({"/health", "/checkpoint", "/tile/entries/{path}", "/tile/{level}/{path}", "/v1/hub"})
+UNSIGNED_READS = frozenset(
+    {"/health", "/checkpoint", "/tile/entries/{path}", "/tile/{level}/{path}", "/receipt/{name}", "/v1/hub"}
+)
 """What anybody may read; `test_docs_match_code` asks the hub whether that is so."""
 
 
