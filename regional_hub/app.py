@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,18 +11,21 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from regional_hub import charges, log, members
+from regional_hub import alarms, charges, log, members
+from regional_hub.errors import HubError
 from regional_hub.feed import Publisher
 from regional_hub.follow import Follower
 from regional_hub.relay import Desk
 from regional_hub.sequencer import Sequencer
 from regional_hub.settings import HubSettings, load_settings
+from regional_hub.static_files import FsyncError, Published, StaticFiles
 from regional_hub.trends import Publishing
 from regional_hub.web import node_api
 from shared_schema.checkpoint import NoteVerifier, verify_checkpoint
 from shared_schema.errors import ContractError
 from shared_schema.keys import SigningKey
 from shared_schema.period import Area
+from shared_schema.problem import ProblemCode
 from shared_schema.service.browser import KnownHosts, SecurityHeaders, hosts_of
 from shared_schema.service.control import VerbError, control_server
 from shared_schema.service.database import Database
@@ -32,6 +36,9 @@ from shared_schema.service.logging import get_logger
 from shared_schema.service.problems import install_problem_handlers
 
 MIGRATIONS = "regional_hub.migrations"
+FILES_ALARM = "static files"
+VERIFY_LOOK_SECONDS = 600
+"""How often to look whether the log is to be verified; `verify_interval_hours` says how often it is."""
 
 
 def utc_now() -> datetime:
@@ -55,6 +62,12 @@ class Hub:
         self.clock = clock
         self._transport = transport
         self.body_seconds: float = BODY_SECONDS
+        self.files: StaticFiles | None = None
+        self._files_alarm = True
+        """Whether there may be an alarm about them; at the start, one of an earlier run."""
+        self.is_ending = threading.Event()
+        self.end_process: Callable[[], None] = lambda: None
+        """What ends the program when the disk cannot be trusted any more; `serve` sets it."""
         self.area = Area(scheme=_scheme(settings), version=settings.area_version, code=settings.area_code)
         self.database = Database(settings.database_url or f"sqlite:///{data_dir.resolve() / 'hub.db'}")
         try:
@@ -66,8 +79,58 @@ class Hub:
         except BaseException:
             self.database.close()
             raise
+        self._open_files()
         self.sequencer = Sequencer(self.database, settings.name, key, clock)
         self._trust: members.Trust | None = None
+
+    def _open_files(self) -> None:
+        """Bring the folder of static files up to date, if there is one; from now on it follows every commit."""
+        if self.settings.static_dir is None:
+            return
+        self.files = StaticFiles(self.database, self.name, self.data_dir / self.settings.static_dir)
+        self.database.after_write = self._follow_commit
+        with contextlib.suppress(HubError):  # then the log is stopped, and the hub can still be looked at
+            self.publish_files(thorough=True)
+
+    def _follow_commit(self, info: dict[str, Any]) -> None:
+        if info.get(log.GREW):
+            self.publish_files()
+
+    def publish_files(self, *, thorough: bool = False) -> Published | None:
+        """Bring the static files to the head of the log; None when there are none, or when they lag behind for now.
+
+        Raises HubError and stops the log when the folder shows that nothing more may be signed, or when the disk did
+        not confirm a write: then the process ends as well, and nobody gets an answer that says success.
+        """
+        if self.files is None:
+            return None
+        try:
+            published = self.files.publish(thorough=thorough)
+        except HubError as error:
+            self.stop_log(error.message)
+            if isinstance(error, FsyncError):
+                self.end_process()
+            raise
+        except OSError as error:  # no space, say: what is committed is safe, and the next commit writes it
+            get_logger().error("static-files-behind", error_type=type(error).__name__, errno=error.errno)
+            self._raise_alarm(
+                ProblemCode.STORAGE_FULL, "expected to be able to write the static files; they lag behind"
+            )
+            return None
+        with self.database.write() as session:
+            alarms.resolve_alarms(session, FILES_ALARM, self.clock())
+        return published
+
+    def stop_log(self, reason: str) -> None:
+        """Append nothing more in this process, and say so; reading goes on."""
+        self.database.info[log.STOPPED] = reason
+        get_logger().error("log-stopped", reason=reason)
+        self._raise_alarm(ProblemCode.LOG_DAMAGED, reason)
+
+    def _raise_alarm(self, code: ProblemCode, message: str) -> None:
+        self._files_alarm = True
+        with self.database.write() as session:
+            alarms.raise_alarm(session, FILES_ALARM, code, message, self.clock())
 
     @property
     def name(self) -> str:
@@ -145,14 +208,15 @@ def create_app(hub: Hub, handle_verb: Callable[[str, dict[str, Any]], dict[str, 
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        worker = asyncio.create_task(_work_forever(hub, handle))
+        workers = [asyncio.create_task(work(hub, handle)) for work in (_work_forever, _verify_forever)]
         try:
             async with control_server(hub.data_dir, handle):
                 yield
         finally:
-            worker.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await worker
+            hub.is_ending.set()
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
             await hub.sequencer.stop()
 
     app = FastAPI(
@@ -175,10 +239,21 @@ async def _work_forever(hub: Hub, handle: Callable[[str, dict[str, Any]], Any]) 
     interval = hub.settings.work_interval_seconds
     while interval:
         await asyncio.sleep(interval)
-        for verb in ("follow", "aggregate", "relay.publish"):
-            try:
-                await handle(verb, {})
-            except VerbError as error:
-                get_logger().warning("background-work-failed", verb=verb, code=error.code)
-            except Exception as error:
-                get_logger().error("background-work-failed", verb=verb, error_type=type(error).__name__)
+        for verb in ("follow", "aggregate", "relay.publish", "log.publish"):
+            await _work(handle, verb)
+
+
+async def _verify_forever(hub: Hub, handle: Callable[[str, dict[str, Any]], Any]) -> None:
+    """Hash the whole log again when the last time is long enough ago, also when that was in another run."""
+    while hub.settings.verify_interval_hours and hub.settings.work_interval_seconds:
+        await asyncio.sleep(VERIFY_LOOK_SECONDS)
+        await _work(handle, "log.check")
+
+
+async def _work(handle: Callable[[str, dict[str, Any]], Any], verb: str) -> None:
+    try:
+        await handle(verb, {})
+    except VerbError as error:
+        get_logger().warning("background-work-failed", verb=verb, code=error.code)
+    except Exception as error:
+        get_logger().error("background-work-failed", verb=verb, error_type=type(error).__name__)

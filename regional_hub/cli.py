@@ -11,7 +11,7 @@ import uvicorn
 from rich.console import Console
 from rich.table import Table
 
-from regional_hub import verbs
+from regional_hub import cli_log, verbs
 from regional_hub.app import Hub, create_app, open_hub
 from regional_hub.settings import FILE_NAME, load_settings, write_settings
 from shared_schema.errors import ContractError
@@ -44,6 +44,8 @@ DataDir = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Name = Annotated[str, typer.Argument(help="The member's name, for example leipzig.sn.de.")]
 HERE = Path("hub-data")
+NOT_STARTED = 3
+"""As uvicorn itself has it: the address is taken, say."""
 
 
 def main() -> None:
@@ -139,20 +141,34 @@ def serve(data: DataDir = HERE, verbose: Annotated[bool, typer.Option(help="Log 
     with own_directory(data):
         hub = open_hub(data)
         app = create_app(hub, lambda verb, params: verbs.run(hub, verb, params))
-        uvicorn.run(
-            app,
-            host=hub.settings.host,
-            port=hub.settings.port,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            http=GuardedProtocol,
-            ws="none",
-            timeout_keep_alive=20,
-            lifespan="on",
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                host=hub.settings.host,
+                port=hub.settings.port,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                http=GuardedProtocol,
+                ws="none",
+                timeout_keep_alive=20,
+                lifespan="on",
+            )
         )
+        failures: list[str] = []
+
+        def end() -> None:
+            failures.append("expected the disk to confirm what was written; look at it before the hub serves again")
+            server.should_exit = True
+
+        hub.end_process = end
+        server.run()
         hub.close()
+    if failures:
+        raise VerbError("log-damaged", failures[0])
+    if not server.started:
+        raise SystemExit(NOT_STARTED)
 
 
 @cli.command()
@@ -233,14 +249,6 @@ def sums(data: DataDir = HERE) -> None:
     _run(data, "sums", {}, as_json=True)
 
 
-@cli.command()
-def verify(data: DataDir = HERE, as_json: AsJson = False) -> None:
-    """Hash everything again. Exit code 1 when something does not hold."""
-    result = _run(data, "verify", {}, as_json)
-    if not result["ok"]:
-        raise SystemExit(1)
-
-
 @relay.command("list")
 def relay_list(data: DataDir = HERE, as_json: AsJson = False) -> None:
     """What members asked to relay, who they are, and where it stands. For the operator alone."""
@@ -300,3 +308,6 @@ def policy_set(
     except (OSError, ValueError):
         raise VerbError("bad-parameter", f"expected a JSON file at {file}") from None
     _run(data, "policy.set", {"policy": body}, as_json)
+
+
+cli_log.register(cli, _run, _print)

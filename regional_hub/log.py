@@ -23,10 +23,15 @@ from shared_schema.entry import LogEntry, entry_bytes
 from shared_schema.governance import WithdrawalBody
 from shared_schema.keys import SigningKey
 from shared_schema.merkle import Frontier, consistency_proof, inclusion_proof, leaf_hash
+from shared_schema.problem import ProblemCode
 from shared_schema.statement import Audience, Kind, VerifiedStatement, format_time
 from shared_schema.trend import AggregateBody, TrendBody
 
 HEAD_ID = 1
+STOPPED = "log-stopped"
+"""In `Session.info`: why nothing may be appended; a person has to look first."""
+GREW = "log-grew"
+"""In `Session.info`: this transaction has appended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +101,12 @@ def start_log(session: Session, name: str, key: SigningKey) -> None:
 
 
 def get_head(session: Session, *, for_append: bool = False) -> Head:
-    """The head; with `for_append` nobody else can append until this transaction ends."""
+    """The head; with `for_append` nobody else can append until this transaction ends.
+
+    Raises LogError when there is no log, and (code `log-damaged`) for an append to a log that was stopped.
+    """
+    if for_append and (reason := session.info.get(STOPPED)):
+        raise LogError(reason, code=ProblemCode.LOG_DAMAGED)
     row = session.connection().execute(_LOCK_HEAD if for_append else _SELECT_HEAD).one_or_none()
     if row is None:
         raise LogError("expected a log; run init first")
@@ -135,6 +145,7 @@ def append(
     note = Checkpoint(name, size, frontier.root()).sign(key)
     connection.execute(insert(_CHECKPOINTS), {"size": size, "note": note})
     _erase_withdrawn(session, arrivals, head.size)
+    session.info[GREW] = True
     return Appended(entries, note)
 
 
@@ -240,6 +251,11 @@ def prove_consistency(session: Session, old: int, new: int) -> tuple[str, ...]:
 
 def encode_proof(hashes: Sequence[bytes]) -> tuple[str, ...]:
     return tuple(base64.b64encode(value).decode() for value in hashes)
+
+
+def find_note(session: Session, size: int) -> str | None:
+    """The signed note of the first `size` entries; None when none was signed for that size."""
+    return session.scalars(select(CheckpointRow.note).where(CheckpointRow.size == size)).one_or_none()
 
 
 def latest_checkpoint(session: Session) -> str:

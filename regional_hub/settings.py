@@ -35,6 +35,13 @@ class HubSettings(BaseSettings):
         str | None,
         Field(description="postgresql+psycopg://… for several processes; without it, SQLite in the data directory"),
     ] = None
+    static_dir: Annotated[
+        str | None,
+        Field(description="Folder for the log's public files, for a web server; without it, the hub alone serves them"),
+    ] = None
+    verify_interval_hours: Annotated[
+        int, Field(ge=0, le=24, description="How often the hub verifies its own log by itself; 0 for only when told")
+    ] = 24
     work_interval_seconds: Annotated[
         int, Field(ge=0, le=86_400, description="How often to follow and add up by itself; 0 for only when told")
     ] = 300

@@ -11,12 +11,11 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from regional_hub import alarms, audit, follow, log, members, relay, relay_verbs, trends
+from regional_hub import alarms, audit, follow, log, log_verbs, members, relay_verbs, trends
 from regional_hub.app import Hub
 from regional_hub.holdings import Library
 from regional_hub.orm import AlarmRow, EntryRow, EvidenceRow, MemberRow, QuarantineRow, SourceRow
 from regional_hub.publication import publish
-from regional_hub.verify_log import verify_everything
 from shared_schema.checkpoint import NoteVerifier
 from shared_schema.envelope import sign_payload
 from shared_schema.errors import ContractError, FeedError
@@ -257,21 +256,6 @@ def list_sums(hub: Hub, _params: Params) -> Result:
     return {"sums": [body.to_object() for body in sums]}
 
 
-def verify(hub: Hub, _params: Params) -> Result:
-    """Hash everything again."""
-    with hub.database.read() as session:
-        report = verify_everything(session, hub.verifier)
-        findings = [*report.findings, *relay.find_faults(session, hub.name)]
-    return {
-        "ok": not findings,
-        "entries": report.entries,
-        "contents": report.contents,
-        "checkpoints": report.checkpoints,
-        "tiles": report.tiles,
-        "findings": findings,
-    }
-
-
 def show_policy(hub: Hub, _params: Params) -> Result:
     """The policy in force."""
     return hub.trust.policy.to_object()
@@ -297,7 +281,9 @@ VERBS: dict[str, Callable[[Hub, Params], Result]] = {
     "follow": follow_all,
     "aggregate": aggregate,
     "sums": list_sums,
-    "verify": verify,
+    "verify": log_verbs.verify,
+    "log.check": log_verbs.check,
+    "log.publish": log_verbs.publish,
     "relay.list": relay_verbs.list_items,
     "relay.questions": relay_verbs.list_questions,
     "relay.forward": relay_verbs.forward,

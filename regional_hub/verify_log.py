@@ -7,7 +7,7 @@ keys come from the memberships in the log itself, in their order, and the tables
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import func, select
@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from regional_hub import audit, log, members
 from regional_hub.charges import COMPARED, KnownTables, to_charge, to_row
+from regional_hub.errors import LogError
 from regional_hub.orm import ChargeRow, CheckpointRow, ContentRow, EntryRow, SourceRow, TileRow
 from shared_schema.canonical import parse_strict
 from shared_schema.checkpoint import NoteVerifier, verify_checkpoint
@@ -25,6 +26,7 @@ from shared_schema.errors import ContractError
 from shared_schema.governance import MembershipBody, PolicyBody, WithdrawalBody
 from shared_schema.keys import Directory, Member, MemberRole
 from shared_schema.merkle import TILE_HEIGHT, TILE_WIDTH, Frontier, completed_nodes
+from shared_schema.problem import ProblemCode
 from shared_schema.service.database import is_busy
 from shared_schema.statement import Kind, Statement, VerifiedStatement, read_statement
 from shared_schema.trend import TrendBody
@@ -45,9 +47,14 @@ class VerifyReport:
     findings: tuple[str, ...]
 
 
-def verify_everything(session: Session, verifier: NoteVerifier) -> VerifyReport:
-    """Read the whole log and compare it with itself; the report names places, never contents."""
-    check = _Verification(session, verifier)
+def verify_everything(
+    session: Session, verifier: NoteVerifier, is_over: Callable[[], bool] = lambda: False
+) -> VerifyReport:
+    """Read the whole log and compare it with itself; the report names places, never contents.
+
+    `is_over` is asked again and again: a program that ends cannot wait for minutes. Then LogError (code `busy`).
+    """
+    check = _Verification(session, verifier, is_over)
     try:
         check.run()
     except DBAPIError as error:
@@ -60,8 +67,9 @@ def verify_everything(session: Session, verifier: NoteVerifier) -> VerifyReport:
 class _Verification:
     """One walk through the log from its first entry to its last."""
 
-    def __init__(self, session: Session, verifier: NoteVerifier) -> None:
+    def __init__(self, session: Session, verifier: NoteVerifier, is_over: Callable[[], bool]) -> None:
         self.findings: list[str] = []
+        self._is_over = is_over
         self._session = session
         self._verifier = verifier
         self._notes: dict[int, str] = {}
@@ -76,6 +84,8 @@ class _Verification:
         contents = _ContentCheck(session, self._verifier, sorted(self._notes))
         self._check_note(0)
         for row, stored, charge in _entries(session):
+            if self._is_over():
+                raise LogError("expected time to verify the whole log", code=ProblemCode.BUSY)
             if row.index != self._frontier.size or len(self.findings) > MAX_FINDINGS or not self._add(row):
                 self.findings.append(f"entry {self._frontier.size}: expected it here, with every entry after it")
                 break

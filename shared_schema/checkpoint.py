@@ -161,3 +161,11 @@ def verify_checkpoint(note: str, verifier: NoteVerifier) -> Checkpoint:
     if checkpoint.origin != verifier.name:
         raise VerificationError(f"expected a checkpoint of {verifier.name}", code=ProblemCode.FEED_CHECKPOINT)
     return checkpoint
+
+
+def claimed_checkpoint(note: str) -> Checkpoint:
+    """The checkpoint that a note says, whoever has signed it: for one's own, which is compared with the log itself.
+
+    Raises MalformedError.
+    """
+    return parse_checkpoint(_split_note(note)[0])

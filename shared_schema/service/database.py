@@ -10,7 +10,7 @@ what SQLite has anyway. Readers use connections of their own that cannot write.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.resources import as_file, files
 from typing import Any
@@ -28,12 +28,18 @@ READERS = 8
 
 
 class Database:
-    """A pool of readers and one writer. `read` and `write` give sessions; blocks must not be nested."""
+    """A pool of readers and one writer. `read` and `write` give sessions; blocks must not be nested.
+
+    `info` is what every session begins with as its `Session.info`. `after_write` hears the info of a session whose
+    transaction is committed; what it raises, the block raises, though the commit stands.
+    """
 
     def __init__(self, url: str) -> None:
         parsed = make_url(url)
         self.url = url
         self.dialect = parsed.get_backend_name()
+        self.info: dict[str, Any] = {}
+        self.after_write: Callable[[dict[str, Any]], None] | None = None
         self._lock = threading.Lock()
         if self.dialect == "sqlite":
             self._writer = _sqlite_engine(url, begin="BEGIN IMMEDIATE", pool_size=1, query_only=False)
@@ -59,8 +65,10 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Session]:
         """One transaction; the next writer of this process waits until the block ends."""
-        with self._lock, Session(self._writer) as session, session.begin():
+        with self._lock, Session(self._writer, info=self.info) as session, session.begin():
             yield session
+        if self.after_write is not None:
+            self.after_write(session.info)
 
     def migrate(self, package: str) -> None:
         """Bring the schema to the newest revision of `package` (for example `local_node.migrations`)."""

@@ -101,6 +101,17 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def new_client(transport: httpx.BaseTransport | None = None) -> httpx.Client:
+    """An HTTP client as careful as the one of `HubApi`, for what anybody may read."""
+    return httpx.Client(
+        timeout=TIMEOUT,
+        follow_redirects=False,
+        trust_env=False,
+        transport=transport,
+        headers={"Accept-Encoding": "identity", "User-Agent": "prevention-exchange"},
+    )
+
+
 class HubApi:
     """One hub's API, seen by one member.
 
@@ -117,13 +128,7 @@ class HubApi:
         self.base_url = check_hub_url(base_url)
         self._key = key
         self._clock = clock
-        self._client = httpx.Client(
-            timeout=TIMEOUT,
-            follow_redirects=False,
-            trust_env=False,
-            transport=transport,
-            headers={"Accept-Encoding": "identity", "User-Agent": "prevention-exchange"},
-        )
+        self._client = new_client(transport)
 
     def __enter__(self) -> Self:
         return self
@@ -176,14 +181,15 @@ class HubApi:
             headers |= sign_request(method, url, self._key, self._clock())
         try:
             with self._client.stream(method, url, content=body, headers=headers) as response:
-                content = _bounded(response)
+                content = read_bounded(response)
         except httpx.HTTPError as error:
             raise HubUnreachable(f"expected an answer from the hub ({type(error).__name__})") from None
         _check_status(response, content)
         return content
 
 
-def _bounded(response: httpx.Response) -> bytes:
+def read_bounded(response: httpx.Response) -> bytes:
+    """The whole answer. Raises HubUnreachable when it is encoded, too large or too slow."""
     if response.headers.get("content-encoding", "identity").lower() != "identity":
         raise HubUnreachable("expected an answer without content encoding")
     parts, size = [], 0
@@ -203,13 +209,14 @@ def _check_status(response: httpx.Response, content: bytes) -> None:
     if status in (200, 201, 202):
         return
     if status in (408, 429) or status >= 500:
-        raise HubUnreachable(f"expected an answer from the hub, got status {status}", _retry_after(response))
+        raise HubUnreachable(f"expected an answer from the hub, got status {status}", retry_after(response))
     if 400 <= status < 500:
         raise HubRefused(*_problem(content, status))
     raise HubUnreachable(f"expected status 200, 201 or 202, got {status}")
 
 
-def _retry_after(response: httpx.Response) -> int | None:
+def retry_after(response: httpx.Response) -> int | None:
+    """The seconds that an answer asks to wait, if it does."""
     text = response.headers.get("retry-after", "")
     return min(int(text), MAX_RETRY_AFTER_SECONDS) if text.isascii() and text.isdigit() and len(text) < 9 else None
 

@@ -232,6 +232,7 @@ class RunningHub:
         policy: PolicyBody | None = builders.POLICY,
         seed: bytes | None = None,
         cable: httpx.BaseTransport | None = None,
+        static_dir: Path | None = None,
     ) -> Iterator["RunningHub"]:
         data_dir.mkdir(exist_ok=True)
         copy_schema(make_url(database_url or f"sqlite:///{data_dir / 'hub.db'}"))
@@ -246,6 +247,7 @@ class RunningHub:
             port=port,
             database_url=database_url,
             work_interval_seconds=0,
+            static_dir=None if static_dir is None else str(static_dir),
         )
         key = key_of(name) if seed is None else SigningKey.from_seed(seed)
         hub = Hub(data_dir, settings, key, clock, cable or network)

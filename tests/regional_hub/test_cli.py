@@ -34,11 +34,12 @@ class Done:
     stderr: str
 
 
-def run(*arguments: str, data: Path) -> Done:
-    """Run one command in this process, as `python -m regional_hub` would."""
+def run(*arguments: str, data: Path | None) -> Done:
+    """Run one command in this process, as `python -m regional_hub` would; some need no data directory."""
+    place = [] if data is None else ["--data", str(data)]
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        patch.setattr(sys, "argv", ["regional-hub", *arguments, "--data", str(data)])
+        patch.setattr(sys, "argv", ["regional-hub", *arguments, *place])
         patch.setenv("COLUMNS", "200")
         try:
             main()
