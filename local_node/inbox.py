@@ -10,7 +10,7 @@ and fills it as soon as the hub shows the content.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -69,6 +69,8 @@ class PageReport:
     quarantined: int = 0
     withdrawn: int = 0
     erased: int = 0
+    lessons: list[tuple[InboxRow, Lesson]] = field(default_factory=list)
+    """What enters the index of the search when the page is done, unless a later entry takes it back."""
 
     def count(self, state: InboxState) -> None:
         setattr(self, state.value, getattr(self, state.value) + 1)
@@ -192,10 +194,17 @@ def store_page(
         report.count(InboxState(row.state))
     while grown:
         grown = _try_quarantined_again(session, hub, trust, report)
-    session.flush()
+    _index(session, report)
     if report.erased:
         search_index.compact(session)
     return report
+
+
+def _index(session: Session, report: PageReport) -> None:
+    """Put what was accepted, and not taken back since, into the index of the search."""
+    session.flush()
+    accepted = [lesson for row, lesson in report.lessons if row.state == InboxState.ACCEPTED.value]
+    search_index.add(session, accepted)
 
 
 def _move_on(session: Session, before: FeedState, after: FeedState) -> None:
@@ -262,7 +271,7 @@ def _try(session: Session, row: InboxRow, trust: Trust, report: PageReport, enve
     row.origin, row.seq = verified.statement.origin, verified.statement.seq
     row.issued_at = verified.statement.issued_at
     if not was_accepted and (lesson := _lesson(row, verified.statement.body)):
-        search_index.add(session, lesson)
+        report.lessons.append((row, lesson))
     return grown
 
 
@@ -329,7 +338,9 @@ def fill_gap(session: Session, envelope: Envelope, trust: Trust) -> None:
     if row is not None and row.reason == NOT_YET_EXPLAINED:
         row.envelope = envelope.stored_bytes
         row.state, row.reason = InboxState.QUARANTINED.value, ProblemCode.UNKNOWN_KEY.value
-        _try(session, row, trust, PageReport(), envelope)
+        report = PageReport()
+        _try(session, row, trust, report, envelope)
+        _index(session, report)
 
 
 # --- reading -------------------------------------------------------------------------------------------------------
