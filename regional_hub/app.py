@@ -90,13 +90,13 @@ class Hub:
         self.files = StaticFiles(self.database, self.name, self.data_dir / self.settings.static_dir)
         self.database.after_write = self._follow_commit
         with contextlib.suppress(HubError):  # then the log is stopped, and the hub can still be looked at
-            self.publish_files(thorough=True)
+            self.publish_files(clean=True)
 
     def _follow_commit(self, info: dict[str, Any]) -> None:
         if info.get(log.GREW):
             self.publish_files()
 
-    def publish_files(self, *, thorough: bool = False) -> Published | None:
+    def publish_files(self, *, clean: bool = False, thorough: bool = False) -> Published | None:
         """Bring the static files to the head of the log; None when there are none, or when they lag behind for now.
 
         Raises HubError and stops the log when the folder shows that nothing more may be signed, or when the disk did
@@ -105,7 +105,7 @@ class Hub:
         if self.files is None:
             return None
         try:
-            published = self.files.publish(thorough=thorough)
+            published = self.files.publish(clean=clean, thorough=thorough)
         except HubError as error:
             self.stop_log(error.message)
             if isinstance(error, FsyncError):
@@ -208,7 +208,7 @@ def create_app(hub: Hub, handle_verb: Callable[[str, dict[str, Any]], dict[str, 
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        workers = [asyncio.create_task(work(hub, handle)) for work in (_work_forever, _verify_forever)]
+        workers = [asyncio.create_task(work(hub, handle)) for work in (_work_forever, verify_forever)]
         try:
             async with control_server(hub.data_dir, handle):
                 yield
@@ -243,7 +243,7 @@ async def _work_forever(hub: Hub, handle: Callable[[str, dict[str, Any]], Any]) 
             await _work(handle, verb)
 
 
-async def _verify_forever(hub: Hub, handle: Callable[[str, dict[str, Any]], Any]) -> None:
+async def verify_forever(hub: Hub, handle: Callable[[str, dict[str, Any]], Any]) -> None:
     """Hash the whole log again when the last time is long enough ago, also when that was in another run."""
     while hub.settings.verify_interval_hours and hub.settings.work_interval_seconds:
         await asyncio.sleep(VERIFY_LOOK_SECONDS)

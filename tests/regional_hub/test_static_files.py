@@ -5,22 +5,27 @@ import fcntl
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from deploy.demo.federation import DemoError, Program
 from regional_hub import static_files
 from regional_hub.static_files import FAULT_POINTS, LOCK_FILE, StaticFiles, StaticFilesError
 from shared_schema.checkpoint import Checkpoint, NoteVerifier, verify_checkpoint
 from shared_schema.problem import ProblemCode
 from shared_schema.service.control import VerbError
 from shared_schema.service.database import Database
+from shared_schema.service.hub_api import HubApi
 from shared_schema.service.log_source import open_folder
 from shared_schema.tiles import CHECKPOINT_PATH, LogFile, files_of, verify_files
-from tests.regional_hub.running import City, EventLoop, Network, RunningHub, key_of
+from tests.regional_hub.running import City, EventLoop, Network, RunningHub, enrolment, key_of
 
 NAME = "sachsen.de"
 VERIFIER = NoteVerifier(NAME, key_of(NAME).public)
@@ -220,7 +225,7 @@ def test_a_crash_at_any_point_is_repaired_by_publishing_again(
             points |= killer.points
             again = StaticFiles(files._database, NAME, files.folder)  # as the next start does
             again.fault = Killer(files.folder, 0)
-            again.publish(thorough=True)
+            again.publish(clean=True)
             assert contents_of(files.folder) == expected, at
             shutil.rmtree(files.folder)
     assert at > 15
@@ -496,3 +501,46 @@ def test_a_damaged_or_missing_file_is_put_right_when_told(copies: dict[int, Path
     assert publish(copies[300], folder).written == 0
     assert publish(copies[300], folder, thorough=True).written == 2
     assert contents_of(folder) == before
+
+
+# --- the program ---------------------------------------------------------------------------------------------------
+
+SERVE = """
+import errno, pathlib, sys
+from regional_hub import cli, static_files
+
+def fail(point, path):
+    if point == "fsync" and pathlib.Path(sys.argv[-1], "disk-fails").exists():
+        raise OSError(errno.EIO, "Input/output error")
+
+static_files.StaticFiles.__init__.__defaults__ = (fail,)
+cli.main()
+"""
+"""`regional-hub serve` on a disk that fails as soon as a test says so."""
+
+
+@pytest.mark.long
+def test_the_program_ends_when_the_disk_does_not_confirm(tmp_path: Path, free_port: int) -> None:
+    data, city = tmp_path / "hub", key_of("leipzig.sn.de")
+    program = Program("regional_hub", NAME, data, free_port)
+    program.command(
+        "init", "--name", NAME, "--level", "region", "--area", "NUTS:2024:DED", "--public-url", program.url,
+        "--port", str(free_port), "--work-interval", "0",
+    )  # fmt: skip
+    with (data / "hub.toml").open("a") as settings:
+        settings.write(f'static_dir = "{tmp_path / "public"}"\n')
+    command = [sys.executable, "-c", SERVE, "serve", "--data", str(data)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        program.process = process
+        program.wait_until_ready()
+        code = program.ask("enrol.code", name="leipzig.sn.de")["code"]
+        with HubApi(program.url, city, lambda: datetime.now(UTC)) as api:
+            api.request_enrolment(enrolment("leipzig.sn.de", city, code))
+        before = (tmp_path / "public" / CHECKPOINT_PATH).read_bytes()
+        (data / "disk-fails").touch()
+        with pytest.raises(DemoError, match="expected the disk to confirm"):
+            program.ask("enrol.approve", name="leipzig.sn.de", fingerprint=city.public.fingerprint)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "regional-hub: expected the disk to confirm what was written" in errors.splitlines()[-1]
+    assert (tmp_path / "public" / CHECKPOINT_PATH).read_bytes() == before

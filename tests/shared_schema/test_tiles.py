@@ -17,6 +17,7 @@ from shared_schema.tiles import (
     parse_path,
     verify_files,
 )
+from shared_schema.tlog_proof import TlogProof, parse_tlog_proof, verify_tlog_proof
 from tests.shared_schema.memory_log import NAME, MemoryLog
 
 SMALL = (1, 255, 256, 257, 258, 259, 300)
@@ -85,7 +86,11 @@ def prove_every_entry(size: int) -> int:
     log = log_of(size)
     reader = VerifiedLog(log.fetch, log.checkpoint)
     for index in range(size):
-        verify_inclusion(log.leaves[index], index, size, reader.inclusion_proof(index), log.root)
+        hashes = reader.inclusion_proof(index)
+        verify_inclusion(log.leaves[index], index, size, hashes, log.root)
+        if index % max(1, size // 300) == 0:  # a signature each
+            text = TlogProof(index, tuple(hashes), log.files[CHECKPOINT_PATH].decode()).to_text()
+            verify_tlog_proof(parse_tlog_proof(text.encode()), log.entries[index], log.verifier)
     return size
 
 
