@@ -530,7 +530,7 @@ def test_the_program_ends_when_the_disk_does_not_confirm(tmp_path: Path, free_po
     with (data / "hub.toml").open("a") as settings:
         settings.write(f'static_dir = "{tmp_path / "public"}"\n')
     command = [sys.executable, "-c", SERVE, "serve", "--data", str(data)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
         program.process = process
         program.wait_until_ready()
         code = program.ask("enrol.code", name="leipzig.sn.de")["code"]
@@ -542,5 +542,5 @@ def test_the_program_ends_when_the_disk_does_not_confirm(tmp_path: Path, free_po
             program.ask("enrol.approve", name="leipzig.sn.de", fingerprint=city.public.fingerprint)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 2
-    assert "regional-hub: expected the disk to confirm what was written" in errors.splitlines()[-1]
+    assert "regional-hub: expected the disk to confirm what was written" in errors.decode().splitlines()[-1]
     assert (tmp_path / "public" / CHECKPOINT_PATH).read_bytes() == before
