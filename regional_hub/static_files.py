@@ -153,7 +153,9 @@ class StaticFiles:
         place = self.folder / path
         if _holds(place, data):
             return 0
-        place.parent.mkdir(parents=True, exist_ok=True)
+        if not place.parent.is_dir():
+            place.parent.mkdir(parents=True)
+            self._durable.clear()
         fresh = place.with_name(f".{place.name}{NEW_ENDING}")
         self.fault("write", path)
         with fresh.open("wb") as stream:
@@ -253,15 +255,32 @@ def _locked(folder: Path) -> Iterator[None]:
 # --- looking at it -------------------------------------------------------------------------------------------------
 
 
-def find_faults(session: Session, folder: Path, verifier: NoteVerifier) -> tuple[int, list[str]]:
-    """How many files there are, and what does not hold: a file that is not the log's, or one that is missing."""
+def find_faults(database: Database, folder: Path, verifier: NoteVerifier) -> tuple[int, list[str]]:
+    """How many files there are, and what does not hold: a file that is not the log's, or one that is missing.
+
+    The hub goes on meanwhile, and a commit in between looks like damage. So what is found is looked at once more while
+    nobody may publish.
+    """
+    count, findings = _look(database, folder, verifier)
+    if not findings or not folder.is_dir():
+        return count, findings
+    with _locked(folder):
+        return _look(database, folder, verifier)
+
+
+def _look(database: Database, folder: Path, verifier: NoteVerifier) -> tuple[int, list[str]]:
     try:
         shown = verify_checkpoint((folder / CHECKPOINT_PATH).read_bytes().decode(), verifier)
-        _check_continues(session, shown, claimed_checkpoint(log.latest_checkpoint(session)))
+        with database.read() as session:  # begun after the checkpoint was read, so it is no older
+            _check_continues(session, shown, claimed_checkpoint(log.latest_checkpoint(session)))
+            return _look_at_files(session, folder, shown)
     except (OSError, UnicodeDecodeError):
         return 0, ["static file checkpoint: expected a file that can be read"]
     except ContractError as error:
         return 1, [f"static file checkpoint: {error.message}"]
+
+
+def _look_at_files(session: Session, folder: Path, shown: Checkpoint) -> tuple[int, list[str]]:
     paths = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
     public = [path for path in paths if not path.rpartition("/")[2].startswith(".") and path != CHECKPOINT_PATH]
     needed = {file.path for file in files_of(shown.size)}

@@ -14,9 +14,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from deploy.demo.federation import DemoError, Program
 from regional_hub import static_files
+from regional_hub.orm import HeadRow
 from regional_hub.static_files import FAULT_POINTS, LOCK_FILE, StaticFiles, StaticFilesError
 from shared_schema.checkpoint import Checkpoint, NoteVerifier, verify_checkpoint
 from shared_schema.problem import ProblemCode
@@ -479,17 +482,54 @@ def test_verify_names_every_file_of_which_one_bit_is_flipped_or_that_is_missing(
         files = contents_of(folder)
         assert len(files) == len(list(files_of(300))) + 3  # the checkpoint, and the partial ones of 250
         for path, data in files.items():
-            with hub.hub.database.read() as session:
-                (folder / path).write_bytes(bytes([data[0] ^ 1, *data[1:]]))
-                _, flipped = static_files.find_faults(session, folder, hub.hub.verifier)
-                (folder / path).unlink()
-                _, missing = static_files.find_faults(session, folder, hub.hub.verifier)
+            (folder / path).write_bytes(bytes([data[0] ^ 1, *data[1:]]))
+            _, flipped = static_files.find_faults(hub.hub.database, folder, hub.hub.verifier)
+            (folder / path).unlink()
+            _, missing = static_files.find_faults(hub.hub.database, folder, hub.hub.verifier)
             assert len(flipped) == 1 and flipped[0].startswith(f"static file {path}:")
             needed = path == CHECKPOINT_PATH or path in {file.path for file in files_of(300)}
             assert [line.partition(":")[0] for line in missing] == ([f"static file {path}"] if needed else [])
             (folder / path).write_bytes(data)
         (folder / "tile/0/007").write_bytes(bytes(8192))
         assert hub.verb("verify")["findings"] == ["static file tile/0/007: expected the bytes of the log"]
+
+
+class BusyDatabase(Database):
+    """The hub's database; while somebody looks at it for the first time, the hub commits and publishes."""
+
+    def __init__(self, hub: RunningHub, city: City) -> None:
+        self._hub, self._city, self._first = hub, city, True
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        with self._hub.hub.database.read() as session:
+            session.connection()
+            session.scalar(select(HeadRow.size))
+            if self._first:
+                self._first = False
+                self._hub.accept(self._city.sign())
+            yield session
+
+
+def test_a_commit_in_between_is_no_damage(network: Network, loop: EventLoop, tmp_path: Path) -> None:
+    folder = tmp_path / "public"
+    with RunningHub.start(network, loop, tmp_path / "hub", static_dir=folder) as hub:
+        city = hub.enrol("leipzig.sn.de")
+        count, findings = static_files.find_faults(BusyDatabase(hub, city), folder, VERIFIER)
+        assert findings == [] and count == len(contents_of(folder))
+        (folder / "tile/0/009").write_bytes(b"")
+        assert static_files.find_faults(BusyDatabase(hub, city), folder, VERIFIER)[1] == [
+            "static file tile/0/009: expected the bytes of the log"
+        ]
+
+
+def test_a_folder_that_is_gone_is_found(network: Network, loop: EventLoop, tmp_path: Path) -> None:
+    folder = tmp_path / "public"
+    with RunningHub.start(network, loop, tmp_path / "hub", static_dir=folder) as hub:
+        shutil.rmtree(folder)
+        assert hub.verb("verify")["findings"] == ["static file checkpoint: expected a file that can be read"]
+        assert hub.verb("log.publish")["written"] > 0
+        assert hub.verb("verify")["ok"]
 
 
 def test_a_damaged_or_missing_file_is_put_right_when_told(copies: dict[int, Path], tmp_path: Path) -> None:
