@@ -76,10 +76,10 @@ class Hub:
                 log.start_log(session, settings.name, key)
                 _check_own_log(log.latest_checkpoint(session), self.verifier)
                 charges.fill_missing(session, settings.name)
+            self._open_files()
         except BaseException:
             self.database.close()
             raise
-        self._open_files()
         self.sequencer = Sequencer(self.database, settings.name, key, clock)
         self._trust: members.Trust | None = None
 
@@ -89,8 +89,12 @@ class Hub:
             return
         self.files = StaticFiles(self.database, self.name, self.data_dir / self.settings.static_dir)
         self.database.after_write = self._follow_commit
-        with contextlib.suppress(HubError):  # then the log is stopped, and the hub can still be looked at
+        try:
             self.publish_files(clean=True)
+        except FsyncError as error:
+            raise VerbError(error.code.value, error.message) from None
+        except HubError:  # the log is stopped, and the hub can still be looked at
+            get_logger().error("static-files-not-published")
 
     def _follow_commit(self, info: dict[str, Any]) -> None:
         if info.get(log.GREW):

@@ -322,6 +322,24 @@ def test_nobody_gets_success_after_a_failed_fsync(
         assert not hub.verb("status")["alarms"]
 
 
+def test_a_hub_does_not_start_when_the_disk_does_not_confirm(
+    network: Network, loop: EventLoop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with RunningHub.start(network, loop, tmp_path / "hub"):
+        pass
+
+    def fail(_handle: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with (
+        pytest.raises(VerbError, match="expected the disk to confirm"),
+        RunningHub.start(network, loop, tmp_path / "hub", static_dir=tmp_path / "public"),
+    ):
+        pass
+    assert not (tmp_path / "public" / CHECKPOINT_PATH).exists()
+
+
 @pytest.mark.parametrize("point", ["write", "rename"])
 def test_a_full_disk_delays_the_files_and_nothing_else(
     network: Network, loop: EventLoop, tmp_path: Path, point: str
