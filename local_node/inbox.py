@@ -17,7 +17,7 @@ from enum import StrEnum
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from local_node import search_index
+from local_node import mirror, search_index
 from local_node.errors import NodeError
 from local_node.lesson import LESSON_KINDS, Lesson, read_lesson
 from local_node.orm import HubRow, InboxRow
@@ -43,6 +43,8 @@ from shared_schema.statement import (
 SHORT_DIGEST = 8
 NOT_YET_EXPLAINED = "withdrawal-not-seen"
 """The reason of a gap: said to be withdrawn, but no withdrawal was read."""
+LOST = "content-lost"
+"""The reason of a gap that is nobody's fault: the hub was restored from an old copy and waits for the content."""
 HEALED_BY_MEMBERSHIPS = (ProblemCode.UNKNOWN_KEY.value, ProblemCode.BAD_SIGNATURE.value)
 """What a later membership may heal. A key that was revoked or suspended at that place in the log stays so."""
 NEVER_WITHDRAWN = (Kind.MEMBERSHIP.value, Kind.POLICY.value, Kind.WITHDRAWAL.value)
@@ -169,14 +171,17 @@ def store_page(
     *,
     trust: Trust,
     now: datetime,
+    note: str | None = None,
 ) -> PageReport:
     """Store the items of a verified page and move on, in the caller's one transaction.
 
-    `trust` learns the memberships among them; throw it away when the transaction fails. Raises InboxError when another
-    process has moved on from `before`.
+    `note` is the page's checkpoint; it is kept with the leaves, for the day on which the hub has lost them. `trust`
+    learns the memberships among them; throw it away when the transaction fails. Raises InboxError when another process
+    has moved on from `before`.
     """
     hub = before.verifier.name
-    _move_on(session, before, after)
+    _move_on(session, before, after, note)
+    mirror.keep_leaves(session, hub, items)
     report = PageReport()
     grown = False
     known = _known(session, [item.entry.digest for item in items])
@@ -207,7 +212,7 @@ def _index(session: Session, report: PageReport) -> None:
     search_index.add(session, accepted)
 
 
-def _move_on(session: Session, before: FeedState, after: FeedState) -> None:
+def _move_on(session: Session, before: FeedState, after: FeedState, note: str | None) -> None:
     moved = session.execute(
         update(HubRow)
         .where(
@@ -220,6 +225,7 @@ def _move_on(session: Session, before: FeedState, after: FeedState) -> None:
             seen_root=after.seen_root.hex(),
             frontier_size=after.frontier.size,
             frontier=after.frontier.to_bytes(),
+            **mirror.notes_of(after, note),
         )
         .execution_options(synchronize_session=False)
     )
@@ -248,8 +254,14 @@ def _new_row(item: FeedItem, hub: str, now: datetime) -> InboxRow | None:
         received_at=now,
         envelope=None if item.envelope is None else item.envelope.stored_bytes,
         state=(InboxState.WITHDRAWN if item.envelope is None else InboxState.QUARANTINED).value,
-        reason=NOT_YET_EXPLAINED if item.envelope is None else ProblemCode.UNKNOWN_KEY.value,
+        reason=_reason_of(item),
     )
+
+
+def _reason_of(item: FeedItem) -> str:
+    if item.envelope is not None:
+        return ProblemCode.UNKNOWN_KEY.value
+    return LOST if item.absent == "lost" else NOT_YET_EXPLAINED
 
 
 def _try(session: Session, row: InboxRow, trust: Trust, report: PageReport, envelope: Envelope | None = None) -> bool:
@@ -321,11 +333,14 @@ def _try_quarantined_again(session: Session, hub: str, trust: Trust, report: Pag
 # --- gaps ----------------------------------------------------------------------------------------------------------
 
 
-def find_gaps(session: Session, hub: str, limit: int) -> tuple[tuple[int, str], ...]:
-    """(log index, digest) of contents that are said to be withdrawn, though nobody's withdrawal was read."""
+def find_gaps(session: Session, hub: str, limit: int, *, why: str = NOT_YET_EXPLAINED) -> tuple[tuple[int, str], ...]:
+    """(log index, digest) of contents that are said to be withdrawn, though nobody's withdrawal was read.
+
+    With `why` LOST those that the hub has lost.
+    """
     rows = session.execute(
         select(InboxRow.log_index, InboxRow.digest)
-        .where(InboxRow.hub == hub, InboxRow.reason == NOT_YET_EXPLAINED)
+        .where(InboxRow.hub == hub, InboxRow.reason == why)
         .order_by(InboxRow.log_index)
         .limit(limit)
     )
@@ -335,7 +350,7 @@ def find_gaps(session: Session, hub: str, limit: int) -> tuple[tuple[int, str], 
 def fill_gap(session: Session, envelope: Envelope, trust: Trust) -> None:
     """Store a content that the hub kept back at first; its digest says that it is the one."""
     row = session.get(InboxRow, envelope.digest)
-    if row is not None and row.reason == NOT_YET_EXPLAINED:
+    if row is not None and row.reason in (NOT_YET_EXPLAINED, LOST):
         row.envelope = envelope.stored_bytes
         row.state, row.reason = InboxState.QUARANTINED.value, ProblemCode.UNKNOWN_KEY.value
         report = PageReport()

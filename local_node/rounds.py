@@ -18,12 +18,13 @@ import httpx
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from local_node import hub_client, inbox, outbox, request_store, sync
+from local_node import hub_client, inbox, mirror, outbox, request_store, sync
 from local_node.hub_client import PinnedHub
 from local_node.orm import LedgerRow
 from local_node.outbox import LONGEST_WAIT, wait_after
 from local_node.review import RequestState
 from shared_schema.keys import SigningKey
+from shared_schema.problem import ProblemCode
 from shared_schema.service.database import Database
 from shared_schema.service.hub_api import HubApi, HubRefused, HubUnreachable, MemberState
 
@@ -102,7 +103,7 @@ class Rounds:
                 self._remember_enrolment(hub)
                 pulled = sync.pull(self._database, hub, api, self._clock)
         except HubUnreachable as error:
-            report.problems[hub.name] = sync.UNREACHABLE
+            report.problems[hub.name] = self._why_unreachable(hub, error)
             self._note_silence(hub, error.retry_after)
             return False
         except HubRefused as error:
@@ -118,7 +119,16 @@ class Rounds:
             self._note_silence(hub, None)
             return False
         self._silences.pop(hub.name, None)
-        return True
+        return pulled.problem != ProblemCode.LOG_BEHIND
+
+    def _why_unreachable(self, hub: PinnedHub, error: HubUnreachable) -> str:
+        """A hub that is being restored gets back what this node has of its log, and is no reason for an alarm."""
+        self._states.pop(hub.name, None)  # what it knew of this node before is not what it knows then
+        if error.code != ProblemCode.LOG_BEHIND:
+            return sync.UNREACHABLE
+        with self._connect(hub) as api:
+            mirror.bring_back(self._database, hub.name, api)
+        return ProblemCode.LOG_BEHIND.value
 
     def get_state(self, hub: PinnedHub, *, ask_again: bool = False) -> MemberState:
         """What a hub knows of this node: what it said since the start, or else (or to be asked again) says now.

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from local_node import hub_client, inbox, outbox
+from local_node import hub_client, inbox, mirror, outbox
 from local_node.hub_client import PinnedHub
 from local_node.orm import AlarmRow
 from local_node.outbox import ClaimedItem
@@ -136,6 +136,10 @@ def _send(database: Database, hub: PinnedHub, api: HubApi, clock: Clock, item: C
         report.pushed += 1
         with database.write() as session:
             outbox.mark_delivered(session, item, receipt)
+            if isinstance(receipt, Receipt):
+                mirror.note_receipt(
+                    session, hub.name, verify_receipt(receipt, item.digest, hub.verifier), receipt.checkpoint
+                )
             resolve_alarms(session, hub.name, clock(), codes=PUSH_ALARMS)
 
 
@@ -190,20 +194,31 @@ def pull(database: Database, hub: PinnedHub, api: HubApi, clock: Clock) -> SyncR
         state = _read_pages(database, api, clock, state, trust, report)
         _close_gaps(database, api, clock, state, trust, report)
     except FeedError as error:
-        _stop(database, report, error.code, error.message, clock())
+        if not _is_restored(database, hub, api, report):
+            _stop(database, report, error.code, error.message, clock())
     except HubRefused as error:
         if error.code == ProblemCode.BAD_CURSOR:  # it says that its log is shorter than what it once signed
-            _stop(database, report, ProblemCode.FEED_ROLLBACK, SENTENCES[ProblemCode.FEED_ROLLBACK], clock())
+            if not _is_restored(database, hub, api, report):
+                _stop(database, report, ProblemCode.FEED_ROLLBACK, SENTENCES[ProblemCode.FEED_ROLLBACK], clock())
         else:
             report.problem = _code_of(error)
             note_not_served(database, hub, clock())
-    except HubUnreachable:
-        report.problem = UNREACHABLE
+    except HubUnreachable as error:
+        if error.code != ProblemCode.LOG_BEHIND or not _is_restored(database, hub, api, report):
+            report.problem = UNREACHABLE
     else:
         with database.write() as session:
             hub_client.mark_success(session, hub.name, clock())
             resolve_alarms(session, hub.name, clock(), codes=None)
     return report
+
+
+def _is_restored(database: Database, hub: PinnedHub, api: HubApi, report: SyncReport) -> bool:
+    """Bring the hub back what it has lost; False when it does not say that it is being restored."""
+    if not mirror.bring_back(database, hub.name, api):
+        return False
+    report.problem = ProblemCode.LOG_BEHIND.value
+    return True
 
 
 def _read_pages(
@@ -215,7 +230,8 @@ def _read_pages(
         inbox.check_nothing_hidden(items)
         if after != state:
             with database.write() as session:
-                stored = inbox.store_page(session, state, after, items, trust=trust, now=clock())
+                note = page.checkpoint
+                stored = inbox.store_page(session, state, after, items, trust=trust, now=clock(), note=note)
             report.pulled += len(items)
             report.quarantined += stored.quarantined
         state = after
@@ -233,9 +249,12 @@ def _close_gaps(
     """
     with database.read() as session:
         gaps = inbox.find_gaps(session, state.verifier.name, GAPS_A_ROUND)
-    for index, digest in gaps:
+        lost = inbox.find_gaps(session, state.verifier.name, GAPS_A_ROUND, why=inbox.LOST)
+    for index, digest in (*gaps, *lost):
         page = parse_page(api.feed(index, state.seen_size))
         shown = page.entries[0].envelope if page.entries else None
+        if shown is None and (index, digest) in lost:
+            continue
         if shown is None:
             raise FeedError(
                 f"expected a withdrawal for entry {index}, whose content the hub does not show",

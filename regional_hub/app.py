@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from regional_hub import alarms, charges, log, members
+from regional_hub import alarms, charges, heads, log, members, recovery
 from regional_hub.errors import HubError
 from regional_hub.feed import Publisher
 from regional_hub.follow import Follower
@@ -20,7 +20,7 @@ from regional_hub.sequencer import Sequencer
 from regional_hub.settings import HubSettings, load_settings
 from regional_hub.static_files import FsyncError, Published, StaticFiles
 from regional_hub.trends import Publishing
-from regional_hub.web import node_api
+from regional_hub.web import node_api, recovery_api
 from shared_schema.checkpoint import NoteVerifier, verify_checkpoint
 from shared_schema.errors import ContractError
 from shared_schema.keys import SigningKey
@@ -35,6 +35,7 @@ from shared_schema.service.limits import BODY_SECONDS
 from shared_schema.service.logging import get_logger
 from shared_schema.service.problems import install_problem_handlers
 
+DATABASE_FILE = "hub.db"
 MIGRATIONS = "regional_hub.migrations"
 FILES_ALARM = "static files"
 VERIFY_LOOK_SECONDS = 600
@@ -69,12 +70,13 @@ class Hub:
         self.end_process: Callable[[], None] = lambda: None
         """What ends the program when the disk cannot be trusted any more; `serve` sets it."""
         self.area = Area(scheme=_scheme(settings), version=settings.area_version, code=settings.area_code)
-        self.database = Database(settings.database_url or f"sqlite:///{data_dir.resolve() / 'hub.db'}")
+        self.database = Database(settings.database_url or f"sqlite:///{data_dir.resolve() / DATABASE_FILE}")
         try:
             self.database.migrate(MIGRATIONS)
             with self.database.write() as session:
                 log.start_log(session, settings.name, key)
                 _check_own_log(log.latest_checkpoint(session), self.verifier)
+                recovery.check_place(session, recovery.place_of(session), clock())
                 charges.fill_missing(session, settings.name)
             self._open_files()
         except BaseException:
@@ -82,6 +84,7 @@ class Hub:
             raise
         self.sequencer = Sequencer(self.database, settings.name, key, clock)
         self._trust: members.Trust | None = None
+        self._asked = False
 
     def _open_files(self) -> None:
         """Bring the folder of static files up to date, if there is one; from now on it follows every commit."""
@@ -181,6 +184,12 @@ class Hub:
         """A client for another hub's API, signing as this hub."""
         return HubApi(url, self.key, self.clock, self._transport)
 
+    def ask_first(self) -> None:
+        """Once after every start, before anything is signed: has anybody seen more of this log than there is here?"""
+        if not self._asked:
+            self._asked = True
+            heads.ask_followers(self)
+
     def close(self) -> None:
         self.database.close()
 
@@ -212,6 +221,7 @@ def create_app(hub: Hub, handle_verb: Callable[[str, dict[str, Any]], dict[str, 
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await asyncio.to_thread(hub.ask_first)
         workers = [asyncio.create_task(work(hub, handle)) for work in (_work_forever, verify_forever)]
         try:
             async with control_server(hub.data_dir, handle):
@@ -233,6 +243,7 @@ def create_app(hub: Hub, handle_verb: Callable[[str, dict[str, Any]], dict[str, 
     )
     install_problem_handlers(app)
     app.include_router(node_api.make_router(hub))
+    app.include_router(recovery_api.make_router(hub))
     app.add_middleware(KnownHosts, hosts=hosts_of(hub.settings.public_url, hub.settings.port))
     app.add_middleware(SecurityHeaders)
     return app
@@ -243,7 +254,7 @@ async def _work_forever(hub: Hub, handle: Callable[[str, dict[str, Any]], Any]) 
     interval = hub.settings.work_interval_seconds
     while interval:
         await asyncio.sleep(interval)
-        for verb in ("follow", "aggregate", "relay.publish", "log.publish"):
+        for verb in ("recover.continue", "follow", "aggregate", "relay.publish", "log.publish"):
             await _work(handle, verb)
 
 

@@ -311,3 +311,4 @@ def policy_set(
 
 
 cli_log.register(cli, _run, _print)
+from regional_hub import cli_recovery as _cli_recovery  # noqa: E402, F401 - it adds its commands to those above

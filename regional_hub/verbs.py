@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from regional_hub import alarms, audit, follow, log, log_verbs, members, relay_verbs, trends
+from regional_hub import alarms, audit, follow, log, log_verbs, members, recovery_verbs, relay_verbs, trends
 from regional_hub.app import Hub
 from regional_hub.holdings import Library
 from regional_hub.orm import AlarmRow, EntryRow, EvidenceRow, MemberRow, QuarantineRow, SourceRow
@@ -22,6 +22,7 @@ from shared_schema.errors import ContractError, FeedError
 from shared_schema.governance import ENROLMENT_KIND, LEAST_CONTRIBUTORS, EnrolmentRequest, PolicyBody
 from shared_schema.keys import MemberRole, MemberStatus, same_fingerprint
 from shared_schema.names import ORIGIN_PATTERN
+from shared_schema.problem import ProblemCode
 from shared_schema.service.control import VerbError
 from shared_schema.service.hub_api import HubRefused, HubUnreachable, check_hub_url
 from shared_schema.service.logging import get_logger
@@ -30,6 +31,7 @@ from shared_schema.statement import Audience, Kind, format_time
 Params = dict[str, Any]
 Result = dict[str, Any]
 OPERATOR = "operator"
+RESTORING = "it was restored from an old copy and gathers what it has lost; this hub keeps everything"
 MAX_PAGES_A_RUN = 1_000
 """Half a million entries of one hub; an endless log must not keep the hub from reading the others."""
 
@@ -40,6 +42,8 @@ def run(hub: Hub, verb: str, params: Params) -> Result:
     if function is None:
         raise VerbError("unknown-verb", f"expected one of {', '.join(VERBS)}")
     try:
+        if verb in SIGNING_VERBS:
+            hub.ask_first()
         return function(hub, params)
     except ContractError as error:
         raise VerbError(error.code.value, error.message) from None
@@ -69,6 +73,7 @@ def show_status(hub: Hub, _params: Params) -> Result:
             "level": hub.settings.level,
             "fingerprint": hub.key.public.fingerprint,
             "log_size": log.get_head(session).size,
+            "log": recovery_verbs.log_in_words(session),
             "direct": session.scalar(
                 select(func.count()).select_from(EntryRow).where(EntryRow.via.is_(None), EntryRow.origin != hub.name)
             ),
@@ -208,11 +213,11 @@ def _follow_one(hub: Hub, name: str) -> Result:
     try:
         with hub.api(url) as api:
             for _ in range(MAX_PAGES_A_RUN):
-                after, items = follow.fetch_page(api, state, hub.settings.level)
+                after, items, note = follow.fetch_page(api, state, hub.settings.level)
                 trust = hub.refresh_trust()
                 with hub.database.write() as session:
                     page = follow.store_page(
-                        session, name, state, after, items, trust=trust, follower=hub.follower, now=hub.clock()
+                        session, name, state, after, items, note, trust=trust, follower=hub.follower, now=hub.clock()
                     )
                 for field in ("pages", "entries", "appended", "quarantined"):
                     report[field] += getattr(page, field)
@@ -220,13 +225,19 @@ def _follow_one(hub: Hub, name: str) -> Result:
                 if after.next_index >= after.seen_size:
                     break
     except FeedError as error:
+        if recovery_verbs.show_head(hub, name):
+            return report | {"unreachable": RESTORING}
         get_logger().error("feed-refused", hub=name, code=error.code.value)
         with hub.database.write() as session:
             alarms.raise_alarm(session, name, *follow.alarm_of(error), hub.clock())
         return report | {"alarm": error.code.value, "message": error.message}
     except HubUnreachable as error:
+        if error.code == ProblemCode.LOG_BEHIND and recovery_verbs.show_head(hub, name):
+            return report | {"unreachable": RESTORING}
         return report | {"unreachable": error.message}
     except HubRefused as error:
+        if error.code == ProblemCode.BAD_CURSOR and recovery_verbs.show_head(hub, name):
+            return report | {"unreachable": RESTORING}
         return report | {"refused": error.code}
     except ContractError as error:  # whatever one hub does, the others are read all the same
         return report | {"refused": error.code.value}
@@ -291,4 +302,19 @@ VERBS: dict[str, Callable[[Hub, Params], Result]] = {
     "relay.withdraw": relay_verbs.withdraw,
     "policy.show": show_policy,
     "policy.set": set_policy,
+    **recovery_verbs.VERBS,
 }
+SIGNING_VERBS = frozenset(
+    {
+        "enrol.approve",
+        "members.set",
+        "parent.add",
+        "follow",
+        "aggregate",
+        "relay.forward",
+        "relay.publish",
+        "relay.withdraw",
+        "policy.set",
+    }
+)
+"""Before these a hub asks whether anybody has seen more of its log than it has itself."""

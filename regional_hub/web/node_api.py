@@ -5,6 +5,7 @@ Handlers only translate to HTTP.
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from fastapi import APIRouter, Request
@@ -133,9 +134,10 @@ def _busy() -> Response:
 def _add_reading(router: APIRouter, hub: ServedHub) -> None:
     @router.get("/v1/feed")
     def read_feed(request: Request) -> Response:
-        reader = _verify_reader(hub, request)
-        _check_query(request, "from", "seen")
-        first, seen = (_cursor(request, name) for name in ("from", "seen"))
+        _check_not_held(hub)
+        reader = verify_reader(hub, request)
+        check_query(request, "from", "seen")
+        first, seen = (read_cursor(request, name) for name in ("from", "seen"))
         with hub.database.read() as session:
             page = feed.make_page(session, first=first, seen=seen, reader=reader, hub=hub.publisher)
         with hub.database.write() as session:
@@ -144,7 +146,8 @@ def _add_reading(router: APIRouter, hub: ServedHub) -> None:
 
     @router.get("/v1/members/me")
     def read_own_state(request: Request) -> Response:
-        reader = _verify_reader(hub, request)
+        _check_not_held(hub)  # what this hub knows of a member now may be less than what it knew
+        reader = verify_reader(hub, request)
         with hub.database.read() as session:
             row = session.get(MemberRow, reader.name)
             highest = 0 if row is None else row.highest_seq
@@ -153,6 +156,12 @@ def _add_reading(router: APIRouter, hub: ServedHub) -> None:
         if last is not None:
             answer |= {"ledger_seq": last[0], "ledger_head": last[1]}
         return Response(json.dumps(answer), media_type=JSON)
+
+
+def _check_not_held(hub: ServedHub) -> None:
+    """Before anybody is recognised: who was admitted after the copy was made is unknown, and must not hear that."""
+    with hub.database.read() as session:
+        log.get_head(session).check_not_held()
 
 
 def _add_relay(router: APIRouter, hub: ServedHub) -> None:
@@ -164,8 +173,8 @@ def _add_relay(router: APIRouter, hub: ServedHub) -> None:
 
     @router.get("/v1/relay")
     def read_standing(request: Request) -> Response:
-        reader = _verify_reader(hub, request)
-        _check_query(request)
+        reader = verify_reader(hub, request)
+        check_query(request)
         with hub.database.read() as session:
             standing = standing_of(session, reader.name, hub.name)
         return Response(standing.to_bytes(), media_type=JSON, headers={"Cache-Control": "no-store"})
@@ -178,12 +187,18 @@ def _take_in_confidence(hub: ServedHub, body: bytes) -> relay_intake.Taken:
         return relay_intake.accept(session, sealed, desk=hub.desk, now=now)
 
 
-def _verify_reader(hub: ServedHub, request: Request) -> Member:
-    """The member that signed this read. Raises VerificationError or HubError (`not-a-member`)."""
+def verify_reader(
+    hub: ServedHub, request: Request, find_member: Callable[[str], Member | None] | None = None
+) -> Member:
+    """The member that signed this read; members are found by their key id, among the direct ones unless told otherwise.
+
+    Raises VerificationError or HubError (`not-a-member`).
+    """
+    find = find_member or (lambda keyid: hub.refresh_trust().find_direct_by_keyid(keyid))
     found: list[Member] = []
 
     def find_key(keyid: str) -> PublicKey | None:
-        member = hub.refresh_trust().find_direct_by_keyid(keyid)
+        member = find(keyid)
         if member is None:
             return None
         found.append(member)
@@ -196,7 +211,7 @@ def _verify_reader(hub: ServedHub, request: Request) -> Member:
     return found[0]
 
 
-def _check_query(request: Request, *names: str) -> None:
+def check_query(request: Request, *names: str) -> None:
     """Each parameter at most once and no other: what a hub would ignore, a sender believes to be in force."""
     given = [name for name, _ in request.query_params.multi_items()]
     if not set(given) <= set(names) or len(given) != len(set(given)):
@@ -204,7 +219,7 @@ def _check_query(request: Request, *names: str) -> None:
         raise HubError(f"expected no parameters{known}", code=ProblemCode.BAD_PARAMETER)
 
 
-def _cursor(request: Request, name: str) -> int:
+def read_cursor(request: Request, name: str) -> int:
     text = request.query_params.get(name, "0")
     if not (text.isascii() and text.isdigit() and len(text) <= 15):
         raise HubError(f"expected {name} to be a whole number in digits 0 to 9", code=ProblemCode.BAD_CURSOR)

@@ -10,18 +10,19 @@ from collections.abc import Callable
 from datetime import datetime
 from ipaddress import ip_address
 from typing import Annotated, Literal, Self, TypeVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
 from pydantic import Field
 
-from shared_schema.canonical import parse_strict
+from shared_schema.canonical import encode, parse_strict
 from shared_schema.entry import Receipt
 from shared_schema.envelope import Envelope, parse_envelope
 from shared_schema.errors import ContractError, SchemaError
 from shared_schema.feed import MAX_RESPONSE_BYTES
 from shared_schema.keys import SigningKey
 from shared_schema.names import Digest, Origin
+from shared_schema.recovery import BroughtEntries, RecoveryState, ShownHead
 from shared_schema.relay import RelayStanding
 from shared_schema.service.signed_reads import sign_request
 from shared_schema.wire import WireModel
@@ -34,12 +35,16 @@ TOTAL_SECONDS = 120
 
 
 class HubUnreachable(Exception):
-    """No usable answer now; the same request may go through later. `retry_after` in seconds if the hub named it."""
+    """No usable answer now; the same request may go through later.
 
-    def __init__(self, message: str, retry_after: int | None = None) -> None:
+    `retry_after` in seconds if the hub named it; `code` is that of a problem document, such as `log-behind`.
+    """
+
+    def __init__(self, message: str, retry_after: int | None = None, code: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.retry_after = retry_after
+        self.code = code
 
 
 class HubRefused(Exception):
@@ -174,6 +179,29 @@ class HubApi:
         query = urlencode({"from": first, "seen": seen})
         return self._request("GET", f"/v1/feed?{query}", signed=True)
 
+    def seen_head(self, origin: str) -> str:
+        """The newest checkpoint of another hub's log that this hub has verified: a signed note, not verified here."""
+        note: str = _read(ShownHead, self._request("GET", f"/v1/seen/{quote(origin)}")).note
+        return note
+
+    def show_head(self, note: str) -> None:
+        """Show a hub a checkpoint that it has signed."""
+        self._request("POST", "/v1/heads", body=ShownHead(note=note).to_bytes())
+
+    def recovery_state(self, seen: int, *, done: bool = False) -> RecoveryState:
+        """Where the hub's recovery stands; `done` says that this member has brought all that it has."""
+        query = urlencode({"seen": seen, "done": int(done)})
+        return _read(RecoveryState, self._request("GET", f"/v1/recovery?{query}", signed=True))
+
+    def bring_entries(self, brought: BroughtEntries) -> None:
+        """Give a hub back what it has lost."""
+        self._request("POST", "/v1/recovery/entries", body=encode(brought.to_object()))
+
+    def mirrored(self, origin: str, first: int) -> BroughtEntries:
+        """A page of what a follower keeps of the log of `origin`, which is the one that asks; not verified yet."""
+        query = urlencode({"from": first})
+        return _read(BroughtEntries, self._request("GET", f"/v1/mirror/{quote(origin)}?{query}", signed=True))
+
     def _request(self, method: str, path: str, *, body: bytes | None = None, signed: bool = False) -> bytes:
         url = self.base_url + path
         headers = {"Content-Type": "application/json"} if body is not None else {}
@@ -209,7 +237,8 @@ def _check_status(response: httpx.Response, content: bytes) -> None:
     if status in (200, 201, 202):
         return
     if status in (408, 429) or status >= 500:
-        raise HubUnreachable(f"expected an answer from the hub, got status {status}", retry_after(response))
+        code = _problem(content, status)[0]
+        raise HubUnreachable(f"expected an answer from the hub, got status {status}", retry_after(response), code)
     if 400 <= status < 500:
         raise HubRefused(*_problem(content, status))
     raise HubUnreachable(f"expected status 200, 201 or 202, got {status}")

@@ -1,0 +1,394 @@
+"""A hub that goes back to an old copy: it notices before it signs, and one command heals it (CHECKS G71).
+
+Real hubs on both databases and real nodes, over an in-process transport. The copy of PostgreSQL is one of its rows,
+put back into the same database: what a careless operator does, without any marker.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, insert, select
+
+from local_node import mirror, verbs
+from local_node.app import Node
+from local_node.orm import OutboxRow
+from local_node.settings import load_settings, write_settings
+from regional_hub import log
+from regional_hub.orm import Base, CheckpointRow, ContentRow, EntryRow
+from shared_schema.checkpoint import Checkpoint
+from shared_schema.entry import LogEntry, Receipt
+from shared_schema.recovery import BroughtEntries
+from shared_schema.service.control import VerbError
+from shared_schema.service.hub_api import HubRefused
+from shared_schema.service.key_file import load_key, write_key
+from tests.regional_hub.running import City, EventLoop, Network, RunningHub, join, key_of
+from tests.shared_schema import builders
+
+Rows = dict[str, list[dict[str, Any]]]
+FILLED_IN = ("area", "review")
+
+
+@pytest.fixture
+def loop() -> Iterator[EventLoop]:
+    with EventLoop() as running:
+        yield running
+
+
+@pytest.fixture
+def network(loop: EventLoop) -> Network:
+    return Network(loop)
+
+
+class Region:
+    """A hub that can be stopped, put back to an older state, and started again."""
+
+    def __init__(self, network: Network, loop: EventLoop, place: Path, url: str | None, stack: ExitStack) -> None:
+        self._network, self._loop, self._place, self._url, self._stack = network, loop, place, url, stack
+        self.running: RunningHub = self._start()
+
+    def _start(self) -> RunningHub:
+        self._here = ExitStack()
+        return self._here.enter_context(
+            RunningHub.start(self._network, self._loop, self._place, self._url, name="sachsen.de")
+        )
+
+    def restart(self, rows: Rows | None = None) -> RunningHub:
+        """Stop; put back `rows`, if there are any; start."""
+        clock = self.running.clock
+        if rows is not None:
+            with self.running.hub.database.write() as session:
+                for table in reversed(Base.metadata.sorted_tables):
+                    session.execute(delete(table))
+                for table in Base.metadata.sorted_tables:
+                    if rows[table.name]:
+                        session.execute(insert(table), rows[table.name])
+        self._here.close()
+        self.running = self._start()
+        self.running.clock.now = clock.now
+        return self.running
+
+    def close(self) -> None:
+        self._here.close()
+
+    def copy(self) -> Rows:
+        with self.running.hub.database.read() as session:
+            return {
+                table.name: [dict(row._mapping) for row in session.execute(select(table))]
+                for table in Base.metadata.sorted_tables
+            }
+
+
+@pytest.fixture
+def region(network: Network, loop: EventLoop, tmp_path: Path, database_url: str) -> Iterator[Region]:
+    with ExitStack() as stack:
+        made = Region(network, loop, tmp_path / "hub", database_url, stack)
+        yield made
+        made.close()
+
+
+@contextmanager
+def node_of(place: Path, name: str, hub: RunningHub) -> Iterator[Node]:
+    """A node that is a member of the hub, with two people."""
+    place.mkdir()
+    settings: dict[str, str | int] = {"name": name, "display_name": name[:5].title(), "area_code": "14713000"}
+    write_settings(place, settings | {"port": 8600, "sync_interval_seconds": 0})
+    write_key(place, key_of(name))
+    node = Node(place, load_settings(place), load_key(place), hub.clock, hub.network)
+    for person, role in (("anna", "coordinator"), ("ben", "reviewer")):
+        verbs.run(node, "people.add", {"id": person, "role": role})
+    verbs.run(node, "hub.add", {"url": hub.url, "fingerprint": hub.hub.key.public.fingerprint})
+    hub.enrol(name, area=node.area)
+    verbs.run(node, "sync", {})
+    yield node
+    node.close()
+
+
+def share(node: Node, title: str, audience: str = "europe") -> str:
+    """Ask for the release of a practice, and approve it; the next sync signs and sends it."""
+    draft = {name: value for name, value in builders.practice_body(title=title).items() if name not in FILLED_IN}
+    file = node.data_dir / "draft.json"
+    file.write_text(json.dumps(draft))
+    request = verbs.run(node, "release.practice", {"file": str(file), "by": "anna", "audience": audience})
+    accept = {str(place): "no person is meant" for place in range(len(request["findings"]))}
+    verbs.run(node, "release.approve", {"request": request["request"], "by": "ben", "accept": accept})
+    return str(request["request"])
+
+
+def sync(node: Node) -> dict[str, Any]:
+    return verbs.run(node, "sync", {})
+
+
+def snapshot(hub: RunningHub) -> dict[str, Any]:
+    """Everything of a log that others have seen: leaves, contents, head, checkpoints."""
+    with hub.hub.database.read() as session:
+        head = log.get_head(session)
+        entries = session.execute(
+            select(
+                EntryRow.index, EntryRow.digest, EntryRow.origin, EntryRow.seq, EntryRow.via, EntryRow.subject,
+                EntryRow.receipt_size, EntryRow.row_check, EntryRow.withdrawn_by, EntryRow.time,
+            ).order_by(EntryRow.index)
+        ).all()  # fmt: skip
+        return {
+            "size": head.size,
+            "root": head.frontier.root(),
+            "entries": [tuple(row) for row in entries],
+            "contents": sorted(session.scalars(select(ContentRow.digest))),
+        }
+
+
+def notes(hub: RunningHub) -> dict[int, str]:
+    with hub.hub.database.read() as session:
+        return dict(session.execute(select(CheckpointRow.size, CheckpointRow.note)).all())
+
+
+def receipts(node: Node) -> dict[str, bytes]:
+    with node.database.read() as session:
+        rows = session.execute(select(OutboxRow.digest, OutboxRow.receipt)).all()
+    return {digest: receipt for digest, receipt in rows if receipt}
+
+
+def alarms(hub: RunningHub) -> list[str]:
+    return [alarm["code"] for alarm in hub.verb("status")["alarms"]]
+
+
+def node_alarms(node: Node) -> list[str]:
+    return [alarm["code"] for alarm in verbs.run(node, "status", {})["alarms"]]
+
+
+@pytest.fixture
+def leipzig(region: Region, tmp_path: Path) -> Iterator[Node]:
+    with node_of(tmp_path / "leipzig", "leipzig.sn.de", region.running) as node:
+        yield node
+
+
+@pytest.fixture
+def dresden(region: Region, tmp_path: Path) -> Iterator[Node]:
+    with node_of(tmp_path / "dresden", "dresden.sn.de", region.running) as node:
+        yield node
+
+
+# --- CHECKS G71 ----------------------------------------------------------------------------------------------------
+
+
+def test_a_hub_from_an_old_copy_is_healed_by_one_command_and_one_round_of_its_members(
+    region: Region, leipzig: Node, dresden: Node
+) -> None:
+    share(leipzig, "Open evenings")
+    assert sync(leipzig)["pushed"] == 1
+    sync(dresden)
+    old = region.copy()
+    for number in ("one", "two", "three"):
+        share(leipzig, f"Open evenings {number}")
+        share(dresden, f"A football league {number}")
+        assert [sync(node)["pushed"] for node in (leipzig, dresden)] == [1, 1]
+    sync(leipzig)  # dresden's last entry is known to leipzig; leipzig's last checkpoint is the one of a page
+    before, given = snapshot(region.running), receipts(leipzig) | receipts(dresden)
+
+    hub = region.restart(old)
+    assert hub.log_size() < before["size"]
+    answers = [sync(node)["problems"] for node in (leipzig, dresden)]  # they show what they have seen
+    assert {problem["problem"] for problems in answers for problem in problems} == {"log-behind"}
+    share(leipzig, "A bicycle workshop")
+    assert sync(leipzig)["pushed"] == 0
+    assert hub.post(City("leipzig.sn.de", leipzig.key, hub, seq=90).sign()).json()["code"] == "log-behind"
+    with pytest.raises(VerbError, match="restored"):
+        hub.verb("members.set", name="dresden.sn.de", status="suspended")
+    assert max(notes(hub)) == hub.log_size() < before["size"]  # nothing was signed meanwhile
+    assert alarms(hub) == ["log-behind"]
+
+    assert hub.verb("recover")["state"] == "serving"
+    assert snapshot(hub) == before
+    assert hub.verb("verify")["findings"] == []
+    for digest, receipt in given.items():
+        assert retry(hub, digest, (leipzig, dresden)) == receipt
+    assert [sync(node)["problems"] for node in (leipzig, dresden)] == [[], []]
+    assert (alarms(hub), node_alarms(leipzig), node_alarms(dresden)) == ([], [], [])
+    assert hub.log_size() == before["size"] + 1  # the workshop, signed when the hub served again
+
+
+def test_the_operator_may_order_first_and_the_last_member_that_comes_ends_the_hold(
+    region: Region, leipzig: Node, dresden: Node
+) -> None:
+    old = region.copy()
+    share(leipzig, "Open evenings")
+    share(dresden, "A football league")
+    for node in (leipzig, dresden):
+        sync(node)  # nobody has read the league yet: only dresden's receipt proves its leaf
+    before = snapshot(region.running)
+    hub = region.restart(old)
+    sync(leipzig)
+    status = hub.verb("recover")
+    assert (status["state"], status["waiting_for"]) == ("behind", ["dresden.sn.de"])
+    assert sync(leipzig)["problems"] == [{"hub": "sachsen.de", "problem": "log-behind"}]
+    assert hub.verb("recover.status")["state"] == "behind"
+    sync(dresden)
+    assert hub.verb("recover.status")["state"] == "serving"
+    assert snapshot(hub) == before
+    assert [sync(node)["problems"] for node in (leipzig, dresden)] == [[], []]
+    assert (alarms(hub), node_alarms(leipzig), node_alarms(dresden)) == ([], [], [])
+
+
+def retry(hub: RunningHub, digest: str, nodes: tuple[Node, ...]) -> bytes:
+    """The receipt of a statement that is handed in once more."""
+    for node in nodes:
+        with node.database.read() as session:
+            envelope = session.scalar(select(OutboxRow.envelope).where(OutboxRow.digest == digest))
+        if envelope is not None:
+            response = hub.post(envelope)
+            assert response.status_code == 200, response.text
+            return response.content
+    raise AssertionError(digest)
+
+
+# --- who may be asked, and who lies ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def nation(network: Network, loop: EventLoop, tmp_path: Path) -> Iterator[RunningHub]:
+    with RunningHub.start(network, loop, tmp_path / "nation", name="bund.de", level="nation", port=8750) as hub:
+        yield hub
+
+
+def test_a_restored_hub_asks_its_followers_before_it_signs_and_they_give_back_what_they_keep(
+    region: Region, nation: RunningHub
+) -> None:
+    join(region.running, nation)
+    city = region.running.enrol("leipzig.sn.de")
+    nation.verb("follow")
+    old = region.copy()
+    region.running.accept(city.sign(audience="europe"))
+    region.running.accept(city.sign(audience="region"))  # its content does not travel to the nation
+    nation.verb("follow")
+    before = snapshot(region.running)
+
+    hub = region.restart(old)  # nobody but the hub itself has done anything since
+    assert alarms(hub) == ["log-behind"]
+    assert hub.post(City("leipzig.sn.de", city.key, hub, seq=2).sign()).json()["code"] == "log-behind"
+    status = hub.verb("recover")
+    assert (status["state"], status["waiting_for"]) == ("behind", ["leipzig.sn.de"])
+    with pytest.raises(VerbError, match=r"--confirm sachsen\.de"):
+        hub.verb("recover", alone=True)
+    status = hub.verb("recover", alone=True, confirm="sachsen.de")
+    assert (status["state"], status["contents_missing"]) == ("serving", 1)
+    after = snapshot(hub)
+    assert (after["root"], after["size"]) == (before["root"], before["size"])
+    assert hub.verb("verify")["findings"] == ["entry 4: content missing"]
+    assert [nation.verb("follow")["sources"][0].get(word) for word in ("alarm", "refused", "unreachable")] == [None] * 3
+
+
+def test_a_content_that_comes_late_takes_its_place_and_readers_wait_for_it_without_an_alarm(
+    region: Region, leipzig: Node, dresden: Node
+) -> None:
+    old = region.copy()
+    digest = sign_unread(region, leipzig)
+    before = snapshot(region.running)
+    hub = region.restart(old)
+    bring_only_receipts(leipzig, hub)
+    assert hub.verb("recover", alone=True, confirm="sachsen.de")["contents_missing"] == 1
+    assert sync(dresden)["problems"] == []
+    assert node_alarms(dresden) == []
+    with leipzig.rounds._connect(leipzig.rounds._hubs()[0]) as api:
+        mirror.bring_contents(leipzig.database, "sachsen.de", api)
+    assert snapshot(hub) == before
+    assert sync(dresden)["problems"] == []
+    assert any(item["digest"] == digest for item in verbs.run(dresden, "inbox.list", {})["items"])
+    assert hub.verb("verify")["findings"] == []
+
+
+def sign_unread(region: Region, node: Node) -> str:
+    """Something that is in the log, and that only its author knows."""
+    share(node, "Open evenings")
+    assert sync(node)["pushed"] == 1
+    with node.database.read() as session:
+        return str(session.scalar(select(OutboxRow.digest).order_by(OutboxRow.id.desc()).limit(1)))
+
+
+def bring_only_receipts(node: Node, hub: RunningHub) -> None:
+    with node.database.read() as session:
+        stored = session.scalars(select(OutboxRow.receipt).where(OutboxRow.receipt.is_not(None))).all()
+    with node.rounds._connect(node.rounds._hubs()[0]) as api:
+        api.bring_entries(BroughtEntries(receipts=tuple(Receipt.from_bytes(each or b"") for each in stored)))
+
+
+def test_a_member_that_lies_to_a_hub_in_recovery_is_refused_and_changes_nothing(
+    region: Region, leipzig: Node, dresden: Node
+) -> None:
+    old = region.copy()
+    share(leipzig, "Open evenings")
+    for node in (leipzig, leipzig, dresden):
+        sync(node)
+    before = snapshot(region.running)
+    with dresden.database.read() as session:
+        kept = mirror._kept(session, "sachsen.de")
+        leaves = mirror._leaves_from(session, "sachsen.de", len(old["entries"]))
+    hub = region.restart(old)
+    name, size, rest = (kept.seen_note or "").split("\n", 2)
+    changed = f"{name}\n{int(size) + 1}\n{rest}"
+    liar = key_of("liar.de")
+    signed_by_liar = Checkpoint("sachsen.de", 99, bytes(32)).sign(liar)
+    with dresden.rounds._connect(dresden.rounds._hubs()[0]) as api:
+        for note in (signed_by_liar, "nothing", changed):
+            with pytest.raises(HubRefused, match="own signature"):
+                api.show_head(note)
+        assert alarms(hub) == []  # none of them held the log
+        for lie in lies_about(leaves):
+            with pytest.raises(HubRefused) as refused:
+                api.bring_entries(BroughtEntries(first=len(old["entries"]), leaves=lie, note=kept.read_note))
+            assert refused.value.code == "recovery-proof"
+    for node in (leipzig, dresden):
+        sync(node)
+    assert hub.verb("recover")["state"] == "serving"
+    assert snapshot(hub) == before
+
+
+def lies_about(leaves: tuple[LogEntry, ...]) -> list[tuple[LogEntry, ...]]:
+    """Another digest, another time, one dropped, one too few."""
+    first = leaves[0]
+    return [
+        (first.model_copy(update={"digest": "0" * 64}), *leaves[1:]),
+        (first.model_copy(update={"time": "2020-01-01T00:00:00Z"}), *leaves[1:]),
+        leaves[1:],
+        (),
+    ]
+
+
+def test_a_hub_that_has_forked_is_held_by_its_own_signature_and_cannot_be_healed(
+    region: Region, leipzig: Node, dresden: Node
+) -> None:
+    old = region.copy()
+    share(leipzig, "Open evenings")
+    sync(leipzig)
+    forked = region.restart(old)
+    forked.accept(City("dresden.sn.de", dresden.key, forked, seq=40).sign())  # before anybody has shown anything
+    assert sync(leipzig)["problems"] == [{"hub": "sachsen.de", "problem": "log-behind"}]
+    assert forked.verb("recover")["state"] == "forked"
+    assert alarms(forked) == ["feed-fork"]
+    assert forked.post(City("dresden.sn.de", dresden.key, forked, seq=41).sign()).json()["code"] == "log-behind"
+
+
+def test_a_copied_data_directory_is_held_until_everybody_was_heard(
+    network: Network, loop: EventLoop, tmp_path: Path
+) -> None:
+    with RunningHub.start(network, loop, tmp_path / "first", name="sachsen.de") as hub:
+        city = hub.enrol("leipzig.sn.de")
+        hub.accept(city.sign())
+        size = hub.log_size()
+    (tmp_path / "moved").mkdir()
+    shutil.copy(tmp_path / "first" / "hub.db", tmp_path / "moved" / "hub.db")
+    with RunningHub.start(network, loop, tmp_path / "moved", name="sachsen.de") as hub:
+        assert hub.verb("recover.status")["state"] == "restored"
+        assert hub.post(City("leipzig.sn.de", city.key, hub, seq=1).sign()).json()["code"] == "log-behind"
+        assert hub.verb("recover")["waiting_for"] == ["leipzig.sn.de"]
+        api = City("leipzig.sn.de", city.key, hub).api()
+        with api:
+            assert api.recovery_state(size + 1, done=True).state == "restored"  # it says more than it can show
+            assert api.recovery_state(size, done=True).state == "serving"
+        assert alarms(hub) == []
+        hub.accept(City("leipzig.sn.de", city.key, hub, seq=1).sign())
+    with RunningHub.start(network, loop, tmp_path / "moved", name="sachsen.de") as hub:
+        assert hub.verb("recover.status")["state"] == "serving"
