@@ -123,9 +123,9 @@ class Rounds:
 
     def _why_unreachable(self, hub: PinnedHub, error: HubUnreachable) -> str:
         """A hub that is being restored gets back what this node has of its log, and is no reason for an alarm."""
-        self._states.pop(hub.name, None)  # what it knew of this node before is not what it knows then
         if error.code != ProblemCode.LOG_BEHIND:
             return sync.UNREACHABLE
+        self._states.pop(hub.name, None)  # what it knew of this node before, it may not know now
         with self._connect(hub) as api:
             mirror.bring_back(self._database, hub.name, api)
         return ProblemCode.LOG_BEHIND.value

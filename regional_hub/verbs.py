@@ -11,7 +11,18 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from regional_hub import alarms, audit, follow, log, log_verbs, members, recovery_verbs, relay_verbs, trends
+from regional_hub import (
+    alarms,
+    audit,
+    backup_verbs,
+    follow,
+    log,
+    log_verbs,
+    members,
+    recovery_verbs,
+    relay_verbs,
+    trends,
+)
 from regional_hub.app import Hub
 from regional_hub.holdings import Library
 from regional_hub.orm import AlarmRow, EntryRow, EvidenceRow, MemberRow, QuarantineRow, SourceRow
@@ -302,6 +313,7 @@ VERBS: dict[str, Callable[[Hub, Params], Result]] = {
     "relay.withdraw": relay_verbs.withdraw,
     "policy.show": show_policy,
     "policy.set": set_policy,
+    **backup_verbs.VERBS,
     **recovery_verbs.VERBS,
 }
 SIGNING_VERBS = frozenset(

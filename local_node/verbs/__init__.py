@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from local_node import sync
 from local_node.app import Node, database_trouble
 from local_node.errors import NodeError
-from local_node.verbs import exchange, lessons, records, relay, releases, spending, standing, words
+from local_node.verbs import backups, exchange, lessons, records, relay, releases, spending, standing, words
 from local_node.verbs.parameters import Params, Result
 from shared_schema.errors import ContractError
 from shared_schema.service.control import VerbError
@@ -71,6 +71,7 @@ VERBS: dict[str, Callable[[Node, Params], Result]] = {
     "spend.verify": spending.verify_spend,
     "outbox.export": spending.export_releases,
     "ledger.resume": spending.resume_ledger,
+    "backup": backups.make,
     "relay.list": relay.relay_list,
     "relay.withdraw": relay.relay_withdraw,
 }

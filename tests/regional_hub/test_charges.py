@@ -324,13 +324,16 @@ def migrate_to_first(url: str) -> Database:
     return database
 
 
+LATER_COLUMNS = ("atoms", "held", "place", "software", "seen_note", "read_note")
+
+
 def copy_into_first(hub: RunningHub, url: str) -> None:
     """Put a hub's log into a database of release 0.1."""
     with closing(migrate_to_first(url)) as old, hub.hub.database.read() as source, old.write() as target:
         for table in Base.metadata.sorted_tables:
             if table.name == "charges":
                 continue
-            columns = [column for column in table.columns if column.name != "atoms"]
+            columns = [column for column in table.columns if column.name not in LATER_COLUMNS]
             rows = [dict(row._mapping) for row in source.execute(select(*columns))]
             if rows:
                 target.connection().execute(insert(table), rows)
