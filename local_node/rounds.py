@@ -18,7 +18,7 @@ import httpx
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from local_node import hub_client, inbox, mirror, outbox, request_store, sync
+from local_node import hub_client, inbox, mirror, outbox, own_statements, request_store, sync
 from local_node.hub_client import PinnedHub
 from local_node.orm import LedgerRow
 from local_node.outbox import LONGEST_WAIT, wait_after
@@ -111,6 +111,9 @@ class Rounds:
             if hub.enrolled:
                 sync.note_not_served(self._database, hub, self._clock())
             return False
+        if pulled.pulled:
+            with self._database.write() as session:
+                own_statements.take_back(session, self._name, hub.name, hub.read, self._clock())
         report.pulled += pulled.pulled
         report.quarantined += pulled.quarantined
         if pulled.problem is not None:

@@ -287,6 +287,10 @@ class EvidenceRow(Base):
     since: Mapped[datetime] = mapped_column(UtcTime)
 
 
+RECOVERED = "recovered"
+"""The inputs of a sum that was published after the copy was made from which this hub was restored."""
+
+
 class AggregateRow(Base):
     """What this hub has published for a table and period: the newest revision and from which statements."""
 

@@ -21,6 +21,8 @@ from regional_hub.alarms import resolve_alarms
 from regional_hub.errors import LogError
 from regional_hub.members import Trust, apply_membership
 from regional_hub.orm import (
+    RECOVERED,
+    AggregateRow,
     CheckpointRow,
     ContentRow,
     EntryRow,
@@ -45,6 +47,7 @@ from shared_schema.keys import Directory, Member, MemberRole, PublicKey
 from shared_schema.merkle import Frontier
 from shared_schema.recovery import read_own_checkpoint
 from shared_schema.statement import Kind, VerifiedStatement, read_statement
+from shared_schema.trend import AggregateBody
 
 BATCH: Final = 1_000
 MAX_LEVELS: Final = 8
@@ -246,6 +249,8 @@ def _apply(session: Session, statements: Mapping[int, VerifiedStatement], name: 
             _withdraw(session, statement.body.digest, statement.origin, index)
         elif isinstance(statement.body, MembershipBody) and statement.origin == name:
             _take_membership(session, statement.body)
+        elif isinstance(statement.body, AggregateBody) and statement.origin == name:
+            _take_sum(session, statement.body, verified.digest)
     session.flush()
     _raise_highest(session)
     charges.fill_missing(session, name)
@@ -271,6 +276,16 @@ def _take_membership(session: Session, body: MembershipBody) -> None:
     row.area = body.area.to_bytes().decode()
     session.add(row)
     session.flush()
+
+
+def _take_sum(session: Session, body: AggregateBody, digest: str) -> None:
+    """This hub's newest revision of a sum. Of what it was made is not known any more (`trends.kept_families`)."""
+    subject = f"{body.table.id}@{body.table.version}/{body.period.label}"
+    row = session.get(AggregateRow, (subject, body.complete)) or AggregateRow(
+        subject=subject, complete=body.complete, revision=0
+    )
+    row.revision, row.digest, row.inputs = body.revision, digest, RECOVERED
+    session.add(row)
 
 
 def _raise_highest(session: Session) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from regional_hub import audit, heads, log, recovered_log, recovery
+from regional_hub import audit, heads, log, recovered_log, recovery, trends
 from regional_hub.app import Hub
 from regional_hub.orm import RecoveryRow, SourceRow
 from regional_hub.web import recovery_api
@@ -66,6 +66,7 @@ def _status(session: Session, hub: Hub) -> Result:
         "contents_missing": progress.contents_missing,
         "missing": list(progress.missing[:SHOWN_DIGESTS]),
         "waiting_for": list(progress.waiting_for),
+        "kept_sums": ["all"] if (kept := trends.kept_families(session)) is None else sorted(kept),
         "next": _next_step(progress),
     }
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, insert, select
 
-from local_node import mirror, verbs
+from local_node import backup, mirror, verbs
 from local_node.app import Node
 from local_node.orm import OutboxRow
 from local_node.settings import load_settings, write_settings
@@ -22,9 +22,11 @@ from regional_hub import log
 from regional_hub.orm import Base, CheckpointRow, ContentRow, EntryRow
 from shared_schema.checkpoint import Checkpoint
 from shared_schema.entry import LogEntry, Receipt
+from shared_schema.feed import FeedEntry
 from shared_schema.recovery import BroughtEntries
+from shared_schema.service.backup import read_archive
 from shared_schema.service.control import VerbError
-from shared_schema.service.hub_api import HubRefused
+from shared_schema.service.hub_api import HubApi, HubRefused
 from shared_schema.service.key_file import load_key, write_key
 from tests.regional_hub.running import City, EventLoop, Network, RunningHub, join, key_of
 from tests.shared_schema import builders
@@ -392,3 +394,63 @@ def test_a_copied_data_directory_is_held_until_everybody_was_heard(
         hub.accept(City("leipzig.sn.de", city.key, hub, seq=1).sign())
     with RunningHub.start(network, loop, tmp_path / "moved", name="sachsen.de") as hub:
         assert hub.verb("recover.status")["state"] == "serving"
+
+
+# --- a node from an old copy ----------------------------------------------------------------------------------------
+
+
+def test_a_node_from_an_old_copy_gets_its_own_statements_back_and_says_nothing_twice(
+    region: Region, leipzig: Node, dresden: Node, tmp_path: Path
+) -> None:
+    hub = region.running
+    share(leipzig, "Open evenings")  # approved in the copy, and signed only after it was made
+    made = verbs.run(leipzig, "backup", {"target": str(tmp_path / "backups")})["backup"]
+    sync(leipzig)
+    share(leipzig, "A football league")
+    sync(leipzig)
+    sync(leipzig)
+    size = hub.log_size()
+    backup.restore(read_archive(Path(made), "local-node"), tmp_path / "again")
+    again = Node(
+        tmp_path / "again", load_settings(tmp_path / "again"), load_key(tmp_path / "again"), hub.clock, hub.network
+    )
+    report = sync(again)
+    assert (report["signed"], report["problems"], report["alarms"]) == (0, [], [])
+    assert hub.log_size() == size
+    with again.database.read() as session, leipzig.database.read() as other:
+        known = {(row.digest, row.seq, row.state) for row in session.scalars(select(OutboxRow))}
+        assert known == {(row.digest, row.seq, row.state) for row in other.scalars(select(OutboxRow))}
+    assert verbs.run(again, "status", {})["requests"] == {"signed": 1}
+    share(again, "A bicycle workshop")
+    assert (sync(again)["pushed"], hub.log_size()) == (1, size + 1)
+    assert verbs.run(again, "audit.verify", {})["ok"]
+    again.close()
+
+
+# --- sums -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_sum_that_was_shown_and_lost_is_never_followed_by_one_that_could_be_subtracted_from_it(
+    region: Region, network: Network
+) -> None:
+    names = ("leipzig.sn.de", "dresden.sn.de", "chemnitz.sn.de", "zwickau.sn.de")
+    cities = [region.running.enrol(name) for name in names]
+    old = region.copy()
+    receipts = [region.running.accept(city.trend(40, 30, 20)) for city in cities[:3]]
+    assert region.running.verb("aggregate")["published"] == 1
+    page = cities[3].feed()
+    before = snapshot(region.running)
+    hub = region.restart(old)
+    with HubApi(hub.url, cities[3].key, hub.clock, network) as api:
+        read = [FeedEntry.from_object(item) for item in page["entries"]]
+        first = len(old["entries"])
+        leaves = tuple(item.entry for item in read[first:])
+        contents = tuple(item.envelope for item in read[first:] if item.envelope is not None)
+        api.bring_entries(BroughtEntries(first=first, leaves=leaves, note=page["checkpoint"], contents=contents))
+        api.bring_entries(BroughtEntries(receipts=tuple(Receipt.from_object(receipt) for receipt in receipts)))
+    status = hub.verb("recover", alone=True, confirm="sachsen.de")
+    assert (status["state"], status["contents_missing"]) == ("serving", 3)
+    assert status["kept_sums"] == ["bias_incidents.by_offence@1/2026"]
+    assert snapshot(hub)["root"] == before["root"]
+    hub.accept(City(cities[3].name, cities[3].key, hub).trend(10, 10, 10))
+    assert hub.verb("aggregate")["published"] == 0
