@@ -18,7 +18,7 @@ import httpx
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from local_node import hub_client, inbox, mirror, outbox, own_statements, request_store, sync
+from local_node import hub_client, inbox, mirror, outbox, own_statements, policy_news, request_store, sync
 from local_node.hub_client import PinnedHub
 from local_node.orm import LedgerRow
 from local_node.outbox import LONGEST_WAIT, wait_after
@@ -122,6 +122,9 @@ class Rounds:
             self._note_silence(hub, None)
             return False
         self._silences.pop(hub.name, None)
+        if pulled.problem is None:
+            with self._database.write() as session:
+                policy_news.note_policy(session, hub.name, self._clock())
         return pulled.problem != ProblemCode.LOG_BEHIND
 
     def _why_unreachable(self, hub: PinnedHub, error: HubUnreachable) -> str:

@@ -64,7 +64,10 @@ FALSE_RECEIPT = ProblemCode.RECEIPT.value
 NOT_ACCEPTED = "not-accepted"
 NOT_SERVED = "not-served"
 LEDGER_RESTORED = "ledger-restored"
+TOO_OLD = ProblemCode.SOFTWARE_TOO_OLD.value
 PUSH_ALARMS = (FALSE_RECEIPT, NOT_ACCEPTED)
+KEPT_BY_A_FEED = (*PUSH_ALARMS, LEDGER_RESTORED, TOO_OLD)
+"""Alarms that an honest feed says nothing about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +130,8 @@ def _send(database: Database, hub: PinnedHub, api: HubApi, clock: Clock, item: C
                 outbox.mark_refused(session, item, error.code)
             get_logger().warning("statement-refused", hub=hub.name, digest=item.digest, code=error.code)
         else:
-            report.problem = NOT_ACCEPTED
-            _put_back(database, item, _code_of(error), clock(), alarm=NOT_ACCEPTED)
+            report.problem = TOO_OLD if error.code == TOO_OLD else NOT_ACCEPTED
+            _put_back(database, item, _code_of(error), clock(), alarm=report.problem)
     except VerificationError:
         report.problem = FALSE_RECEIPT
         _put_back(database, item, FALSE_RECEIPT, clock(), alarm=FALSE_RECEIPT)
@@ -294,6 +297,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         FALSE_RECEIPT: "it gave a receipt that does not prove that it logged our statement",
         NOT_ACCEPTED: "it does not take our statements at present; everything waits here",
         NOT_SERVED: "it does not show us its log at present",
+        TOO_OLD: "its rules ask for a newer program; update this one. Everything waits here, and reading goes on",
         LEDGER_RESTORED: "it has releases of ours that this data directory, which is older, does not know",
     }
 )
@@ -311,7 +315,9 @@ def raise_alarm(session: Session, hub: str, code: str, message: str, now: dateti
 
 def resolve_alarms(session: Session, hub: str, now: datetime, *, codes: tuple[str, ...] | None) -> None:
     """Mark open alarms as resolved: those of `codes`, or, for None, all that an honest feed settles."""
-    about = AlarmRow.code.not_in((*PUSH_ALARMS, LEDGER_RESTORED)) if codes is None else AlarmRow.code.in_(codes)
+    about = (
+        AlarmRow.code.not_in((*PUSH_ALARMS, LEDGER_RESTORED, TOO_OLD)) if codes is None else AlarmRow.code.in_(codes)
+    )
     session.execute(
         update(AlarmRow)
         .where(AlarmRow.hub == hub, AlarmRow.resolved_at.is_(None), about)

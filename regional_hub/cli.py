@@ -299,6 +299,7 @@ def policy_show(data: DataDir = HERE) -> None:
 @policy.command("set")
 def policy_set(
     file: Annotated[Path, typer.Argument(help="A JSON file in the form that `policy show` prints.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which members would be refused.")] = False,
     data: DataDir = HERE,
     as_json: AsJson = False,
 ) -> None:
@@ -307,7 +308,9 @@ def policy_set(
         body = json.loads(file.read_bytes())
     except (OSError, ValueError):
         raise VerbError("bad-parameter", f"expected a JSON file at {file}") from None
-    _run(data, "policy.set", {"policy": body}, as_json)
+    result = _run(data, "policy.set", {"policy": body, "dry_run": dry_run}, as_json)
+    if dry_run and (result["looser"] or result["refused"]):
+        raise SystemExit(1)
 
 
 cli_log.register(cli, _run, _print)

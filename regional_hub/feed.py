@@ -103,11 +103,11 @@ def _entry_bytes(entry: EntryRow, shown: bytes | None, *, may_see: bool) -> byte
     return b'{"absent":' + json.dumps(absent).encode() + b',"entry":' + leaf + b"}"
 
 
-def note_reading(session: Session, reader: str, first: int, now: datetime) -> None:
-    """Remember how far a member is: whoever asks from `first` on has everything before it."""
+def note_reading(session: Session, reader: str, first: int, now: datetime, software: str | None = None) -> None:
+    """Remember how far a member is, and with which program: whoever asks from `first` on has everything before it."""
     session.execute(
         update(MemberRow)
         .where(MemberRow.name == reader)
-        .values(read_up_to=first, last_read_at=now)
+        .values(read_up_to=first, last_read_at=now, software=software)
         .execution_options(synchronize_session=False)
     )

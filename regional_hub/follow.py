@@ -13,7 +13,7 @@ from datetime import datetime
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from regional_hub import log
+from regional_hub import log, policies
 from regional_hub.alarms import raise_alarm, resolve_alarms
 from regional_hub.errors import HubError
 from regional_hub.feed import REACH_OF_LEVEL
@@ -24,7 +24,7 @@ from shared_schema.checkpoint import NoteVerifier
 from shared_schema.envelope import Envelope, envelope_from_object, verify_envelope
 from shared_schema.errors import ContractError, FeedError, VerificationError
 from shared_schema.feed import FeedItem, FeedState, parse_page, verify_page
-from shared_schema.governance import Level, MembershipBody, WithdrawalBody
+from shared_schema.governance import Level, MembershipBody, PolicyBody, WithdrawalBody
 from shared_schema.keys import SigningKey
 from shared_schema.merkle import EMPTY_ROOT, Frontier
 from shared_schema.problem import ProblemCode
@@ -137,6 +137,8 @@ def store_page(
             _set_aside(session, source, item, error, now, taken)
             report.quarantined += 1
             continue
+        if isinstance(verified.statement.body, PolicyBody) and verified.statement.origin == source:
+            policies.take_parents(session, source, verified.statement.body, follower.name, now)
         if not _travels(verified, source, follower):
             continue  # nor may a membership count here that this hub's own log, and so its readers, will not have
         taken[_place(verified)] = log.Arrival(verified, via=source)

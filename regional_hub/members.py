@@ -20,13 +20,14 @@ from sqlalchemy.orm import Session
 
 from regional_hub import audit
 from regional_hub.errors import EnrolmentError, HubError
-from regional_hub.orm import ContentRow, EnrolmentCodeRow, EnrolmentRow, EntryRow, MemberRow
+from regional_hub.orm import ContentRow, EnrolmentCodeRow, EnrolmentRow, EntryRow, MemberRow, SourceRow
 from shared_schema.canonical import parse_strict
 from shared_schema.envelope import envelope_from_object, parse_envelope, verify_envelope
 from shared_schema.errors import ContractError, VerificationError
 from shared_schema.governance import ENROLMENT_KIND, EnrolmentRequest, MembershipBody, PolicyBody
 from shared_schema.keys import Directory, Member, MemberRole, MemberStatus, PublicKey, same_fingerprint
 from shared_schema.period import Area
+from shared_schema.policy_order import stricter_of
 from shared_schema.problem import ProblemCode
 from shared_schema.service.hub_api import check_hub_url
 from shared_schema.statement import Kind, parse_time
@@ -246,7 +247,7 @@ def load_trust(session: Session, name: str, key: PublicKey) -> Trust:
         directory.apply(signer=name, member=to_member(row, name))
     for body, origin in _relayed_memberships(session):
         apply_membership(directory, body, origin)
-    return Trust(name, directory, frozenset(row.name for row in rows), get_policy(session, name), as_of)
+    return Trust(name, directory, frozenset(row.name for row in rows), policy_in_force(session, name), as_of)
 
 
 def last_governance(session: Session) -> int:
@@ -277,8 +278,24 @@ def _relayed_memberships(session: Session) -> Iterable[tuple[MembershipBody, str
             yield body, origin
 
 
+def policy_in_force(session: Session, name: str) -> PolicyBody:
+    """The hub's own policy, with every limit in which that of a hub above is stricter."""
+    policy = get_policy(session, name)
+    for parent in parent_policies(session):
+        policy = stricter_of(policy, parent)
+    return policy
+
+
+def parent_policies(session: Session) -> list[PolicyBody]:
+    """What the hubs above have signed last."""
+    stored = session.scalars(
+        select(SourceRow.policy).where(SourceRow.direction == "parent", SourceRow.policy.is_not(None))
+    )
+    return [PolicyBody.from_bytes(policy) for policy in stored if policy is not None]
+
+
 def get_policy(session: Session, name: str) -> PolicyBody:
-    """The hub's policy in force. Raises HubError when there is none."""
+    """The hub's own policy. Raises HubError when there is none."""
     stored = session.scalars(
         select(ContentRow.envelope)
         .join(EntryRow, EntryRow.digest == ContentRow.digest)

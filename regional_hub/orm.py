@@ -197,6 +197,8 @@ class SourceRow(Base):
     """The checkpoint of `seen_size` as the source has signed it."""
     read_note: Mapped[str | None] = mapped_column(Text)
     """The newest one up to which every leaf is in `mirror_leaves` (or was read before there was that table)."""
+    policy: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """Of the hub above: its policy in force, canonical JSON, as it has signed it."""
 
 
 class MirrorLeafRow(Base):

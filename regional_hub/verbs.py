@@ -19,6 +19,7 @@ from regional_hub import (
     log,
     log_verbs,
     members,
+    policies,
     recovery_verbs,
     relay_verbs,
     trends,
@@ -156,6 +157,7 @@ def list_members(hub: Hub, _params: Params) -> Result:
                     "role": row.role,
                     "status": row.status,
                     "keyid": row.keyid,
+                    "software": row.software,
                     "highest_seq": row.highest_seq,
                     "read_up_to": row.read_up_to,
                     "last_read_at": None if row.last_read_at is None else format_time(row.last_read_at),
@@ -279,16 +281,29 @@ def list_sums(hub: Hub, _params: Params) -> Result:
 
 
 def show_policy(hub: Hub, _params: Params) -> Result:
-    """The policy in force."""
-    return hub.trust.policy.to_object()
+    """The policy that this hub has signed last."""
+    with hub.database.read() as session:
+        return members.get_policy(session, hub.name).to_object()
 
 
 def set_policy(hub: Hub, params: Params) -> Result:
-    """Put another policy in force; its version must rise."""
+    """Put another policy in force; its version must rise, and it may only be stricter than that of the hub above.
+
+    With `dry_run` nothing changes: it says who would be refused.
+    """
     policy = PolicyBody.from_object(params["policy"])
-    if policy.version <= hub.trust.policy.version:
-        raise VerbError("bad-parameter", f"expected a policy version above {hub.trust.policy.version}")
+    with hub.database.read() as session:
+        known = members.get_policy(session, hub.name).version
+        looser = policies.looser_than_parents(session, policy)
+        refused = policies.refused_members(session, policy)
+        if params.get("dry_run"):
+            return {"version": policy.version, "dry_run": True, "looser": list(looser), "refused": refused}
+        policies.check_own(session, policy)
+    if policy.version <= known:
+        raise VerbError("bad-parameter", f"expected a policy version above {known}")
     publish_policy(hub, policy)
+    with hub.database.write() as session:
+        policies.compare(session, policy, hub.clock())
     return {"version": policy.version}
 
 

@@ -5,6 +5,7 @@ Handlers only translate to HTTP.
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -25,8 +26,10 @@ from shared_schema.checkpoint import NoteVerifier
 from shared_schema.envelope import MAX_ENVELOPE_BYTES
 from shared_schema.errors import ContractError, SchemaError, VerificationError
 from shared_schema.keys import Member, PublicKey
+from shared_schema.policy_order import VERSION_PATTERN, check_software
 from shared_schema.problem import ProblemCode
 from shared_schema.service.database import Database
+from shared_schema.service.hub_api import VERSION_HEADER
 from shared_schema.service.limits import read_json_body
 from shared_schema.service.problems import STATUS, problem_object, problem_response
 from shared_schema.service.signed_reads import verify_request
@@ -73,6 +76,7 @@ def _add_submissions(router: APIRouter, hub: ServedHub) -> None:
     @router.post("/v1/submissions")
     async def submit(request: Request) -> Response:
         body = await read_json_body(request, MAX_ENVELOPE_BYTES, seconds=hub.body_seconds)
+        check_software(_software(request), hub.trust.policy)
         submission = _check(hub, body)
         try:
             result = (await hub.sequencer.submit([submission]))[0]
@@ -85,6 +89,7 @@ def _add_submissions(router: APIRouter, hub: ServedHub) -> None:
     @router.post("/v1/submissions/batch")
     async def submit_batch(request: Request) -> Response:
         body = await read_json_body(request, MAX_BATCH_BYTES, seconds=hub.body_seconds)
+        check_software(_software(request), hub.trust.policy)
         results = await asyncio.to_thread(_check_batch, hub, body)
         good = [item for item in results if isinstance(item, Submission)]
         try:
@@ -93,6 +98,12 @@ def _add_submissions(router: APIRouter, hub: ServedHub) -> None:
             return _busy()
         answers = [_item(next(committed) if isinstance(item, Submission) else item) for item in results]
         return Response(b'{"results":[' + b",".join(answers) + b"]}", media_type=JSON)
+
+
+def _software(request: Request) -> str | None:
+    """The version that the sender's program names. Nobody has to believe it: who lies only harms what it sends."""
+    named = request.headers.get(VERSION_HEADER)
+    return named if named is not None and re.fullmatch(VERSION_PATTERN, named) else None
 
 
 def _check(hub: ServedHub, body: bytes) -> Submission:
@@ -141,7 +152,7 @@ def _add_reading(router: APIRouter, hub: ServedHub) -> None:
         with hub.database.read() as session:
             page = feed.make_page(session, first=first, seen=seen, reader=reader, hub=hub.publisher)
         with hub.database.write() as session:
-            feed.note_reading(session, reader.name, first, hub.clock())
+            feed.note_reading(session, reader.name, first, hub.clock(), _software(request))
         return Response(page, media_type=JSON)
 
     @router.get("/v1/members/me")
@@ -168,6 +179,7 @@ def _add_relay(router: APIRouter, hub: ServedHub) -> None:
     @router.post("/v1/relay")
     async def submit_in_confidence(request: Request) -> Response:
         body = await read_json_body(request, MAX_ENVELOPE_BYTES, seconds=hub.body_seconds)
+        check_software(_software(request), hub.trust.policy)
         taken = await asyncio.to_thread(_take_in_confidence, hub, body)
         return Response(taken.receipt, status_code=201 if taken.new else 200, media_type=JSON)
 

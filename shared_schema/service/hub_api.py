@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import httpx
 from pydantic import Field
 
+from shared_schema import SOFTWARE_VERSION
 from shared_schema.canonical import encode, parse_strict
 from shared_schema.entry import Receipt
 from shared_schema.envelope import Envelope, parse_envelope
@@ -30,6 +31,8 @@ from shared_schema.wire import WireModel
 Model = TypeVar("Model", bound=WireModel)
 TIMEOUT = httpx.Timeout(15.0, connect=5.0)
 MAX_RETRY_AFTER_SECONDS = 3600
+VERSION_HEADER = "Prevention-Exchange-Version"
+"""Every request names the version of the program that sends it, so that a hub can tell one that is too old."""
 TOTAL_SECONDS = 120
 """8 MB in two minutes: a line of half a megabit. Slower than that is not an answer but a held connection."""
 
@@ -113,7 +116,11 @@ def new_client(transport: httpx.BaseTransport | None = None) -> httpx.Client:
         follow_redirects=False,
         trust_env=False,
         transport=transport,
-        headers={"Accept-Encoding": "identity", "User-Agent": "prevention-exchange"},
+        headers={
+            "Accept-Encoding": "identity",
+            "User-Agent": "prevention-exchange",
+            VERSION_HEADER: SOFTWARE_VERSION,
+        },
     )
 
 

@@ -17,6 +17,7 @@ def upgrade() -> None:
     op.add_column("members", sa.Column("software", sa.String(length=40)))
     op.add_column("sources", sa.Column("seen_note", sa.Text))
     op.add_column("sources", sa.Column("read_note", sa.Text))
+    op.add_column("sources", sa.Column("policy", sa.LargeBinary))
     op.create_table(
         "mirror_leaves",
         sa.Column("source", sa.String(length=100), primary_key=True),
