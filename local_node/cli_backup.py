@@ -1,4 +1,4 @@
-"""The commands for backups."""
+"""The commands for backups, and for what is wrong."""
 
 from pathlib import Path
 from typing import Annotated
@@ -41,3 +41,10 @@ def restore(
     _print(
         result | {"data": str(data), "next": "local-node sync; then, if it says so: local-node ledger resume"}, as_json
     )
+
+
+@cli.command()
+def doctor(data: DataDir = HERE, as_json: AsJson = False) -> None:
+    """Say what is wrong, and what to do. Exit code 1 when there is something."""
+    if not _run(data, "doctor", {}, as_json)["ok"]:
+        raise typer.Exit(NEEDS_A_LOOK)

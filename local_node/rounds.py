@@ -30,6 +30,8 @@ from shared_schema.service.hub_api import HubApi, HubRefused, HubUnreachable, Me
 
 NONCE_BYTES = 18
 NOT_A_MEMBER_YET = "not-a-member-yet"
+LONGEST_RECOVERY = timedelta(days=7)
+"""A hub that says for longer than this that it is being restored may only be hiding: then a person has to know."""
 
 
 @dataclass(slots=True)
@@ -99,8 +101,10 @@ class Rounds:
         """Ask who we are to the hub, then read its feed. False when nothing can be sent there now."""
         try:
             with self._connect(hub) as api:
-                self._hear(hub, api)
+                state = self._hear(hub, api)
                 self._remember_enrolment(hub)
+                if state.missing:
+                    mirror.bring_contents(self._database, hub.name, api)
                 pulled = sync.pull(self._database, hub, api, self._clock)
         except HubUnreachable as error:
             report.problems[hub.name] = self._why_unreachable(hub, error)
@@ -133,7 +137,10 @@ class Rounds:
             return sync.UNREACHABLE
         self._states.pop(hub.name, None)  # what it knew of this node before, it may not know now
         with self._connect(hub) as api:
-            mirror.bring_back(self._database, hub.name, api)
+            restored = mirror.bring_back(self._database, hub.name, api)
+        silent_since = hub.last_success_at or self._clock()
+        if not restored or self._clock() - silent_since > LONGEST_RECOVERY:
+            sync.note_not_served(self._database, hub, self._clock())
         return ProblemCode.LOG_BEHIND.value
 
     def get_state(self, hub: PinnedHub, *, ask_again: bool = False) -> MemberState:

@@ -60,3 +60,10 @@ def restore(
         raise SystemExit(1 if findings else 0)
     restore_archive(found, data, database_url, utc_now())
     _print(result | {"data": str(data), "next": "regional-hub serve; then: regional-hub recover"}, as_json)
+
+
+@cli.command()
+def doctor(data: DataDir = HERE, as_json: AsJson = False) -> None:
+    """Say what is wrong, and what to do. Exit code 1 when there is something."""
+    if not _run(data, "doctor", {}, as_json)["ok"]:
+        raise SystemExit(1)

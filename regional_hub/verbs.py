@@ -15,6 +15,7 @@ from regional_hub import (
     alarms,
     audit,
     backup_verbs,
+    doctor_verbs,
     follow,
     log,
     log_verbs,
@@ -329,6 +330,7 @@ VERBS: dict[str, Callable[[Hub, Params], Result]] = {
     "policy.show": show_policy,
     "policy.set": set_policy,
     **backup_verbs.VERBS,
+    **doctor_verbs.VERBS,
     **recovery_verbs.VERBS,
 }
 SIGNING_VERBS = frozenset(

@@ -11,7 +11,18 @@ from sqlalchemy.exc import SQLAlchemyError
 from local_node import sync
 from local_node.app import Node, database_trouble
 from local_node.errors import NodeError
-from local_node.verbs import backups, exchange, lessons, records, relay, releases, spending, standing, words
+from local_node.verbs import (
+    backups,
+    examination,
+    exchange,
+    lessons,
+    records,
+    relay,
+    releases,
+    spending,
+    standing,
+    words,
+)
 from local_node.verbs.parameters import Params, Result
 from shared_schema.errors import ContractError
 from shared_schema.service.control import VerbError
@@ -72,6 +83,7 @@ VERBS: dict[str, Callable[[Node, Params], Result]] = {
     "outbox.export": spending.export_releases,
     "ledger.resume": spending.resume_ledger,
     "backup": backups.make,
+    "doctor": examination.examine,
     "relay.list": relay.relay_list,
     "relay.withdraw": relay.relay_withdraw,
 }

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from regional_hub import charges, feed, members, relay_intake
+from regional_hub import charges, feed, log, members, recovery, relay_intake
 from regional_hub.errors import HubError
 from regional_hub.intake import Accepted, Submission, check_submission
 from regional_hub.members import Trust
@@ -163,9 +163,12 @@ def _add_reading(router: APIRouter, hub: ServedHub) -> None:
             row = session.get(MemberRow, reader.name)
             highest = 0 if row is None else row.highest_seq
             last = charges.find_last(session, reader.name)
+            missing = 0 if _software(request) is None else len(recovery.find_missing(session))
         answer: dict[str, Any] = {"name": reader.name, "status": reader.status.value, "highest_seq": highest}
         if last is not None:
             answer |= {"ledger_seq": last[0], "ledger_head": last[1]}
+        if missing:
+            answer["missing"] = missing
         return Response(json.dumps(answer), media_type=JSON)
 
 

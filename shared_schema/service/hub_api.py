@@ -74,7 +74,8 @@ class MemberState(WireModel):
     """What a hub knows of the member that asks.
 
     `ledger_seq` and `ledger_head`: the highest entry of the member's ledger among its accepted releases. Absent when
-    there is none, and from hubs before version 0.2.
+    there is none, and from hubs before version 0.2. `missing`: how many contents the hub has lost with an old copy; only
+    for programs that name their version, because older ones refuse a field that they do not know.
     """
 
     name: Origin
@@ -82,6 +83,7 @@ class MemberState(WireModel):
     highest_seq: Annotated[int, Field(ge=0)]
     ledger_seq: Annotated[int, Field(ge=1)] | None = None
     ledger_head: Digest | None = None
+    missing: Annotated[int, Field(ge=0)] | None = None
 
 
 def check_hub_url(url: str) -> str:
@@ -140,6 +142,7 @@ class HubApi:
         self.base_url = check_hub_url(base_url)
         self._key = key
         self._clock = clock
+        self._date: str | None = None
         self._client = new_client(transport)
 
     def __enter__(self) -> Self:
@@ -154,6 +157,11 @@ class HubApi:
     def identity(self) -> HubIdentity:
         """Who the hub says it is. Not verified: the fingerprint is for a person to compare."""
         return _read(HubIdentity, self._request("GET", "/v1/hub"))
+
+    def reach(self) -> str | None:
+        """Return the Date header of an answer, so that clocks can be compared; None when there is none."""
+        self._request("GET", "/v1/hub")
+        return self._date
 
     def request_enrolment(self, envelope: bytes) -> None:
         """Ask to become a member."""
@@ -219,6 +227,7 @@ class HubApi:
                 content = read_bounded(response)
         except httpx.HTTPError as error:
             raise HubUnreachable(f"expected an answer from the hub ({type(error).__name__})") from None
+        self._date = response.headers.get("date")
         _check_status(response, content)
         return content
 

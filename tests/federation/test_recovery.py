@@ -294,8 +294,7 @@ def test_a_content_that_comes_late_takes_its_place_and_readers_wait_for_it_witho
     assert hub.verb("recover", alone=True, confirm="sachsen.de")["contents_missing"] == 1
     assert sync(dresden)["problems"] == []
     assert node_alarms(dresden) == []
-    with leipzig.rounds._connect(leipzig.rounds._hubs()[0]) as api:
-        mirror.bring_contents(leipzig.database, "sachsen.de", api)
+    assert sync(leipzig)["problems"] == []  # it was away, and hears from the hub that something is missing
     assert snapshot(hub) == before
     assert sync(dresden)["problems"] == []
     assert any(item["digest"] == digest for item in verbs.run(dresden, "inbox.list", {})["items"])
@@ -454,3 +453,21 @@ def test_a_sum_that_was_shown_and_lost_is_never_followed_by_one_that_could_be_su
     assert snapshot(hub)["root"] == before["root"]
     hub.accept(City(cities[3].name, cities[3].key, hub).trend(10, 10, 10))
     assert hub.verb("aggregate")["published"] == 0
+
+
+def test_a_hub_that_says_for_weeks_that_it_is_being_restored_is_an_alarm(
+    region: Region, leipzig: Node, dresden: Node
+) -> None:
+    old = region.copy()
+    share(leipzig, "Open evenings")
+    for _ in range(2):
+        sync(leipzig)
+    hub = region.restart(old)
+    leipzig.clock = leipzig.rounds._clock = hub.clock
+    for days, alarm in ((6, []), (2, ["not-served"])):
+        hub.clock.advance(days=days)
+        assert sync(leipzig)["problems"] == [{"hub": "sachsen.de", "problem": "log-behind"}]
+        assert node_alarms(leipzig) == alarm
+    hub.verb("recover", alone=True, confirm="sachsen.de")
+    sync(leipzig)
+    assert node_alarms(leipzig) == []
