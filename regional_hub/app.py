@@ -209,8 +209,17 @@ def _check_own_log(note: str, verifier: NoteVerifier) -> None:
 
 
 def open_hub(data_dir: Path, clock: Callable[[], datetime] = utc_now) -> Hub:
-    """The hub of a data directory. Raises VerbError with what is missing."""
-    return Hub(data_dir, load_settings(data_dir), load_key(data_dir), clock)
+    """The hub of a data directory. Raises VerbError with what is missing.
+
+    A hub whose database is gone must not begin a second log under the same key: only `init` begins one.
+    """
+    hub = Hub(data_dir, load_settings(data_dir), load_key(data_dir), clock)
+    with hub.database.read() as session:
+        size = log.get_head(session).size
+    if size == 0:
+        hub.close()
+        raise VerbError("no-log", "expected a database with this hub's log; restore a backup into an empty directory")
+    return hub
 
 
 def create_app(hub: Hub, handle_verb: Callable[[str, dict[str, Any]], dict[str, Any]]) -> FastAPI:

@@ -8,7 +8,7 @@ import typer
 from regional_hub.app import utc_now
 from regional_hub.backup import PROGRAM, check_archive
 from regional_hub.backup import restore as restore_archive
-from regional_hub.cli import HERE, AsJson, DataDir, _print, _run, cli
+from regional_hub.cli import HERE, AsJson, DataDir, Name, _print, _run, cli, member
 from shared_schema.service.backup import read_archive
 
 
@@ -27,6 +27,17 @@ def recover(
         result = _run(data, "recover", {"alone": alone, "confirm": confirm}, as_json)
     if result["state"] != "serving" or result["contents_missing"]:
         raise SystemExit(1)
+
+
+@member.command("address")
+def members_address(
+    name: Name,
+    url: Annotated[str, typer.Argument(help="Where the hub is.")],
+    data: DataDir = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Say where a member hub is, after a restore or a move; it is followed there."""
+    _run(data, "members.address", {"name": name, "url": url}, as_json)
 
 
 @cli.command()

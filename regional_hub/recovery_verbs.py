@@ -6,11 +6,14 @@ from typing import Any, Final
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from regional_hub import audit, heads, log, recovered_log, recovery, trends
+from regional_hub import audit, follow, heads, log, recovered_log, recovery, trends
 from regional_hub.app import Hub
-from regional_hub.orm import RecoveryRow, SourceRow
+from regional_hub.orm import MemberRow, RecoveryRow, SourceRow
 from regional_hub.web import recovery_api
+from shared_schema.checkpoint import NoteVerifier
+from shared_schema.keys import MemberRole, PublicKey
 from shared_schema.service.control import VerbError
+from shared_schema.service.hub_api import check_hub_url
 
 Params = dict[str, Any]
 Result = dict[str, Any]
@@ -101,8 +104,24 @@ def show_head(hub: Hub, name: str) -> bool:
         return heads.show_head(api, note, seen)
 
 
+def set_address(hub: Hub, params: Params) -> Result:
+    """Say where a member hub is: its address is in no statement, so an old copy does not have it."""
+    name, url = str(params["name"]), check_hub_url(str(params["url"]))
+    with hub.database.write() as session:
+        row = session.get(MemberRow, name)
+        if row is None or row.role == MemberRole.NODE.value:
+            raise VerbError("not-found", "expected the name of a hub that is a member or the parent")
+        row.url = url
+        direction = "parent" if row.role == MemberRole.PARENT.value else "member"
+        vkey = NoteVerifier(name, PublicKey(row.public_key)).vkey
+        follow.add_source(session, name, url, vkey, direction)
+        audit.record(session, OPERATOR, "member-address", name, hub.clock())
+    return {"name": name, "url": url}
+
+
 VERBS: dict[str, Callable[[Hub, Params], Result]] = {
     "recover": recover,
     "recover.status": show_status,
     "recover.continue": go_on,
+    "members.address": set_address,
 }

@@ -74,7 +74,7 @@ class MemberState(WireModel):
     """What a hub knows of the member that asks.
 
     `ledger_seq` and `ledger_head`: the highest entry of the member's ledger among its accepted releases. Absent when
-    there is none, and from hubs before version 0.2. `missing`: how many contents the hub has lost with an old copy; only
+    there is none, and from hubs before version 0.2. `missing`: how many contents the hub lost with an old copy; only
     for programs that name their version, because older ones refuse a field that they do not know.
     """
 

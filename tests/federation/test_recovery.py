@@ -18,13 +18,13 @@ from local_node import backup, mirror, verbs
 from local_node.app import Node
 from local_node.orm import OutboxRow
 from local_node.settings import load_settings, write_settings
-from regional_hub import log
+from regional_hub import log, recovery
 from regional_hub.orm import Base, CheckpointRow, ContentRow, EntryRow
 from shared_schema.checkpoint import Checkpoint
 from shared_schema.entry import LogEntry, Receipt
 from shared_schema.feed import FeedEntry
 from shared_schema.recovery import BroughtEntries
-from shared_schema.service.backup import read_archive
+from shared_schema.service.backup import copy_sqlite, read_archive
 from shared_schema.service.control import VerbError
 from shared_schema.service.hub_api import HubApi, HubRefused
 from shared_schema.service.key_file import load_key, write_key
@@ -471,3 +471,31 @@ def test_a_hub_that_says_for_weeks_that_it_is_being_restored_is_an_alarm(
     hub.verb("recover", alone=True, confirm="sachsen.de")
     sync(leipzig)
     assert node_alarms(leipzig) == []
+
+
+def test_a_hub_that_was_admitted_since_comes_back_and_is_followed_again_once_its_address_is_known(
+    region: Region, nation: RunningHub, network: Network, loop: EventLoop, tmp_path: Path
+) -> None:
+    """The nation goes back, and forgets that the region ever came."""
+    with ExitStack() as stack:
+        first = stack.enter_context(RunningHub.start(network, loop, tmp_path / "europe", name="eu.eu", port=8770))
+        (tmp_path / "again").mkdir()
+        copy_sqlite(tmp_path / "europe" / "hub.db", tmp_path / "again" / "hub.db")
+        join(region.running, first)
+        region.running.verb("follow")
+        size = first.log_size()
+    with RunningHub.start(network, loop, tmp_path / "again", name="eu.eu", port=8770) as hub:
+        assert hub.verb("recover.status")["state"] == "restored"
+        assert "alarm" not in region.running.verb("follow")["sources"][0]  # it shows what it has seen
+        assert hub.verb("recover.status")["state"] == "behind"
+        with region.running.hub.database.read() as session:
+            page = recovery.mirror_page(session, "eu.eu", hub.log_size())
+        with region.running.hub.api(hub.url) as api:
+            api.bring_entries(page)
+        status = hub.verb("recover", alone=True, confirm="eu.eu")
+        assert (status["state"], hub.log_size()) == ("serving", size)
+        with pytest.raises(VerbError, match="expected the name of a hub"):
+            hub.verb("members.address", name="nobody.de", url=region.running.url)
+        hub.verb("members.address", name="sachsen.de", url=region.running.url)
+        assert "alarm" not in hub.verb("follow")["sources"][0]
+        assert region.running.verb("follow")["sources"][0].get("refused") is None

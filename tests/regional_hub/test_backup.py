@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.engine import make_url
 
 from regional_hub import backup
+from regional_hub.app import open_hub
 from regional_hub.cli import cli
 from regional_hub.orm import EntryRow
 from regional_hub.settings import write_settings
@@ -169,3 +170,12 @@ def test_the_command_says_in_one_line_what_is_no_backup(tmp_path: Path) -> None:
     )
     with pytest.raises(VerbError, match="backup of regional-hub"):
         read_archive(tmp_path, "regional-hub")
+
+
+def test_a_hub_whose_database_is_gone_begins_no_second_log(filled: RunningHub, tmp_path: Path) -> None:
+    archive = make(filled, tmp_path / "backups")
+    backup.restore(archive, tmp_path / "again", "sqlite", filled.clock())
+    open_hub(tmp_path / "again").close()
+    (tmp_path / "again" / "hub.db").unlink()
+    with pytest.raises(VerbError, match="restore a backup"):
+        open_hub(tmp_path / "again")
