@@ -26,6 +26,7 @@ from shared_schema.errors import ContractError
 from shared_schema.keys import SigningKey
 from shared_schema.period import Area
 from shared_schema.problem import ProblemCode
+from shared_schema.recovery import read_own_checkpoint
 from shared_schema.service.browser import KnownHosts, SecurityHeaders, hosts_of
 from shared_schema.service.control import VerbError, control_server
 from shared_schema.service.database import Database
@@ -91,6 +92,7 @@ class Hub:
         if self.settings.static_dir is None:
             return
         self.files = StaticFiles(self.database, self.name, self.data_dir / self.settings.static_dir)
+        self._look_at_shown_head(self.files)
         self.database.after_write = self._follow_commit
         try:
             self.publish_files(clean=True)
@@ -98,6 +100,17 @@ class Hub:
             raise VerbError(error.code.value, error.message) from None
         except HubError:  # the log is stopped, and the hub can still be looked at
             get_logger().error("static-files-not-published")
+
+    def _look_at_shown_head(self, files: StaticFiles) -> None:
+        """The folder remembers what was signed last: a database behind it is an old copy, and others can heal it."""
+        note = files.read_note()
+        if note is not None and read_own_checkpoint(note, self.verifier) is not None:
+            with self.database.write() as session:
+                recovery.take_head(session, note, self.verifier, self.clock())
+
+    def _waits_for_entries(self) -> bool:
+        with self.database.read() as session:
+            return log.get_head(session).held in (recovery.RESTORED, recovery.BEHIND)
 
     def _follow_commit(self, info: dict[str, Any]) -> None:
         if info.get(log.GREW):
@@ -109,7 +122,9 @@ class Hub:
         Raises HubError and stops the log when the folder shows that nothing more may be signed, or when the disk did
         not confirm a write: then the process ends as well, and nobody gets an answer that says success.
         """
-        if self.files is None:
+        if (
+            self.files is None or self._waits_for_entries()
+        ):  # the folder may be ahead; it is right, and waits for the log
             return None
         try:
             published = self.files.publish(clean=clean, thorough=thorough)

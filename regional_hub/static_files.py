@@ -112,6 +112,13 @@ class StaticFiles:
                 self._remove_leftovers()
             return Published(head.size, written, removed)
 
+    def read_note(self) -> str | None:
+        """The checkpoint that the folder shows, not looked at; None when there is none that can be read."""
+        try:
+            return (self.folder / CHECKPOINT_PATH).read_bytes().decode()
+        except (OSError, UnicodeDecodeError):
+            return None
+
     def _read_shown(self) -> Checkpoint:
         """What the folder shows now; its signature is not looked at, because its size and root are compared."""
         try:

@@ -499,3 +499,27 @@ def test_a_hub_that_was_admitted_since_comes_back_and_is_followed_again_once_its
         hub.verb("members.address", name="sachsen.de", url=region.running.url)
         assert "alarm" not in hub.verb("follow")["sources"][0]
         assert region.running.verb("follow")["sources"][0].get("refused") is None
+
+
+def test_the_folder_of_static_files_knows_what_was_signed_and_goes_on_after_the_recovery(
+    network: Network, loop: EventLoop, tmp_path: Path
+) -> None:
+    folder, place = tmp_path / "public", tmp_path / "hub"
+    with RunningHub.start(network, loop, place, static_dir=folder) as hub:
+        city = hub.enrol("leipzig.sn.de")
+        copy_sqlite(place / "hub.db", tmp_path / "old.db")
+        receipt = hub.accept(city.sign())
+        size, note = hub.log_size(), (folder / "checkpoint").read_bytes()
+    for file in place.glob("hub.db*"):
+        file.unlink()
+    shutil.copy(tmp_path / "old.db", place / "hub.db")
+    with RunningHub.start(network, loop, place, static_dir=folder) as hub:
+        assert hub.verb("recover.status")["entries"] == f"{size - 1} of {size} entries are here"
+        with HubApi(hub.url, city.key, hub.clock, network) as api:
+            api.bring_entries(BroughtEntries(receipts=(Receipt.from_object(receipt),)))
+            api.recovery_state(size, done=True)
+            assert hub.verb("recover")["state"] == "serving"
+        assert (folder / "checkpoint").read_bytes() == note
+        hub.accept(City("leipzig.sn.de", city.key, hub, seq=1).sign())
+        assert (folder / "checkpoint").read_bytes() != note
+        assert hub.verb("verify")["findings"] == [f"entry {size - 1}: content missing"]

@@ -28,7 +28,7 @@ from shared_schema.service.database import Database
 from shared_schema.service.hub_api import HubApi
 from shared_schema.service.log_source import open_folder
 from shared_schema.tiles import CHECKPOINT_PATH, LogFile, files_of, verify_files
-from tests.regional_hub.running import City, EventLoop, Network, RunningHub, enrolment, key_of
+from tests.regional_hub.running import City, EventLoop, Network, RunningHub, adopt, enrolment, key_of
 
 NAME = "sachsen.de"
 VERIFIER = NoteVerifier(NAME, key_of(NAME).public)
@@ -391,13 +391,13 @@ def test_a_hub_with_an_old_database_signs_nothing(network: Network, loop: EventL
     with RunningHub.start(network, loop, place, static_dir=folder) as hub:
         city.hub, size = hub, hub.log_size()
         refused = hub.post(city.sign())
-        assert refused.status_code == 503 and refused.json()["code"] == ProblemCode.LOG_DAMAGED
-        with pytest.raises(VerbError, match="old copy"):
+        assert refused.status_code == 503 and refused.json()["code"] == ProblemCode.LOG_BEHIND
+        with pytest.raises(VerbError, match="restored"):
             hub.verb("members.set", name="leipzig.sn.de", status="suspended")
         assert hub.log_size() == size and contents_of(folder) == before
-        assert [alarm["code"] for alarm in hub.verb("status")["alarms"]] == [ProblemCode.LOG_DAMAGED]
+        assert [alarm["code"] for alarm in hub.verb("status")["alarms"]] == [ProblemCode.LOG_BEHIND]
+        assert hub.verb("recover.status")["entries"] == f"{size} of {size + 1} entries are here"  # the folder knows
         assert not hub.verb("verify")["ok"]
-        assert city.feed()["entries"]
 
 
 def test_an_old_database_that_went_on_is_a_fork_and_is_refused(
@@ -408,6 +408,7 @@ def test_an_old_database_that_went_on_is_a_fork_and_is_refused(
     before = contents_of(folder)
     place.mkdir()
     shutil.copy(copies[2], place / "hub.db")
+    adopt(place / "hub.db")
     with RunningHub.start(network, loop, place) as hub:  # it did not know of the folder
         hub.enrol("dresden.sn.de")
         hub.enrol("chemnitz.sn.de")
@@ -493,6 +494,7 @@ def test_verify_names_every_file_of_which_one_bit_is_flipped_or_that_is_missing(
     folder, place = tmp_path / "public", tmp_path / "hub"
     place.mkdir()
     shutil.copy(copies[300], place / "hub.db")
+    adopt(place / "hub.db")
     for size in (250, 256):
         publish(copies[size], folder)
     with RunningHub.start(network, loop, place, static_dir=folder) as hub:
