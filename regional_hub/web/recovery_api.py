@@ -85,6 +85,7 @@ def _add_recovery(router: APIRouter, hub: RecoveringHub) -> None:
 
     @router.post("/v1/recovery/entries")
     async def bring_entries(request: Request) -> Response:
+        await asyncio.to_thread(_check_wanted, hub)  # before 16 MB are read for nothing
         body = await read_json_body(request, MAX_RECOVERY_BYTES, seconds=hub.body_seconds)
         return _answer(await asyncio.to_thread(_take_entries, hub, body))
 
@@ -124,6 +125,13 @@ def finish(hub: RecoveringHub) -> recovered_log.PutBack | None:
             done = done or recovered_log.PutBack(0, 0)
     hub.reload_trust()
     return done
+
+
+def _check_wanted(hub: RecoveringHub) -> None:
+    """Nobody has to be a member to bring entries, so a hub that misses none does not look at any."""
+    with hub.database.read() as session:
+        if not recovery.is_open(session) and not recovery.find_missing(session, limit=1):
+            raise HubError("expected a hub that is being restored; show it its checkpoint first")
 
 
 def _take_entries(hub: RecoveringHub, body: bytes) -> RecoveryState:
