@@ -10,27 +10,29 @@ and fills it as soon as the hub shows the content.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from local_node import mirror, search_index
 from local_node.errors import NodeError
 from local_node.lesson import LESSON_KINDS, Lesson, read_lesson
-from local_node.orm import HubRow, InboxRow
+from local_node.orm import EvidenceRow, HubRow, InboxRow, WithdrawalRow
 from local_node.trust import Trust
 from shared_schema.canonical import parse_strict
 from shared_schema.checkpoint import NoteVerifier
 from shared_schema.envelope import Envelope, parse_envelope
 from shared_schema.errors import ContractError, FeedError, VerificationError
 from shared_schema.feed import FeedItem, FeedState
-from shared_schema.governance import PolicyBody, WithdrawalBody
+from shared_schema.governance import Level, PolicyBody, WithdrawalBody
 from shared_schema.merkle import EMPTY_ROOT, Frontier
 from shared_schema.names import format_time, parse_time
 from shared_schema.problem import ProblemCode
+from shared_schema.reach import is_within
+from shared_schema.service.database import forget
 from shared_schema.statement import (
     STATEMENT_BODIES,
     Audience,
@@ -184,13 +186,18 @@ def store_page(
     mirror.keep_leaves(session, hub, items)
     report = PageReport()
     grown = False
-    known = _known(session, [item.entry.digest for item in items])
+    digests = [item.entry.digest for item in items]
+    known, taken_back = _known(session, digests), _taken_back(session, digests)
     for item in items:
         row = known.get(item.entry.digest)
+        if row is None and item.entry.digest in taken_back:
+            item = replace(item, envelope=None)  # this node's own; its withdrawal is on the way
         if row is None:
             row = _new_row(item, hub, now)
             if row is None:
                 continue  # a content for the hub alone, such as another city's figures
+            if row.digest in taken_back:
+                row.reason = None
             session.add(row)
             known[row.digest] = row
         elif row.state == InboxState.WITHDRAWN.value or item.envelope is None:
@@ -238,6 +245,12 @@ def _known(session: Session, digests: Sequence[str]) -> dict[str, InboxRow]:
     return {row.digest: row for row in rows}
 
 
+def _taken_back(session: Session, digests: Sequence[str]) -> frozenset[str]:
+    """Which of these this node itself has taken back from everybody (`withdrawals`): their text does not come back."""
+    query = select(WithdrawalRow.item).where(WithdrawalRow.item.in_(digests), WithdrawalRow.narrow_to.is_(None))
+    return frozenset(session.scalars(query))
+
+
 def _new_row(item: FeedItem, hub: str, now: datetime) -> InboxRow | None:
     """A row that is not verified yet; until then `issued_at` is the time at which the hub logged the item."""
     if item.envelope is None and item.entry.audience is Audience.HUB:
@@ -246,7 +259,7 @@ def _new_row(item: FeedItem, hub: str, now: datetime) -> InboxRow | None:
         digest=item.entry.digest,
         hub=hub,
         log_index=item.index,
-        kind=item.entry.kind.value,
+        kind=str(item.entry.kind),
         origin=None,
         seq=None,
         audience=item.entry.audience.value,
@@ -273,7 +286,7 @@ def _try(session: Session, row: InboxRow, trust: Trust, report: PageReport, enve
         verified = _verify_row(row, trust, envelope)
         grown = trust.learn(verified.statement)
         if isinstance(verified.statement.body, WithdrawalBody) and not was_accepted:
-            report.erased += _erase(session, verified.statement.body.digest, verified.statement.origin)
+            report.erased += _take_back(session, row.hub, verified.statement.body, verified.statement.origin, trust)
     except ContractError as error:
         if not was_accepted:  # another hub's directory may know more than this one's
             row.state, row.reason = InboxState.QUARANTINED.value, error.code.value
@@ -294,6 +307,25 @@ def _verify_row(row: InboxRow, trust: Trust, envelope: Envelope | None = None) -
     return trust.verify(envelope, audience=Audience(row.audience), logged_at=logged_at)
 
 
+def _take_back(session: Session, hub: str, body: WithdrawalBody, origin: str, trust: Trust) -> bool:
+    """Erase what a withdrawal takes back from this node; a narrowing leaves it to those within."""
+    level: Level = session.get_one(HubRow, hub).level  # type: ignore[assignment]  # checked when the hub was pinned
+    if body.to is not None and is_within(trust.directory, origin, body.to, level=level):
+        return False
+    return _erase(session, body.digest, origin)
+
+
+def erase_own(session: Session, digest: str) -> bool:
+    """Erase this node's own item, whose withdrawal is on its way; True when it was here."""
+    row = session.get(InboxRow, digest)
+    if row is None or row.state == InboxState.WITHDRAWN.value:
+        return False
+    row.state, row.reason, row.envelope = InboxState.WITHDRAWN.value, None, None
+    session.flush()
+    forget(session, "inbox")
+    return True
+
+
 def _erase(session: Session, digest: str, origin: str) -> bool:
     """Erase what `origin` takes back; True when there was something.
 
@@ -308,6 +340,12 @@ def _erase(session: Session, digest: str, origin: str) -> bool:
         raise VerificationError("expected an item of the same origin", code=ProblemCode.WRONG_ORIGIN)
     row.state, row.reason, row.envelope = InboxState.WITHDRAWN.value, None, None
     row.origin = row.origin or origin
+    session.execute(
+        update(EvidenceRow)
+        .where(or_(EvidenceRow.digest == digest, EvidenceRow.known_digest == digest), EvidenceRow.origin == origin)
+        .values(envelope=b"")
+    )
+    forget(session, "inbox")
     return not explained
 
 

@@ -18,7 +18,7 @@ import httpx
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from local_node import hub_client, inbox, mirror, outbox, own_statements, policy_news, request_store, sync
+from local_node import hub_client, inbox, mirror, outbox, own_statements, policy_news, request_store, sync, withdrawals
 from local_node.hub_client import PinnedHub
 from local_node.orm import LedgerRow
 from local_node.outbox import LONGEST_WAIT, wait_after
@@ -193,6 +193,7 @@ class Rounds:
         hubs = [hub.name for hub in self._hubs() if hub.enrolled]
         if not hubs or not set(hubs) <= set(self._states):
             return
+        self._sign_withdrawals(report, hubs)
         with self._database.read() as session:
             policy = inbox.current_policy(session, hubs[0])
             waiting = request_store.list_requests(session, RequestState.APPROVED)
@@ -213,6 +214,21 @@ class Rounds:
             )
         report.signed += len(done.signed)
         report.held += len(done.held)
+
+    def _sign_withdrawals(self, report: RoundReport, hubs: Sequence[str]) -> None:
+        """What was taken back goes first, and needs no policy."""
+        with self._database.read() as session:
+            if not withdrawals.has_due(session):
+                return
+        with self._database.write() as session:
+            report.signed += withdrawals.sign_due(
+                session,
+                key=self._key,
+                origin=self._name,
+                highest_seq=max(self._states[name].highest_seq for name in hubs),
+                nonces=_nonces(),
+                now=self._clock(),
+            )
 
     # --- 3. send ----------------------------------------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ from shared_schema.relay import is_request, verify_relay_receipt
 from shared_schema.service.database import Database
 from shared_schema.service.hub_api import HubApi, HubRefused, HubUnreachable
 from shared_schema.service.logging import get_logger
+from shared_schema.statement import Kind
 
 Clock = Callable[[], datetime]
 
@@ -124,7 +125,7 @@ def _send(database: Database, hub: PinnedHub, api: HubApi, clock: Clock, item: C
         report.problem = UNREACHABLE
         _put_back(database, item, UNREACHABLE, clock(), retry_after=error.retry_after)
     except HubRefused as error:
-        if error.code in FINAL_REFUSALS or (_is_confidential(item) and error.code in FINAL_IN_CONFIDENCE):
+        if error.code in _final_for(item):
             report.refused += 1
             with database.write() as session:
                 outbox.mark_refused(session, item, error.code)
@@ -159,6 +160,15 @@ def _hand_in(hub: PinnedHub, api: HubApi, item: ClaimedItem) -> Receipt | Envelo
 
 def _is_confidential(item: ClaimedItem) -> bool:
     return is_request(parse_envelope(item.envelope))
+
+
+def _final_for(item: ClaimedItem) -> frozenset[str]:
+    """What a hub may say of this item that no retry changes."""
+    if _is_confidential(item):
+        return FINAL_REFUSALS | FINAL_IN_CONFIDENCE
+    if parse_envelope(item.envelope).kind == Kind.WITHDRAWAL.value:
+        return FINAL_REFUSALS | {ProblemCode.NOT_FOUND}  # the item never came there
+    return FINAL_REFUSALS
 
 
 def _put_back(
@@ -238,7 +248,8 @@ def _read_pages(
             report.pulled += len(items)
             report.quarantined += stored.quarantined
         state = after
-        if state.next_index == state.seen_size:
+        # Whoever asks from behind a withdrawal has confirmed it: so once more, when the last page brought one.
+        if state.next_index == state.seen_size and not any(item.entry.kind is Kind.WITHDRAWAL for item in items):
             break
     return state
 

@@ -12,7 +12,7 @@ changes or invents an item is found out. Pure: no database, no clock, no network
 from datetime import datetime
 
 from shared_schema.checkpoint import NoteVerifier
-from shared_schema.envelope import Envelope, verify_envelope
+from shared_schema.envelope import Envelope, check_size, verify_envelope
 from shared_schema.errors import VerificationError
 from shared_schema.governance import MembershipBody
 from shared_schema.keys import Directory, Member
@@ -40,6 +40,7 @@ class Trust:
 
         Raises ContractError with the reason why it cannot be believed.
         """
+        check_size(envelope)
         author = self._find_author(envelope)
         verified = read_statement(verify_envelope(envelope, author.key))  # 1. signed by a key that we know
         statement = verified.statement
@@ -84,4 +85,5 @@ def _member(body: MembershipBody, voucher: str) -> Member:
         vouched_by=voucher,
         not_before=parse_time(body.not_before) if body.not_before else None,
         not_after=parse_time(body.not_after) if body.not_after else None,
+        level=body.level,
     )

@@ -195,6 +195,7 @@ def to_member(row: MemberRow, vouched_by: str) -> Member:
         vouched_by=vouched_by,
         not_before=row.not_before,
         not_after=row.not_after,
+        level=row.level,
     )
 
 
@@ -208,6 +209,7 @@ def member_of(body: MembershipBody, vouched_by: str) -> Member:
         vouched_by=vouched_by,
         not_before=_time(body.not_before),
         not_after=_time(body.not_after),
+        level=body.level,
     )
 
 

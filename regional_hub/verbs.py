@@ -236,7 +236,10 @@ def _follow_one(hub: Hub, name: str) -> Result:
                 for field in ("pages", "entries", "appended", "quarantined"):
                     report[field] += getattr(page, field)
                 state = after
-                if after.next_index >= after.seen_size:
+                # Whoever asks from behind a withdrawal has confirmed it: so once more, when the page brought one.
+                if after.next_index >= after.seen_size and not any(
+                    each.entry.kind is Kind.WITHDRAWAL for each in items
+                ):
                     break
     except FeedError as error:
         if recovery_verbs.show_head(hub, name):

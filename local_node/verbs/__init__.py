@@ -21,6 +21,7 @@ from local_node.verbs import (
     releases,
     spending,
     standing,
+    withdrawals,
     words,
 )
 from local_node.verbs.parameters import Params, Result
@@ -84,6 +85,7 @@ VERBS: dict[str, Callable[[Node, Params], Result]] = {
     "ledger.resume": spending.resume_ledger,
     "backup": backups.make,
     "doctor": examination.examine,
+    "withdraw": withdrawals.withdraw,
     "relay.list": relay.relay_list,
     "relay.withdraw": relay.relay_withdraw,
 }
