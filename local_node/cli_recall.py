@@ -36,3 +36,41 @@ def withdraw(
         "keep": None if keep is None else str(keep.absolute()),
     }
     _run(data, "withdraw", params, as_json)
+
+
+@recall.command("status")
+def recall_status(
+    digest: Annotated[str | None, typer.Argument(help="Of one item: its digest, or its first digits.")] = None,
+    data: DataDir = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Who has confirmed what this city took back, as the hubs said with the last sync."""
+    columns = ("item", "kind", "narrowed_to", "since", "status")
+    _run(data, "recall.status", {"digest": digest}, as_json, columns=columns)
+
+
+@cli.command("explain")
+def explain(
+    digest: Annotated[str, typer.Argument(help="The item's digest, its first digits, or a request such as r1.")],
+    member: Annotated[str | None, typer.Option(help="Of an own item: about this receiver alone.")] = None,
+    data: DataDir = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Where an item is, which step stopped it, since when, and what to do."""
+    _run(data, "explain", {"digest": digest, "member": member}, as_json)
+
+
+quarantine = typer.Typer(help="What came from the hubs and could not be verified.", no_args_is_help=True)
+cli.add_typer(quarantine, name="quarantine")
+
+
+@quarantine.command("list")
+def quarantine_list(data: DataDir = HERE, as_json: AsJson = False) -> None:
+    """What was set aside, why, and what to do; and two contents for one number of an author."""
+    _run(data, "quarantine.list", {}, as_json)
+
+
+@quarantine.command("retry")
+def quarantine_retry(data: DataDir = HERE, as_json: AsJson = False) -> None:
+    """Try once more what was set aside, for example after an update of this program."""
+    _run(data, "quarantine.retry", {}, as_json)

@@ -9,7 +9,8 @@ A content that the hub says was withdrawn, without a withdrawal in the log, is a
 and fills it as soon as the hub shows the content.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -24,7 +25,7 @@ from local_node.orm import EvidenceRow, HubRow, InboxRow, WithdrawalRow
 from local_node.trust import Trust
 from shared_schema.canonical import parse_strict
 from shared_schema.checkpoint import NoteVerifier
-from shared_schema.envelope import Envelope, parse_envelope
+from shared_schema.envelope import MAX_ENVELOPE_BYTES, Envelope, parse_envelope
 from shared_schema.errors import ContractError, FeedError, VerificationError
 from shared_schema.feed import FeedItem, FeedState
 from shared_schema.governance import Level, PolicyBody, WithdrawalBody
@@ -75,6 +76,9 @@ class PageReport:
     erased: int = 0
     lessons: list[tuple[InboxRow, Lesson]] = field(default_factory=list)
     """What enters the index of the search when the page is done, unless a later entry takes it back."""
+    conflicts: int = 0
+    places: dict[tuple[str, int], str] = field(default_factory=dict)
+    """(origin, seq) → digest of what is here, for all that the page speaks of."""
 
     def count(self, state: InboxState) -> None:
         setattr(self, state.value, getattr(self, state.value) + 1)
@@ -188,6 +192,7 @@ def store_page(
     grown = False
     digests = [item.entry.digest for item in items]
     known, taken_back = _known(session, digests), _taken_back(session, digests)
+    report.places = _places_of(session, (item.envelope for item in items if item.envelope is not None))
     for item in items:
         row = known.get(item.entry.digest)
         if row is None and item.entry.digest in taken_back:
@@ -284,13 +289,19 @@ def _try(session: Session, row: InboxRow, trust: Trust, report: PageReport, enve
     was_accepted = row.state == InboxState.ACCEPTED.value
     try:
         verified = _verify_row(row, trust, envelope)
+        place = verified.statement.origin, verified.statement.seq
+        if not was_accepted and (known := report.places.setdefault(place, verified.digest)) != verified.digest:
+            _keep_evidence(session, row, verified, known)
+            report.conflicts += 1
+            return False
         grown = trust.learn(verified.statement)
         if isinstance(verified.statement.body, WithdrawalBody) and not was_accepted:
             report.erased += _take_back(session, row.hub, verified.statement.body, verified.statement.origin, trust)
     except ContractError as error:
         if not was_accepted:  # another hub's directory may know more than this one's
             row.state, row.reason = InboxState.QUARANTINED.value, error.code.value
-            row.origin = claimed_origin(envelope or parse_envelope(row.envelope))
+            if envelope is not None:
+                row.origin = claimed_origin(envelope)
         return False
     row.state, row.reason = InboxState.ACCEPTED.value, None
     row.origin, row.seq = verified.statement.origin, verified.statement.seq
@@ -298,6 +309,45 @@ def _try(session: Session, row: InboxRow, trust: Trust, report: PageReport, enve
     if not was_accepted and (lesson := _lesson(row, verified.statement.body)):
         report.lessons.append((row, lesson))
     return grown
+
+
+_PLACE = re.compile(rb'"origin":"([a-z0-9.-]{1,100})","seq":([0-9]{1,16}),"v":1\}')
+"""The end of every statement in canonical JSON, and so of every one that verifies."""
+
+
+def _places_of(session: Session, envelopes: Iterable[Envelope]) -> dict[tuple[str, int], str]:
+    """(origin, seq) → digest of what was accepted before, for the numbers that these envelopes claim."""
+    claims = [match for each in envelopes if (match := _PLACE.search(each.payload[-200:]))]
+    if not claims:
+        return {}
+    session.flush()
+    rows = session.execute(
+        select(InboxRow.origin, InboxRow.seq, InboxRow.digest).where(
+            InboxRow.origin.in_({match[1].decode() for match in claims}),
+            InboxRow.seq.in_({int(match[2]) for match in claims}),
+            InboxRow.state != InboxState.QUARANTINED.value,
+        )
+    )
+    return {(origin, seq): digest for origin, seq, digest in rows}
+
+
+def _keep_evidence(session: Session, row: InboxRow, verified: VerifiedStatement, known: str) -> None:
+    """Two contents for one number: the first stays, the second is set aside, both are kept. `sync` raises the alarm."""
+    row.state, row.reason = InboxState.QUARANTINED.value, ProblemCode.SEQ_CONFLICT.value
+    row.origin = verified.statement.origin
+    if session.get(EvidenceRow, row.digest) is None:
+        session.add(
+            EvidenceRow(
+                digest=row.digest,
+                hub=row.hub,
+                origin=verified.statement.origin,
+                seq=verified.statement.seq,
+                known_digest=known,
+                envelope=row.envelope or b"",
+                since=row.received_at,
+            )
+        )
+        session.flush()
 
 
 def _verify_row(row: InboxRow, trust: Trust, envelope: Envelope | None = None) -> VerifiedStatement:
@@ -349,18 +399,30 @@ def _erase(session: Session, digest: str, origin: str) -> bool:
     return not explained
 
 
-def _try_quarantined_again(session: Session, hub: str, trust: Trust, report: PageReport) -> bool:
+def retry_all(session: Session, hub: str, trust: Trust) -> PageReport:
+    """Try everything again that was set aside of a hub's log, whatever the reason, in the caller's transaction."""
+    report = PageReport()
+    while _try_quarantined_again(session, hub, trust, report, only_healed=False):
+        pass
     session.flush()
-    rows = session.scalars(
-        select(InboxRow)
-        .where(
-            InboxRow.hub == hub,
-            InboxRow.state == InboxState.QUARANTINED.value,
-            InboxRow.reason.in_(HEALED_BY_MEMBERSHIPS),
-        )
-        .order_by(InboxRow.log_index)
-    ).all()
+    _index(session, report)
+    return report
+
+
+def _can_be_read(row: InboxRow) -> bool:
+    return row.envelope is not None and len(row.envelope) <= MAX_ENVELOPE_BYTES
+
+
+def _try_quarantined_again(
+    session: Session, hub: str, trust: Trust, report: PageReport, *, only_healed: bool = True
+) -> bool:
+    session.flush()
+    query = select(InboxRow).where(InboxRow.hub == hub, InboxRow.state == InboxState.QUARANTINED.value)
+    if only_healed:
+        query = query.where(InboxRow.reason.in_(HEALED_BY_MEMBERSHIPS))
+    rows = session.scalars(query.order_by(InboxRow.log_index)).all()
     grown = False
+    report.places |= _places_of(session, (parse_envelope(row.envelope) for row in rows if _can_be_read(row)))
     for row in rows:
         grown = _try(session, row, trust, report) or grown
         if row.state == InboxState.ACCEPTED.value:
@@ -391,12 +453,16 @@ def fill_gap(session: Session, envelope: Envelope, trust: Trust) -> None:
     if row is not None and row.reason in (NOT_YET_EXPLAINED, LOST):
         row.envelope = envelope.stored_bytes
         row.state, row.reason = InboxState.QUARANTINED.value, ProblemCode.UNKNOWN_KEY.value
-        report = PageReport()
+        report = PageReport(places=_places_of(session, [envelope]))
         _try(session, row, trust, report, envelope)
         _index(session, report)
 
 
 # --- reading -------------------------------------------------------------------------------------------------------
+
+
+_KNOWN_KINDS = InboxRow.kind.in_([kind.value for kind in Kind])
+"""A kind of a later release is set aside (`verbs.explaining.quarantine_list`), and no page knows how to show it."""
 
 
 def list_items(
@@ -409,7 +475,8 @@ def list_items(
     offset: int = 0,
 ) -> tuple[InboxItem, ...]:
     """Items, the newest of the log first; with `newest_versions` without those whose place a newer one takes."""
-    query = select(InboxRow).order_by(InboxRow.received_at.desc(), InboxRow.log_index.desc()).limit(limit)
+    newest_first = (InboxRow.received_at.desc(), InboxRow.log_index.desc())
+    query = select(InboxRow).where(_KNOWN_KINDS).order_by(*newest_first).limit(limit)
     if kinds:
         query = query.where(InboxRow.kind.in_([kind.value for kind in kinds]))
     if state is not None:
@@ -422,14 +489,14 @@ def list_items(
 def find_item(session: Session, digest: str) -> InboxItem | None:
     """One item by its digest."""
     row = session.get(InboxRow, digest)
-    return None if row is None else _item(row)
+    return None if row is None or row.kind not in list(Kind) else _item(row)
 
 
 def find_by_beginning(session: Session, beginning: str) -> tuple[InboxItem, ...]:
     """The items whose digest begins so; nothing for fewer than eight digits."""
     if len(beginning) < SHORT_DIGEST or not beginning.isalnum():
         return ()
-    rows = session.scalars(select(InboxRow).where(InboxRow.digest.startswith(beginning.lower())).limit(2))
+    rows = session.scalars(select(InboxRow).where(InboxRow.digest.startswith(beginning.lower()), _KNOWN_KINDS).limit(2))
     return tuple(map(_item, rows))
 
 
@@ -467,7 +534,8 @@ def members_of(session: Session, hub: str) -> tuple[str, ...]:
 
 def count_items(session: Session) -> dict[tuple[Kind, InboxState], int]:
     """How many items there are of every kind and state."""
-    rows = session.execute(select(InboxRow.kind, InboxRow.state, func.count()).group_by(InboxRow.kind, InboxRow.state))
+    grouped = select(InboxRow.kind, InboxRow.state, func.count()).where(_KNOWN_KINDS)
+    rows = session.execute(grouped.group_by(InboxRow.kind, InboxRow.state))
     return {(Kind(kind), InboxState(state)): count for kind, state, count in rows}
 
 

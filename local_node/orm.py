@@ -326,7 +326,11 @@ class InboxRow(Base):
     """
 
     __tablename__ = "inbox"
-    __table_args__ = (Index("inbox_by_hub", "hub", "log_index"), Index("inbox_by_kind", "kind", "state"))
+    __table_args__ = (
+        Index("inbox_by_hub", "hub", "log_index"),
+        Index("inbox_by_kind", "kind", "state"),
+        Index("inbox_by_place", "origin", "seq"),
+    )
 
     digest: Mapped[str] = mapped_column(primary_key=True)
     hub: Mapped[str] = mapped_column(ForeignKey("hubs.name"))

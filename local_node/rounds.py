@@ -18,7 +18,18 @@ import httpx
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from local_node import hub_client, inbox, mirror, outbox, own_statements, policy_news, request_store, sync, withdrawals
+from local_node import (
+    hub_client,
+    inbox,
+    mirror,
+    outbox,
+    own_statements,
+    policy_news,
+    recalls,
+    request_store,
+    sync,
+    withdrawals,
+)
 from local_node.hub_client import PinnedHub
 from local_node.orm import LedgerRow
 from local_node.outbox import LONGEST_WAIT, wait_after
@@ -235,6 +246,8 @@ class Rounds:
     def _send(self, hub: PinnedHub, report: RoundReport, patient: bool) -> None:
         with self._connect(hub) as api:
             pushed = sync.push(self._database, hub, api, self._clock, patient=patient)
+            if pushed.problem is None:
+                recalls.ask(self._database, hub.name, api, self._clock)
         report.pushed += pushed.pushed
         report.refused += pushed.refused
         if pushed.problem is not None:

@@ -66,8 +66,9 @@ NOT_ACCEPTED = "not-accepted"
 NOT_SERVED = "not-served"
 LEDGER_RESTORED = "ledger-restored"
 TOO_OLD = ProblemCode.SOFTWARE_TOO_OLD.value
+TWO_CONTENTS = ProblemCode.SEQ_CONFLICT.value
 PUSH_ALARMS = (FALSE_RECEIPT, NOT_ACCEPTED)
-KEPT_BY_A_FEED = (*PUSH_ALARMS, LEDGER_RESTORED, TOO_OLD)
+KEPT_BY_A_FEED = (*PUSH_ALARMS, LEDGER_RESTORED, TOO_OLD, TWO_CONTENTS)
 """Alarms that an honest feed says nothing about."""
 
 
@@ -247,6 +248,9 @@ def _read_pages(
                 stored = inbox.store_page(session, state, after, items, trust=trust, now=clock(), note=note)
             report.pulled += len(items)
             report.quarantined += stored.quarantined
+            if stored.conflicts:
+                with database.write() as session:
+                    raise_alarm(session, report.hub, TWO_CONTENTS, SENTENCES[TWO_CONTENTS], clock())
         state = after
         # Whoever asks from behind a withdrawal has confirmed it: so once more, when the last page brought one.
         if state.next_index == state.seen_size and not any(item.entry.kind is Kind.WITHDRAWAL for item in items):
@@ -307,6 +311,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         ProblemCode.FEED_CHECKPOINT: "what it shows was not signed with its own key",
         FALSE_RECEIPT: "it gave a receipt that does not prove that it logged our statement",
         NOT_ACCEPTED: "it does not take our statements at present; everything waits here",
+        TWO_CONTENTS: "it hands on two contents for one number of an author; both are kept: local-node quarantine list",
         NOT_SERVED: "it does not show us its log at present",
         TOO_OLD: "its rules ask for a newer program; update this one. Everything waits here, and reading goes on",
         LEDGER_RESTORED: "it has releases of ours that this data directory, which is older, does not know",
@@ -326,9 +331,7 @@ def raise_alarm(session: Session, hub: str, code: str, message: str, now: dateti
 
 def resolve_alarms(session: Session, hub: str, now: datetime, *, codes: tuple[str, ...] | None) -> None:
     """Mark open alarms as resolved: those of `codes`, or, for None, all that an honest feed settles."""
-    about = (
-        AlarmRow.code.not_in((*PUSH_ALARMS, LEDGER_RESTORED, TOO_OLD)) if codes is None else AlarmRow.code.in_(codes)
-    )
+    about = AlarmRow.code.not_in(KEPT_BY_A_FEED) if codes is None else AlarmRow.code.in_(codes)
     session.execute(
         update(AlarmRow)
         .where(AlarmRow.hub == hub, AlarmRow.resolved_at.is_(None), about)

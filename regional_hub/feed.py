@@ -102,8 +102,8 @@ def _entry_bytes(entry: EntryRow, shown: bytes | None, *, may_see: bool) -> byte
     leaf = log.leaf_of(entry)
     if shown is not None:
         return b'{"entry":' + leaf + b',"envelope":' + shown + b"}"
-    is_kept = entry.withdrawn_by is None and entry.narrowed_by is None
-    absent = "withdrawn" if not is_kept else "lost" if may_see else "audience"
+    is_taken = entry.withdrawn_by is not None or (entry.narrowed_by is not None and not may_see)
+    absent = "withdrawn" if is_taken else "lost" if may_see else "audience"
     return b'{"absent":' + json.dumps(absent).encode() + b',"entry":' + leaf + b"}"
 
 

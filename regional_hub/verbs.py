@@ -21,6 +21,8 @@ from regional_hub import (
     log_verbs,
     members,
     policies,
+    quarantine_verbs,
+    recall_verbs,
     recovery_verbs,
     relay_verbs,
     trends,
@@ -139,7 +141,8 @@ def approve(hub: Hub, params: Params) -> Result:
     members.check_unclaimed(hub.refresh_trust().directory, request)
     with hub.database.write() as session:
         body = members.admit(session, request, actor=OPERATOR, now=now)
-        publish(session, Kind.MEMBERSHIP, body, Audience.EUROPE, name=hub.name, key=hub.key, now=now)
+        entry = publish(session, Kind.MEMBERSHIP, body, Audience.EUROPE, name=hub.name, key=hub.key, now=now)
+        session.get_one(MemberRow, name).admitted_by = entry.index
         if request.role is MemberRole.HUB and request.url is not None:
             vkey = NoteVerifier(request.name, request.public_key).vkey
             follow.add_source(session, request.name, request.url, vkey, "member")
@@ -241,6 +244,7 @@ def _follow_one(hub: Hub, name: str) -> Result:
                     each.entry.kind is Kind.WITHDRAWAL for each in items
                 ):
                     break
+            recall_verbs.hear(hub, api, name)
     except FeedError as error:
         if recovery_verbs.show_head(hub, name):
             return report | {"unreachable": RESTORING}
@@ -325,6 +329,12 @@ VERBS: dict[str, Callable[[Hub, Params], Result]] = {
     "verify": log_verbs.verify,
     "log.check": log_verbs.check,
     "log.publish": log_verbs.publish,
+    "recalls": recall_verbs.list_recalls,
+    "explain": recall_verbs.explain_item,
+    "quarantine.list": quarantine_verbs.list_items,
+    "quarantine.show": quarantine_verbs.show,
+    "quarantine.retry": quarantine_verbs.retry,
+    "quarantine.drop": quarantine_verbs.drop,
     "relay.list": relay_verbs.list_items,
     "relay.questions": relay_verbs.list_questions,
     "relay.forward": relay_verbs.forward,

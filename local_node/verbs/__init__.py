@@ -15,6 +15,7 @@ from local_node.verbs import (
     backups,
     examination,
     exchange,
+    explaining,
     lessons,
     records,
     relay,
@@ -86,6 +87,10 @@ VERBS: dict[str, Callable[[Node, Params], Result]] = {
     "backup": backups.make,
     "doctor": examination.examine,
     "withdraw": withdrawals.withdraw,
+    "recall.status": explaining.recall_status,
+    "explain": explaining.explain_item,
+    "quarantine.list": explaining.quarantine_list,
+    "quarantine.retry": explaining.quarantine_retry,
     "relay.list": relay.relay_list,
     "relay.withdraw": relay.relay_withdraw,
 }

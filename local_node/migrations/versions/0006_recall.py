@@ -10,6 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.create_index("inbox_by_place", "inbox", ["origin", "seq"])
     op.create_table(
         "withdrawals",
         sa.Column("id", sa.Integer, primary_key=True),

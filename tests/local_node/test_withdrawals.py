@@ -1,0 +1,205 @@
+"""Taking back on the author's own node: at once, audited, and never sent again."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local_node import inbox, verbs
+from local_node import release as releasing
+from local_node.app import Node
+from local_node.audit import list_events
+from local_node.drafts import parse_draft
+from shared_schema.canonical import parse_strict
+from shared_schema.governance import WithdrawalBody
+from shared_schema.service.control import VerbError
+from shared_schema.statement import Audience, Kind
+from tests.federation.searching import find_in_files
+from tests.hub_simulator import HubSimulator, Lie
+
+DRAFT: dict[str, Any] = {
+    "title": "Nachtcafe im Hof",
+    "summary": "Nobody stayed longer than three weeks in the Hinterhofcafe.",
+    "phenomenon": ["RWE"],
+    "prevention_level": "primary",
+    "agencies": [{"type": "youth", "role": "deliver"}],
+    "outcome": "no_effect",
+    "lessons": "Ask those who live there first.",
+}
+NEEDLES = ("Nachtcafe", "Hinterhofcafe")
+
+
+def run(node: Node, verb: str, /, **params: object) -> dict[str, Any]:
+    return verbs.run(node, verb, params)
+
+
+def ask(node: Node, tmp_path: Path, **changes: object) -> str:
+    draft = tmp_path / "draft.json"
+    draft.write_text(json.dumps(DRAFT | changes))
+    shown = run(node, "release.practice", file=str(draft), by="anna")
+    draft.unlink()
+    accept = {str(finding["number"]): "no person" for finding in shown["findings"]}
+    run(node, "release.approve", request=shown["request"], by="ben", accept=accept)
+    return str(shown["request"])
+
+
+def release(node: Node, tmp_path: Path, **changes: object) -> str:
+    request = ask(node, tmp_path, **changes)
+    run(node, "sync")
+    return str(run(node, "release.show", request=request)["digest"])
+
+
+def rows(node: Node, digest: str) -> list[tuple[str, str | None]]:
+    return [(row["state"], row["reason"]) for row in run(node, "outbox.list")["items"] if row["digest"] == digest]
+
+
+def last_statement(hub: HubSimulator) -> dict[str, Any]:
+    return parse_strict(hub.envelopes[hub.entries[-1].digest].payload)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"reason": "whim"}, "expected a reason"),
+        ({"by": "nobody"}, "somebody who works with this node"),
+        ({"by": "otto"}, "reviewer, a coordinator"),
+        ({"to": "hub"}, "narrow to one of"),
+        ({"to": "europe"}, "narrow to one of"),
+        ({"digest": "ab" * 32}, "one item of this city"),
+        ({"digest": "abc"}, "one item of this city"),
+        ({"digest": "%" * 64}, "one item of this city"),
+    ],
+)
+def test_nothing_is_taken_back_by_mistake(
+    member: Node, hub: HubSimulator, tmp_path: Path, params: dict[str, Any], message: str
+) -> None:
+    run(member, "people.add", id="otto", role="partner")
+    digest = release(member, tmp_path)
+    with pytest.raises(VerbError, match=message):
+        run(member, "withdraw", **{"digest": digest, "by": "anna", "reason": "error"} | params)
+    run(member, "sync")
+    assert rows(member, digest) == [("delivered", None)]
+    assert last_statement(hub)["kind"] == "practice"
+
+
+def test_somebody_elses_item_is_not_taken_back(member: Node, hub: HubSimulator) -> None:
+    city = hub.city("dresden.sn.de")
+    digest = hub.envelopes[hub.entries[hub.log(city.practice())].digest].digest
+    run(member, "sync")
+    with pytest.raises(VerbError, match="only its author"):
+        run(member, "withdraw", digest=digest, by="anna", reason="error")
+
+
+def test_an_item_is_taken_back_by_one_person_and_its_text_goes_at_once(
+    member: Node, hub: HubSimulator, tmp_path: Path
+) -> None:
+    digest = release(member, tmp_path)
+    run(member, "sync")
+    assert find_in_files(member.data_dir, *NEEDLES)
+    taken = run(member, "withdraw", digest=digest[:12], by="anna", reason="consent")
+    assert taken["state"] == "waiting"
+    assert find_in_files(member.data_dir, *NEEDLES) == []
+    run(member, "sync")
+    statement = last_statement(hub)
+    assert statement["body"] == {"digest": digest, "reason": "consent"}
+    assert (statement["kind"], statement["audience"]) == ("withdrawal", Audience.EUROPE.value)
+    assert rows(member, digest) == [("delivered", None)], "the receipt stays"
+    run(member, "sync")
+    assert find_in_files(member.data_dir, *NEEDLES) == []
+    with member.database.read() as session:
+        actions = [(event.actor, event.action) for event in list_events(session, limit=10)]
+    assert ("anna", "item.withdrawn") in actions and ("local-node", "withdrawal.signed") in actions
+    assert run(member, "release.list")["requests"][0]["state"] == "withdrawn"
+    assert run(member, "audit.verify")["ok"] is not False
+    with pytest.raises(VerbError, match="not taken back yet"):
+        run(member, "withdraw", digest=digest, by="anna", reason="error")
+
+
+def test_an_item_that_never_left_is_simply_removed(member: Node, hub: HubSimulator, tmp_path: Path) -> None:
+    request = ask(member, tmp_path)
+    with member.database.write() as session:
+        policy = inbox.current_policy(session, hub.name)
+        assert policy is not None
+        releasing.sign_approved(
+            session, key=member.key, origin=member.name, hubs=[hub.name], highest_seq=0, policy=policy,
+            nonces=iter(["A" * 24]), now=member.clock(),
+        )  # fmt: skip
+    digest = run(member, "release.show", request=request)["digest"]
+    taken = run(member, "withdraw", digest=digest, by="anna", reason="error")
+    assert (taken["state"], "never sent" in taken["next"]) == ("removed", True)
+    run(member, "sync")
+    assert digest not in hub.envelopes and last_statement(hub)["kind"] != "withdrawal"
+    assert find_in_files(member.data_dir, *NEEDLES) == []
+    shown = run(member, "release.show", request=request)
+    assert (shown["state"], shown["reason"]) == ("refused", "taken out before it was sent")
+
+
+def test_an_item_whose_answer_got_lost_is_never_sent_again(member: Node, hub: HubSimulator, tmp_path: Path) -> None:
+    hub.lie = Lie.DROP_RESPONSE
+    digest = release(member, tmp_path)
+    assert rows(member, digest) == [("waiting", "unreachable")]
+    run(member, "withdraw", digest=digest, by="anna", reason="error")
+    assert rows(member, digest) == [("withdrawn", "unreachable")]
+    run(member, "sync")
+    assert last_statement(hub)["body"]["digest"] == digest
+    assert find_in_files(member.data_dir, *NEEDLES) == []
+
+
+def test_a_hub_that_is_away_holds_nothing_up_here(member: Node, hub: HubSimulator, tmp_path: Path) -> None:
+    digest = release(member, tmp_path)
+    hub.lie = Lie.UNREACHABLE
+    assert run(member, "withdraw", digest=digest, by="anna", reason="error")["state"] == "waiting"
+    assert find_in_files(member.data_dir, *NEEDLES) == []
+    run(member, "sync")
+    hub.lie = None
+    run(member, "sync")
+    assert last_statement(hub)["kind"] == "withdrawal"
+
+
+def test_a_refused_item_needs_no_withdrawal(member: Node, hub: HubSimulator, tmp_path: Path) -> None:
+    hub.refuse_next = 1
+    digest = release(member, tmp_path)
+    assert rows(member, digest) == [("refused", "release-rule")]
+    assert run(member, "withdraw", digest=digest, by="anna", reason="error")["state"] == "erased"
+    run(member, "sync")
+    assert last_statement(hub)["kind"] != "withdrawal"
+
+
+def test_the_text_can_be_kept_as_a_draft(member: Node, tmp_path: Path) -> None:
+    digest = release(member, tmp_path)
+    file = tmp_path / "again.json"
+    run(member, "withdraw", digest=digest, by="anna", reason="outdated", keep=str(file))
+    draft = parse_draft(file.read_bytes(), Kind.PRACTICE)
+    assert {name: draft[name] for name in DRAFT} == DRAFT
+    assert not {"area", "review"} & set(draft)
+    assert file.stat().st_mode & 0o077 == 0
+    run(member, "release.practice", file=str(file), by="anna")
+
+
+def test_nothing_is_erased_when_the_draft_cannot_be_written(member: Node, tmp_path: Path) -> None:
+    digest = release(member, tmp_path)
+    (tmp_path / "there.json").write_text("mine")
+    with pytest.raises(VerbError, match="a new file"):
+        run(member, "withdraw", digest=digest, by="anna", reason="error", keep=str(tmp_path / "there.json"))
+    with pytest.raises(VerbError, match="expected a reason"):
+        run(member, "withdraw", digest=digest, by="anna", reason="whim", keep=str(tmp_path / "new.json"))
+    assert not (tmp_path / "new.json").exists() and (tmp_path / "there.json").read_text() == "mine"
+    assert find_in_files(member.data_dir, *NEEDLES)
+
+
+def test_narrowing_keeps_the_text_here_and_says_how_far_it_may_travel(
+    member: Node, hub: HubSimulator, tmp_path: Path
+) -> None:
+    digest = release(member, tmp_path)
+    run(member, "withdraw", digest=digest, by="ben", reason="other", to="nation")
+    run(member, "sync")
+    assert last_statement(hub)["body"] == WithdrawalBody(digest=digest, reason="other", to="nation").to_object()
+    with pytest.raises(VerbError, match="below nation"):
+        run(member, "withdraw", digest=digest, by="ben", reason="other", to="nation")
+    run(member, "withdraw", digest=digest, by="ben", reason="other", to="region")
+    assert find_in_files(member.data_dir, *NEEDLES)
+    run(member, "withdraw", digest=digest, by="ben", reason="other")
+    run(member, "sync")
+    assert find_in_files(member.data_dir, *NEEDLES) == []
+    assert [entry.kind for entry in hub.entries[-3:]] == [Kind.WITHDRAWAL] * 3
