@@ -9,10 +9,9 @@ from regional_hub.app import Hub
 from regional_hub.orm import EntryRow, SourceRow
 from shared_schema.keys import Member, MemberRole, MemberStatus
 from shared_schema.names import format_time
-from shared_schema.problem import ProblemCode
 from shared_schema.recall import RecallPage, in_words
 from shared_schema.service.control import VerbError
-from shared_schema.service.hub_api import HubApi, HubRefused
+from shared_schema.service.hub_api import HubApi, HubRefused, HubUnreachable
 from shared_schema.statement import Kind
 
 Params = dict[str, Any]
@@ -20,14 +19,12 @@ Result = dict[str, Any]
 SHORT_DIGEST = 8
 MAX_PAGES = 50
 """Ten thousand withdrawals that are not settled; what is left is asked for next time."""
-NOT_THERE = (ProblemCode.NOT_FOUND.value, ProblemCode.METHOD_NOT_ALLOWED.value, "unknown")
-"""What a hub of an older release answers."""
 
 
 def hear(hub: Hub, api: HubApi, source: str) -> None:
     """Ask a hub that is followed how far withdrawals came beyond it, and what it has set aside of what it read here.
 
-    A hub of an older release cannot say. Raises HubUnreachable, HubRefused for other reasons.
+    A hub of an older release cannot say, and one that is away says it next time: reading its feed is what counts.
     """
     with hub.database.read() as session:
         since, has_read = recall.next_since(session, source), recall.has_read(session, source)
@@ -39,10 +36,8 @@ def hear(hub: Hub, api: HubApi, source: str) -> None:
             if page.next is None or page.next <= since:
                 break
             since = page.next
-    except HubRefused as error:
-        if error.code in NOT_THERE:
-            return
-        raise
+    except (HubRefused, HubUnreachable):
+        return
     if pages[-1].next is not None:
         has_read = 0  # not everything was said, so nothing follows from what was not named
     with hub.database.write() as session:

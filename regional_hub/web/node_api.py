@@ -75,7 +75,7 @@ def make_router(hub: ServedHub) -> APIRouter:
         check_query(request, *names)
         return reader
 
-    recall_api.add_routes(router, hub, identify, cursor)
+    recall_api.add_routes(router, hub, identify, read_cursor)
     _add_enrolment(router, hub)
     return router
 

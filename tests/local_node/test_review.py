@@ -162,7 +162,7 @@ def test_the_diagram_shows_every_transition() -> None:
     assert lines[0] == "stateDiagram-v2"
     assert len(lines) == 2 + len(TRANSITIONS) + 2
     assert "    requested --> approved: a second person approves" in lines
-    assert "    signed --> [*]" in lines
+    assert "    withdrawn --> [*]" in lines
 
 
 # --- one person alone ----------------------------------------------------------------------------------------------
