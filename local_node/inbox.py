@@ -328,7 +328,7 @@ def _places_of(session: Session, envelopes: Iterable[Envelope]) -> dict[tuple[st
             InboxRow.state != InboxState.QUARANTINED.value,
         )
     )
-    return {(origin, seq): digest for origin, seq, digest in rows}
+    return {(origin, seq): digest for origin, seq, digest in rows if origin is not None and seq is not None}
 
 
 def _keep_evidence(session: Session, row: InboxRow, verified: VerifiedStatement, known: str) -> None:
@@ -409,10 +409,6 @@ def retry_all(session: Session, hub: str, trust: Trust) -> PageReport:
     return report
 
 
-def _can_be_read(row: InboxRow) -> bool:
-    return row.envelope is not None and len(row.envelope) <= MAX_ENVELOPE_BYTES
-
-
 def _try_quarantined_again(
     session: Session, hub: str, trust: Trust, report: PageReport, *, only_healed: bool = True
 ) -> bool:
@@ -422,7 +418,8 @@ def _try_quarantined_again(
         query = query.where(InboxRow.reason.in_(HEALED_BY_MEMBERSHIPS))
     rows = session.scalars(query.order_by(InboxRow.log_index)).all()
     grown = False
-    report.places |= _places_of(session, (parse_envelope(row.envelope) for row in rows if _can_be_read(row)))
+    stored = [row.envelope for row in rows if row.envelope is not None and len(row.envelope) <= MAX_ENVELOPE_BYTES]
+    report.places |= _places_of(session, map(parse_envelope, stored))
     for row in rows:
         grown = _try(session, row, trust, report) or grown
         if row.state == InboxState.ACCEPTED.value:

@@ -5,18 +5,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
-from local_node import inbox, verbs
+from local_node import exports, inbox, verbs
 from local_node import release as releasing
-from local_node.app import Node
+from local_node.app import Node, create_app
 from local_node.audit import list_events
 from local_node.drafts import parse_draft
+from local_node.orm import OutboxRow, RecallRow
+from local_node.withdrawals import list_own
 from shared_schema.canonical import parse_strict
 from shared_schema.governance import WithdrawalBody
 from shared_schema.service.control import VerbError
 from shared_schema.statement import Audience, Kind
 from tests.federation.searching import find_in_files
 from tests.hub_simulator import HubSimulator, Lie
+from tests.local_node.test_pages import Browser
 
 DRAFT: dict[str, Any] = {
     "title": "Nachtcafe im Hof",
@@ -203,3 +207,51 @@ def test_narrowing_keeps_the_text_here_and_says_how_far_it_may_travel(
     run(member, "sync")
     assert find_in_files(member.data_dir, *NEEDLES) == []
     assert [entry.kind for entry in hub.entries[-3:]] == [Kind.WITHDRAWAL] * 3
+
+
+def test_the_first_page_says_beside_what_was_sent_how_far_its_recall_has_come(member: Node, tmp_path: Path) -> None:
+    digest = release(member, tmp_path)
+    run(member, "withdraw", digest=digest, by="anna", reason="consent")
+    run(member, "sync")
+    page = Browser(create_app(member, lambda _verb, _params: {}))
+    assert "taken back" in page.page("/")
+    withdrawal = last_digest(member)
+    with member.database.write() as session:
+        session.add(
+            RecallRow(
+                hub="sachsen.de", withdrawal=withdrawal, item=digest, holders=12, confirmed=9, unreachable=1, unheard=1,
+                late='{"names":["koeln.nw.de"]}', asked_at=member.clock(),
+            )
+        )  # fmt: skip
+    words = "9 of 12 confirmed; late: koeln.nw.de; 1 cannot be reached any more; no word yet from 1 hub"
+    assert f"taken back, {words}" in page.page("/")
+    (line,) = run(member, "recall.status", digest=digest[:8])["recalls"]
+    assert line["status"] == words
+    with pytest.raises(VerbError, match="took back"):
+        run(member, "recall.status", digest="ab" * 32)
+
+
+def last_digest(node: Node) -> str:
+    with node.database.read() as session:
+        (row,) = list_own(session)
+        assert row.digest is not None
+        return row.digest
+
+
+def test_an_exported_file_is_written_anew_without_what_is_taken_back(
+    member: Node, hub: HubSimulator, tmp_path: Path
+) -> None:
+    digest = release(member, tmp_path)
+    whole, edited = tmp_path / "whole.jsonl", tmp_path / "edited.jsonl"
+    with member.database.read() as session:
+        row = session.scalars(select(OutboxRow).where(OutboxRow.digest == digest)).one()
+        line = row.envelope + b"\n"
+    for path in (whole, edited):
+        path.write_bytes(b'{"key":"abc"}\n' + line)
+        with member.database.write() as session:
+            exports.note_export(session, path, path.read_bytes(), [digest], member.clock())
+    edited.write_bytes(edited.read_bytes() + b"a remark\n")
+    taken = run(member, "withdraw", digest=digest, by="anna", reason="error")
+    assert (taken["exports_cleaned"], taken["exports_to_delete"]) == ([str(whole)], [str(edited)])
+    assert whole.read_bytes() == b'{"key":"abc"}\n'
+    assert find_in_files(tmp_path, *NEEDLES) == [edited.name]
