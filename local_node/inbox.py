@@ -359,10 +359,19 @@ def _verify_row(row: InboxRow, trust: Trust, envelope: Envelope | None = None) -
 
 def _take_back(session: Session, hub: str, body: WithdrawalBody, origin: str, trust: Trust) -> bool:
     """Erase what a withdrawal takes back from this node; a narrowing leaves it to those within."""
-    level: Level = session.get_one(HubRow, hub).level  # type: ignore[assignment]  # checked when the hub was pinned
-    if body.to is not None and is_within(trust.directory, origin, body.to, level=level):
+    if body.to is not None and _keeps(session, hub, origin, body.to, trust):
         return False
     return _erase(session, body.digest, origin)
+
+
+def _keeps(session: Session, hub: str, origin: str, to: str, trust: Trust) -> bool:
+    """Whether this node is within what is left: as a member of the hub whose log is read, or of another one."""
+    for row in session.scalars(select(HubRow).order_by(HubRow.name != hub)).all():
+        level: Level = row.level  # type: ignore[assignment]  # checked when the hub was pinned
+        known = trust if row.name == hub else load_trust(session, NoteVerifier.from_vkey(row.vkey))
+        if is_within(known.directory, origin, to, level=level):
+            return True
+    return False
 
 
 def erase_own(session: Session, digest: str) -> bool:

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from local_node import audit, confidence, inbox, outbox, request_store, search_index
 from local_node.errors import NodeError
 from local_node.numbering import next_seq, use_seq
-from local_node.orm import OutboxRow, WithdrawalRow
+from local_node.orm import InboxRow, OutboxRow, WithdrawalRow
 from local_node.outbox import OutboxState
 from local_node.people import get_person
 from local_node.request_store import StoredRequest
@@ -229,8 +229,8 @@ def write_new(path: Path, text: str) -> None:
 
 
 def has_due(session: Session) -> bool:
-    """Whether something waits to be signed."""
-    return session.scalars(_DUE.limit(1)).first() is not None
+    """Whether something waits to be signed, for the first time or once more."""
+    return any(session.scalars(query.limit(1)).first() is not None for query in (_DUE, _CAME_LATE))
 
 
 _DUE = (
@@ -240,6 +240,15 @@ _DUE = (
 )
 
 
+_CAME_LATE = (
+    select(WithdrawalRow)
+    .join(OutboxRow, OutboxRow.digest == WithdrawalRow.digest)
+    .join(InboxRow, (InboxRow.digest == WithdrawalRow.item) & (InboxRow.hub == OutboxRow.hub))
+    .where(OutboxRow.state == OutboxState.REFUSED.value, OutboxRow.reason == ProblemCode.NOT_FOUND.value)
+)
+"""The hub said that it had no such item, and has logged it all the same: it was still on its way when we asked."""
+
+
 def sign_due(
     session: Session, *, key: SigningKey, origin: str, highest_seq: int, nonces: Iterator[str], now: datetime
 ) -> int:
@@ -247,6 +256,9 @@ def sign_due(
 
     It travels as far as its item was meant to, so that every holder learns of it. No policy can forbid it.
     """
+    for row in session.scalars(_CAME_LATE).all():
+        row.digest = None
+    session.flush()
     rows = session.scalars(_DUE).all()
     for row in rows:
         item = _own(session, tuple(session.scalars(select(OutboxRow).where(OutboxRow.digest == row.item)).all()))

@@ -11,11 +11,14 @@ from local_node import exports, inbox, verbs
 from local_node import release as releasing
 from local_node.app import Node, create_app
 from local_node.audit import list_events
+from local_node.cli import main
 from local_node.drafts import parse_draft
 from local_node.orm import OutboxRow, RecallRow
 from local_node.withdrawals import list_own
 from shared_schema.canonical import parse_strict
+from shared_schema.envelope import parse_envelope
 from shared_schema.governance import WithdrawalBody
+from shared_schema.problem import ProblemCode
 from shared_schema.service.control import VerbError
 from shared_schema.statement import Audience, Kind
 from tests.federation.searching import find_in_files
@@ -52,6 +55,17 @@ def release(node: Node, tmp_path: Path, **changes: object) -> str:
     request = ask(node, tmp_path, **changes)
     run(node, "sync")
     return str(run(node, "release.show", request=request)["digest"])
+
+
+def sign(member: Node, hub: HubSimulator) -> None:
+    """Sign what is approved, and send nothing."""
+    with member.database.write() as session:
+        policy = inbox.current_policy(session, hub.name)
+        assert policy is not None
+        releasing.sign_approved(
+            session, key=member.key, origin=member.name, hubs=[hub.name], highest_seq=0, policy=policy,
+            nonces=iter(["A" * 24]), now=member.clock(),
+        )  # fmt: skip
 
 
 def rows(node: Node, digest: str) -> list[tuple[str, str | None]]:
@@ -122,13 +136,7 @@ def test_an_item_is_taken_back_by_one_person_and_its_text_goes_at_once(
 
 def test_an_item_that_never_left_is_simply_removed(member: Node, hub: HubSimulator, tmp_path: Path) -> None:
     request = ask(member, tmp_path)
-    with member.database.write() as session:
-        policy = inbox.current_policy(session, hub.name)
-        assert policy is not None
-        releasing.sign_approved(
-            session, key=member.key, origin=member.name, hubs=[hub.name], highest_seq=0, policy=policy,
-            nonces=iter(["A" * 24]), now=member.clock(),
-        )  # fmt: skip
+    sign(member, hub)
     digest = run(member, "release.show", request=request)["digest"]
     taken = run(member, "withdraw", digest=digest, by="anna", reason="error")
     assert (taken["state"], "never sent" in taken["next"]) == ("removed", True)
@@ -255,3 +263,44 @@ def test_an_exported_file_is_written_anew_without_what_is_taken_back(
     assert (taken["exports_cleaned"], taken["exports_to_delete"]) == ([str(whole)], [str(edited)])
     assert whole.read_bytes() == b'{"key":"abc"}\n'
     assert find_in_files(tmp_path, *NEEDLES) == [edited.name]
+
+
+def test_an_item_that_came_to_the_hub_after_its_withdrawal_is_taken_back_once_more(
+    member: Node, hub: HubSimulator, tmp_path: Path
+) -> None:
+    hub.refuse_next, hub.refusal = 1, ProblemCode.MEMBER_NOT_ACTIVE  # it waits, and may have arrived
+    digest = release(member, tmp_path)
+    with member.database.read() as session:
+        stored = session.scalars(select(OutboxRow.envelope).where(OutboxRow.digest == digest)).one()
+    run(member, "withdraw", digest=digest, by="anna", reason="error")
+    hub.refuse_next, hub.refusal = 1, ProblemCode.NOT_FOUND
+    run(member, "sync")
+    first = last_digest(member)
+    assert rows(member, first) == [("refused", "not-found")]
+    hub.log(parse_envelope(stored))  # it was on the line all the time
+    for _ in range(2):
+        run(member, "sync")
+    assert last_digest(member) != first and rows(member, last_digest(member)) == [("delivered", None)]
+    assert find_in_files(member.data_dir, *NEEDLES) == []
+    assert last_statement(hub)["body"]["digest"] == digest
+
+
+def test_the_commands_say_in_one_line_what_is_wrong(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in (
+        ["withdraw", "abcdef0123", "--by", "anna", "--reason", "error"],
+        ["recall", "status", "abcdef0123"],
+        ["explain", "abc"],
+    ):
+        monkeypatch.setattr("sys.argv", ["local-node", *command, "--data", str(data_dir)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        assert stopped.value.code == 2
+        assert len(capsys.readouterr().err.strip().splitlines()) == 1
+    for command in (["recall", "status"], ["quarantine", "list"], ["quarantine", "retry"], ["explain", "ab" * 32]):
+        monkeypatch.setattr("sys.argv", ["local-node", *command, "--data", str(data_dir), "--json"])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        assert stopped.value.code == 0
+        assert isinstance(json.loads(capsys.readouterr().out), dict)
