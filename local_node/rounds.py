@@ -93,6 +93,7 @@ class Rounds:
             with self._database.write() as session:
                 outbox.take_up_again(session)  # nobody else is sending: this lock, and the lock of the directory
             reached = [hub for hub in self._hubs() if self._may_ask(hub, patient) and self._read(hub, report)]
+            withdrawals.erase_what_came_back(self._database, self._clock())
             self._sign(report)
             for hub in reached:
                 self._send(hub, report, patient)

@@ -18,7 +18,7 @@ from typing import Final, Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from local_node import audit, confidence, inbox, outbox, request_store, search_index
+from local_node import audit, confidence, exports, inbox, outbox, request_store, search_index
 from local_node.errors import NodeError
 from local_node.numbering import next_seq, use_seq
 from local_node.orm import InboxRow, OutboxRow, WithdrawalRow
@@ -32,6 +32,7 @@ from shared_schema.governance import WithdrawalBody
 from shared_schema.keys import SigningKey
 from shared_schema.problem import ProblemCode
 from shared_schema.relay import RelayRequest, is_request
+from shared_schema.service.database import Database
 from shared_schema.statement import Audience, Kind, make_statement, sign_statement
 
 REASONS: Final = ("error", "consent", "outdated", "other")
@@ -196,10 +197,30 @@ def erase_here(session: Session, digest: str, by: str, now: datetime) -> None:
         search_index.compact(session)
 
 
-def taken_back(session: Session, digests: list[str]) -> frozenset[str]:
-    """Which of these this node itself has taken back from everybody."""
-    query = select(WithdrawalRow.item).where(WithdrawalRow.item.in_(digests), WithdrawalRow.narrow_to.is_(None))
-    return frozenset(session.scalars(query))
+_CAME_BACK = (
+    select(OutboxRow.digest)
+    .join(InboxRow, InboxRow.digest == OutboxRow.digest)
+    .where(
+        OutboxRow.envelope != outbox.ERASED,
+        InboxRow.state == inbox.InboxState.WITHDRAWN.value,
+        InboxRow.reason.is_(None),
+    )
+    .distinct()
+)
+"""Own items whose withdrawal was read from a hub, and whose text is here: a copy from before has brought it back."""
+
+
+def erase_what_came_back(database: Database, now: datetime) -> int:
+    """After a restore: erase again what this city has taken back since the copy was made; returns how many items."""
+    with database.read() as session:
+        if session.scalars(_CAME_BACK.limit(1)).first() is None:
+            return 0
+    with database.write() as session:
+        digests = session.scalars(_CAME_BACK).all()
+        for digest in digests:
+            erase_here(session, digest, PROGRAM, now)
+            exports.take_out(session, digest)
+    return len(digests)
 
 
 # --- the text as a draft -------------------------------------------------------------------------------------------

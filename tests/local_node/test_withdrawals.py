@@ -1,6 +1,7 @@
 """Taking back on the author's own node: at once, audited, and never sent again."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ from local_node.audit import list_events
 from local_node.cli import main
 from local_node.drafts import parse_draft
 from local_node.orm import OutboxRow, RecallRow
+from local_node.settings import load_settings
 from local_node.withdrawals import list_own
 from shared_schema.canonical import parse_strict
 from shared_schema.envelope import parse_envelope
 from shared_schema.governance import WithdrawalBody
 from shared_schema.problem import ProblemCode
 from shared_schema.service.control import VerbError
+from shared_schema.service.key_file import load_key
 from shared_schema.statement import Audience, Kind
 from tests.federation.searching import find_in_files
 from tests.hub_simulator import HubSimulator, Lie
@@ -304,3 +307,22 @@ def test_the_commands_say_in_one_line_what_is_wrong(
             main()
         assert stopped.value.code == 0
         assert isinstance(json.loads(capsys.readouterr().out), dict)
+
+
+def test_a_node_that_was_restored_erases_again_what_it_took_back_since(
+    member: Node, hub: HubSimulator, tmp_path: Path
+) -> None:
+    digest = release(member, tmp_path)
+    run(member, "sync")
+    copy = tmp_path / "copy"
+    member.database.check_reachable()
+    shutil.copytree(member.data_dir, copy)
+    run(member, "withdraw", digest=digest, by="anna", reason="consent")
+    run(member, "sync")
+    hub.withdrawn.add(digest)
+    assert find_in_files(copy, *NEEDLES)
+    restored = Node(copy, load_settings(copy), load_key(copy), member.clock, hub)
+    run(restored, "sync")
+    assert find_in_files(copy, *NEEDLES) == []
+    assert run(restored, "release.list")["requests"][0]["state"] == "withdrawn"
+    restored.close()
