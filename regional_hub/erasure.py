@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from regional_hub.orm import ContentRow, EvidenceRow, QuarantineRow, RelayItemRow
+from regional_hub.orm import ContentRow, EvidenceRow, QuarantineRow, RecoveryContentRow, RelayItemRow
 from shared_schema.canonical import parse_strict
 from shared_schema.envelope import envelope_from_object
 from shared_schema.errors import ContractError
@@ -20,13 +20,18 @@ from shared_schema.statement import claimed_origin
 
 ERASED = b""
 """What stands in place of an envelope where a column cannot be empty."""
-TABLES = ("contents", "evidence", "quarantine", "relay_items")
+TABLES = ("contents", "evidence", "quarantine", "recovery_contents", "relay_items")
 
 
 def erase(session: Session, digest: str, origin: str) -> None:
     """Erase what `origin` takes back, in the caller's transaction. That it may, the caller has checked."""
     session.flush()
     session.execute(delete(ContentRow).where(ContentRow.digest == digest).execution_options(synchronize_session=False))
+    session.execute(
+        delete(RecoveryContentRow)
+        .where(RecoveryContentRow.digest == digest)
+        .execution_options(synchronize_session=False)
+    )
     erase_set_aside(session, digest, origin)
     session.execute(
         update(RelayItemRow)

@@ -224,17 +224,22 @@ def _erase_withdrawn(session: Session, arrivals: Sequence[Arrival], first: int) 
         body, origin = arrival.verified.statement.body, arrival.verified.statement.origin
         if not isinstance(body, WithdrawalBody):
             continue
-        values: dict[str, Any] = {"withdrawn_by": first + place}
-        if body.to is not None and arrival.is_within:
-            values = {"narrowed_by": first + place, "narrowed_to": body.to}
-        session.execute(
-            update(EntryRow)
-            .where(EntryRow.digest == body.digest, EntryRow.origin == origin, EntryRow.withdrawn_by.is_(None))
-            .values(**values)
-            .execution_options(synchronize_session=False)
-        )
-        if "withdrawn_by" in values:
-            erasure.erase(session, body.digest, origin)
+        apply_withdrawal(session, body, origin, first + place, is_within=arrival.is_within)
+
+
+def apply_withdrawal(session: Session, body: WithdrawalBody, origin: str, index: int, *, is_within: bool) -> None:
+    """What the withdrawal at `index` does to its item: erased, or narrowed where this hub is within what is left."""
+    values: dict[str, Any] = {"withdrawn_by": index}
+    if body.to is not None and is_within:
+        values = {"narrowed_by": index, "narrowed_to": body.to}
+    session.execute(
+        update(EntryRow)
+        .where(EntryRow.digest == body.digest, EntryRow.origin == origin, EntryRow.withdrawn_by.is_(None))
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )
+    if "withdrawn_by" in values:
+        erasure.erase(session, body.digest, origin)
 
 
 def make_receipts(
