@@ -122,14 +122,14 @@ def read_shuffled(leipzig: Leipzig, deliveries: int) -> None:
     leipzig.pull()
     items = [city.practice(f"Number {number}") for number in range(30)]
     chance = random.Random(70)
-    for _ in range(0, deliveries, 100):
+    for start in range(0, deliveries, 100):
         order = [chance.choice(items) for _ in range(100)]
         with leipzig.database.write() as session:
             state = inbox.load_state(session, leipzig.pinned.verifier)
             trust = inbox.load_trust(session, leipzig.pinned.verifier)
             for envelope in order:
                 leipzig.hub.log(envelope)
-            inbox.store_page(session, state, state, make_items(leipzig, order), trust=trust, now=leipzig.clock())
+            inbox.store_page(session, state, state, make_items(leipzig, order, start), trust=trust, now=leipzig.clock())
     found = {item.digest: item for item in leipzig.items().values() if item.kind is Kind.PRACTICE}
     assert set(found) == {envelope.digest for envelope in items}
     assert {item.state for item in found.values()} == {InboxState.ACCEPTED}
@@ -138,9 +138,11 @@ def read_shuffled(leipzig: Leipzig, deliveries: int) -> None:
     assert count == len(items)
 
 
-def make_items(leipzig: Leipzig, order: list[Envelope]) -> list[FeedItem]:
-    places = {entry.digest: (index, entry) for index, entry in enumerate(leipzig.hub.entries)}
-    return [FeedItem(*places[envelope.digest], envelope, None) for envelope in order]
+def make_items(leipzig: Leipzig, order: list[Envelope], start: int) -> list[FeedItem]:
+    """Each delivery at a place of its own, beyond the real log."""
+    entries = {entry.digest: entry for entry in leipzig.hub.entries}
+    first = len(leipzig.hub.entries) + 1_000 + start
+    return [FeedItem(first + place, entries[each.digest], each, None) for place, each in enumerate(order)]
 
 
 def test_two_thousand_shuffled_deliveries_are_one_item_each(leipzig: Leipzig) -> None:
