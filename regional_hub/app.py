@@ -122,9 +122,8 @@ class Hub:
         Raises HubError and stops the log when the folder shows that nothing more may be signed, or when the disk did
         not confirm a write: then the process ends as well, and nobody gets an answer that says success.
         """
-        if (
-            self.files is None or self._waits_for_entries()
-        ):  # the folder may be ahead; it is right, and waits for the log
+        if self.files is None or self._waits_for_entries():
+            # The folder may be ahead of a log that was restored: it is right, and waits for the log.
             return None
         try:
             published = self.files.publish(clean=clean, thorough=thorough)

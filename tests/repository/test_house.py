@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from shared_schema import SOFTWARE_VERSION
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -56,3 +58,7 @@ def test_both_contracts_about_rules_name_the_same_modules(project: dict[str, Any
 def test_the_version_is_written_once(project: dict[str, Any]) -> None:
     public_code = (ROOT / "publiccode.yml").read_text(encoding="utf-8")
     assert f"\nsoftwareVersion: {project['project']['version']}\n" in public_code
+
+
+def test_the_programs_name_the_version_that_the_project_has(project: dict[str, Any]) -> None:
+    assert project["project"]["version"] == SOFTWARE_VERSION
