@@ -1,5 +1,6 @@
 """A backup of a node: whole or not there, checked without being changed, and never put over another."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,21 @@ def test_a_restored_node_uses_no_number_twice(
     backup.restore(archive, tmp_path / "again")
     again = Node(tmp_path / "again", load_settings(tmp_path / "again"), load_key(tmp_path / "again"), clock, hub)
     approve_practice(again)
+    assert again.rounds.run().signed == 0  # the very same words are out already, and count as signed
+    ask = {"kind": "question", "file": write_question(tmp_path), "by": "anna"}
+    shown = verbs.run(again, "release.words", ask)
+    accept = {str(finding["number"]): "no person is meant" for finding in shown["findings"]}
+    verbs.run(again, "release.approve", {"request": shown["request"], "by": "ben", "accept": accept})
     assert again.rounds.run().pushed == 1
     assert [seq for seq in hub_seqs(hub) if seq] == [1, 2]
     again.close()
+
+
+def write_question(folder: Path) -> str:
+    file = folder / "question.json"
+    draft = {"title": "Workshops", "text": "Who has tried a bicycle workshop?", "phenomenon": ["RWE"]}
+    file.write_text(json.dumps(draft))
+    return str(file)
 
 
 def hub_seqs(hub: HubSimulator) -> list[int]:
