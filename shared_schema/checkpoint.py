@@ -14,6 +14,7 @@ import base64
 import binascii
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from shared_schema.errors import MalformedError, VerificationError
@@ -22,6 +23,8 @@ from shared_schema.merkle import EMPTY_ROOT, HASH_BYTES
 from shared_schema.problem import ProblemCode
 
 ED25519_LOG_SIGNATURE = 0x01
+ED25519_COSIGNATURE = 0x04
+"""The signature types of C2SP signed-note that this program reads; `cosignature` makes and verifies the second."""
 KEY_HASH_BYTES = 4
 MAX_NOTE_BYTES = 16 * 1024
 MAX_NOTE_SIGNATURES = 16
@@ -31,30 +34,37 @@ _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
 
 @dataclass(frozen=True, slots=True)
 class NoteVerifier:
-    """A name and a key that may sign notes; `vkey` is its text form `<name>+<key hash>+<base64(type, key)>`."""
+    """A name and a key that may sign notes; `vkey` is its text form `<name>+<key hash>+<base64(type, key)>`.
+
+    `algorithm` is the signature type: one for logs, another for cosigners, so that neither is taken for the other.
+    """
 
     name: str
     key: PublicKey
+    algorithm: int = ED25519_LOG_SIGNATURE
 
     @property
     def key_hash(self) -> bytes:
-        material = self.name.encode() + b"\n" + bytes([ED25519_LOG_SIGNATURE]) + self.key.raw
+        material = self.name.encode() + b"\n" + bytes([self.algorithm]) + self.key.raw
         return hashlib.sha256(material).digest()[:KEY_HASH_BYTES]
 
     @property
     def vkey(self) -> str:
-        encoded = base64.b64encode(bytes([ED25519_LOG_SIGNATURE]) + self.key.raw).decode()
+        encoded = base64.b64encode(bytes([self.algorithm]) + self.key.raw).decode()
         return f"{self.name}+{self.key_hash.hex()}+{encoded}"
 
     @classmethod
-    def from_vkey(cls, vkey: str) -> "NoteVerifier":
-        """Read a vkey. Raises MalformedError when it is not an Ed25519 one or its hash does not fit."""
+    def from_vkey(cls, vkey: str, algorithm: int = ED25519_LOG_SIGNATURE) -> "NoteVerifier":
+        """Read a vkey of that signature type.
+
+        Raises MalformedError when it is of another type or its hash does not fit, VerificationError for a weak key.
+        """
         name, _, rest = vkey.partition("+")
         key_hash, _, encoded = rest.partition("+")
         material = decode_base64(encoded)
-        if not _NOTE_NAME.fullmatch(name) or not material or material[0] != ED25519_LOG_SIGNATURE:
-            raise MalformedError("expected a verifier key <name>+<hash>+<base64 of an Ed25519 key>")
-        verifier = cls(name, PublicKey(material[1:]))
+        if not _NOTE_NAME.fullmatch(name) or not material or material[0] != algorithm:
+            raise MalformedError(f"expected a verifier key <name>+<hash>+<base64 of type {algorithm} and a key>")
+        verifier = cls(name, PublicKey(material[1:]), algorithm)
         if verifier.key_hash.hex() != key_hash:
             raise MalformedError("expected a verifier key whose hash fits its name and key")
         return verifier
@@ -72,19 +82,30 @@ def verify_note(note: str, verifier: NoteVerifier) -> str:
 
     Raises MalformedError for a wrong form, VerificationError when the verifier's signature is missing or false.
     """
-    text, signatures = _split_note(note)
+    text, signatures = split_note(note)
     found = False
-    for name, material in signatures:
-        if name != verifier.name or material[:KEY_HASH_BYTES] != verifier.key_hash:
-            continue
-        verifier.key.verify(material[KEY_HASH_BYTES:], text.encode())
+    for signature in signatures_of(verifier, signatures):
+        verifier.key.verify(signature, text.encode())
         found = True
     if not found:
         raise VerificationError(f"expected a note signed by {verifier.name}", code=ProblemCode.FEED_CHECKPOINT)
     return text
 
 
-def _split_note(note: str) -> tuple[str, list[tuple[str, bytes]]]:
+def signatures_of(verifier: NoteVerifier, signatures: Iterable[tuple[str, bytes]]) -> list[bytes]:
+    """The signatures that bear the verifier's name and key hash; whether they hold is not checked yet."""
+    return [
+        material[KEY_HASH_BYTES:]
+        for name, material in signatures
+        if name == verifier.name and material[:KEY_HASH_BYTES] == verifier.key_hash
+    ]
+
+
+def split_note(note: str) -> tuple[str, list[tuple[str, bytes]]]:
+    """The text of a note and its signatures as (name, key hash and signature), none of them verified.
+
+    Raises MalformedError.
+    """
     text, separator, tail = note.rpartition("\n\n")
     lines = tail.split("\n")
     if (
@@ -96,15 +117,17 @@ def _split_note(note: str) -> tuple[str, list[tuple[str, bytes]]]:
         or any("\ud800" <= character <= "\udfff" for character in note)
     ):
         raise MalformedError("expected a signed note: a text, a blank line, signature lines")
-    signatures = []
-    for line in lines[:-1]:
-        dash, _, rest = line.partition(" ")
-        name, _, encoded = rest.partition(" ")
-        material = decode_base64(encoded)
-        if dash != "—" or not _NOTE_NAME.fullmatch(name) or len(material) <= KEY_HASH_BYTES:
-            raise MalformedError("expected signature lines of the form: dash, name, base64")
-        signatures.append((name, material))
-    return text + "\n", signatures
+    return text + "\n", [parse_signature_line(line) for line in lines[:-1]]
+
+
+def parse_signature_line(line: str) -> tuple[str, bytes]:
+    """(name, key hash and signature) of one signature line without its line break. Raises MalformedError."""
+    dash, _, rest = line.partition(" ")
+    name, _, encoded = rest.partition(" ")
+    material = decode_base64(encoded)
+    if dash != "—" or not _NOTE_NAME.fullmatch(name) or len(material) <= KEY_HASH_BYTES:
+        raise MalformedError("expected signature lines of the form: dash, name, base64")
+    return name, material
 
 
 def encode_base64(data: bytes) -> str:
@@ -168,4 +191,4 @@ def claimed_checkpoint(note: str) -> Checkpoint:
 
     Raises MalformedError.
     """
-    return parse_checkpoint(_split_note(note)[0])
+    return parse_checkpoint(split_note(note)[0])

@@ -178,6 +178,28 @@ def verify_consistency(old: int, old_root: bytes, new: int, new_root: bytes, pro
     path = list(proof)
     if old & (old - 1) == 0:
         path.insert(0, old_root)
+    if _walk_consistency(old, new, path) != (old_root, new_root):
+        raise VerificationError("expected a consistency proof that leads from one root to the other")
+
+
+def prefix_root(old: int, new: int, new_root: bytes, proof: Sequence[bytes]) -> bytes | None:
+    """The root that the first `old` entries of the tree (new, new_root) have, as far as `proof` shows it.
+
+    None when the proof does not lead to `new_root`, and where it does not hold that root: `old` a power of two.
+    """
+    if old == new:
+        return new_root
+    if not 0 < old < new or old & (old - 1) == 0:
+        return None
+    try:
+        old_value, new_value = _walk_consistency(old, new, list(proof))
+    except VerificationError:
+        return None
+    return old_value if new_value == new_root else None
+
+
+def _walk_consistency(old: int, new: int, path: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """The two roots that a path leads to (RFC 9162 section 2.1.4.2, steps 3 to 6)."""
     if not path:
         raise VerificationError("expected a longer consistency proof")
     node, last = old - 1, new - 1
@@ -194,8 +216,9 @@ def verify_consistency(old: int, old_root: bytes, new: int, new_root: bytes, pro
         else:
             new_value = node_hash(new_value, sibling)
         node, last = node >> 1, last >> 1
-    if last != 0 or old_value != old_root or new_value != new_root:
-        raise VerificationError("expected a consistency proof that leads from one root to the other")
+    if last != 0:
+        raise VerificationError("expected a longer consistency proof")
+    return old_value, new_value
 
 
 def tile_path(level: int, index: int, width: int = TILE_WIDTH) -> str:

@@ -62,6 +62,14 @@ class ProblemCode(StrEnum):
     LOG_DAMAGED = "log-damaged"
     LOG_BEHIND = "log-behind"
     RECOVERY_PROOF = "recovery-proof"
+    RECEIPT_NOT_IN_LOG = "receipt-not-in-log"
+    STALE_HEAD = "stale-head"
+    TOO_FEW_WITNESSES = "too-few-witnesses"
+    # witnesses
+    WITNESS_REQUEST = "witness-request"
+    WITNESS_SIGNATURE = "witness-signature"
+    WITNESS_SIZE = "witness-size"
+    WITNESS_PROOF = "witness-proof"
     # the service
     SOFTWARE_TOO_OLD = "software-too-old"
     POLICY_LOOSER = "policy-looser-than-parent"
