@@ -25,14 +25,14 @@ def raise_alarm(session: Session, about: str, code: ProblemCode, message: str, n
         session.add(AlarmRow(about=about[:MOST_ABOUT], code=code.value, message=message[:MOST_MESSAGE], raised_at=now))
 
 
-def resolve_alarms(session: Session, about: str, now: datetime) -> None:
-    """A feed that continues honestly ends the alarms about itself; evidence stays."""
+def resolve_alarms(session: Session, about: str, now: datetime, *, keep: tuple[ProblemCode, ...] = ()) -> None:
+    """A feed that continues honestly ends the alarms about itself; evidence stays, and so do those of `keep`."""
     session.execute(
         update(AlarmRow)
         .where(
             AlarmRow.about == about[:MOST_ABOUT],
             AlarmRow.resolved_at.is_(None),
-            AlarmRow.code != ProblemCode.SEQ_CONFLICT.value,
+            AlarmRow.code.not_in([ProblemCode.SEQ_CONFLICT.value, *(code.value for code in keep)]),
         )
         .values(resolved_at=now)
         .execution_options(synchronize_session=False)

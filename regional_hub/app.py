@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from regional_hub import alarms, charges, heads, log, members, recovery
+from regional_hub import alarms, charges, cosigning, heads, log, members, recovery, witness
 from regional_hub.errors import HubError
 from regional_hub.feed import Publisher
 from regional_hub.follow import Follower
@@ -22,7 +22,9 @@ from regional_hub.static_files import FsyncError, Published, StaticFiles
 from regional_hub.trends import Publishing
 from regional_hub.web import node_api, recovery_api
 from shared_schema.checkpoint import NoteVerifier, verify_checkpoint
+from shared_schema.cosignature import cosigner
 from shared_schema.errors import ContractError
+from shared_schema.head_times import HeadPolicy, make_policy
 from shared_schema.keys import SigningKey
 from shared_schema.period import Area
 from shared_schema.problem import ProblemCode
@@ -31,7 +33,7 @@ from shared_schema.service.browser import KnownHosts, SecurityHeaders, hosts_of
 from shared_schema.service.control import VerbError, control_server
 from shared_schema.service.database import Database
 from shared_schema.service.hub_api import HubApi
-from shared_schema.service.key_file import load_key
+from shared_schema.service.key_file import COSIGNER_FILE, load_key, load_or_make_key
 from shared_schema.service.limits import BODY_SECONDS
 from shared_schema.service.logging import get_logger
 from shared_schema.service.problems import install_problem_handlers
@@ -63,6 +65,8 @@ class Hub:
         self.key = key
         self.clock = clock
         self._transport = transport
+        self.head_policy = _head_policy(settings)
+        self.cosigner_key = load_or_make_key(data_dir, COSIGNER_FILE)
         self.body_seconds: float = BODY_SECONDS
         self.files: StaticFiles | None = None
         self._files_alarm = True
@@ -79,6 +83,7 @@ class Hub:
                 _check_own_log(log.latest_checkpoint(session), self.verifier)
                 recovery.check_place(session, recovery.place_of(session), clock())
                 charges.fill_missing(session, settings.name)
+                witness.add_followed(session)
             self._open_files()
         except BaseException:
             self.database.close()
@@ -114,6 +119,7 @@ class Hub:
 
     def _follow_commit(self, info: dict[str, Any]) -> None:
         if info.get(log.GREW):
+            self._vouch()  # first, so that the files are those that the hub serves
             self.publish_files()
 
     def publish_files(self, *, clean: bool = False, thorough: bool = False) -> Published | None:
@@ -162,6 +168,31 @@ class Hub:
         return NoteVerifier(self.name, self.key.public)
 
     @property
+    def cosigner(self) -> NoteVerifier:
+        """Who vouches with a time for this hub's heads, and for those of other logs."""
+        return cosigner(self.name, self.cosigner_key)
+
+    def keep_fresh(self) -> None:
+        """Vouch for the newest head again, when the last time is an hour ago; the static files say it as well."""
+        if self._vouch():
+            with contextlib.suppress(HubError):  # then the log is stopped, and is still read
+                self.publish_files()
+
+    def _vouch(self) -> bool:
+        """Cosign the newest head when that is due; whether it was.
+
+        Not for a log that is stopped: it is shown, but nobody says that it is as it should be.
+        """
+        if log.STOPPED in self.database.info:
+            return False
+        with self.database.read() as session:
+            is_due = cosigning.is_due(session, self.cosigner, self.clock())
+        if is_due:
+            with self.database.write() as session:
+                cosigning.renew(session, self.name, self.cosigner_key, self.clock())
+        return is_due
+
+    @property
     def publisher(self) -> Publisher:
         return Publisher(self.name, self.settings.level)
 
@@ -206,6 +237,18 @@ class Hub:
 
     def close(self) -> None:
         self.database.close()
+
+
+def _head_policy(settings: HubSettings) -> HeadPolicy:
+    try:
+        return make_policy(
+            hours=settings.freshness_hours,
+            witnesses=tuple(settings.witnesses),
+            needed=settings.witnesses_needed,
+            strict=settings.witnesses_strict,
+        )
+    except ContractError as error:
+        raise VerbError("bad-settings", f"witnesses: {error.message}") from None
 
 
 def _scheme(settings: HubSettings) -> Any:
@@ -273,11 +316,14 @@ def create_app(hub: Hub, handle_verb: Callable[[str, dict[str, Any]], dict[str, 
 
 
 async def _work_forever(hub: Hub, handle: Callable[[str, dict[str, Any]], Any]) -> None:
-    """Follow, add up and relay at the interval of the settings. A failure is logged and tried again next time."""
+    """Follow, add up, relay and ask witnesses at the interval of the settings.
+
+    A failure is logged and tried again next time.
+    """
     interval = hub.settings.work_interval_seconds
     while interval:
         await asyncio.sleep(interval)
-        for verb in ("recover.continue", "follow", "aggregate", "relay.publish", "log.publish"):
+        for verb in ("recover.continue", "follow", "aggregate", "relay.publish", "witness.collect", "log.publish"):
             await _work(handle, verb)
 
 

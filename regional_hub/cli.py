@@ -18,7 +18,7 @@ from shared_schema.errors import ContractError
 from shared_schema.governance import PolicyBody
 from shared_schema.keys import SigningKey
 from shared_schema.service.control import VerbError, own_directory, run_verb
-from shared_schema.service.key_file import KEY_FILE, load_key, write_key
+from shared_schema.service.key_file import COSIGNER_FILE, KEY_FILE, load_key, write_key
 from shared_schema.service.logging import configure_logging
 from shared_schema.service.server import GuardedProtocol
 
@@ -58,6 +58,14 @@ def main() -> None:
 
 
 def _run(data: Path, verb: str, params: dict[str, Any], as_json: bool) -> dict[str, Any]:
+    result = _ask(data, verb, params)
+    _print(result, as_json)
+    return result
+
+
+def _ask(data: Path, verb: str, params: dict[str, Any]) -> dict[str, Any]:
+    """Run a verb in the serving process or here."""
+
     def here() -> dict[str, Any]:
         hub = open_hub(data)
         try:
@@ -67,9 +75,7 @@ def _run(data: Path, verb: str, params: dict[str, Any], as_json: bool) -> dict[s
 
     if not (data / FILE_NAME).exists():
         raise VerbError("no-settings", f"expected {data / FILE_NAME}; make it with: regional-hub init")
-    result = run_verb(data, verb, params, here)
-    _print(result, as_json)
-    return result
+    return run_verb(data, verb, params, here)
 
 
 def _print(result: dict[str, Any], as_json: bool) -> None:
@@ -122,9 +128,10 @@ def init(
         try:
             settings = load_settings(data)
             write_key(data, SigningKey.from_seed(secrets.token_bytes(32)))
+            write_key(data, SigningKey.from_seed(secrets.token_bytes(32)), COSIGNER_FILE)
             hub = Hub(data, settings, load_key(data))
         except (VerbError, ContractError, ValueError) as error:
-            for name_of_file in (FILE_NAME, KEY_FILE):  # so that the next try begins anew
+            for name_of_file in (FILE_NAME, KEY_FILE, COSIGNER_FILE):  # so that the next try begins anew
                 (data / name_of_file).unlink(missing_ok=True)
             raise VerbError("bad-settings", str(error)) from None
         starter = files("regional_hub").joinpath("starter_policy.json").read_bytes()
@@ -316,3 +323,4 @@ def policy_set(
 cli_log.register(cli, _run, _print)
 from regional_hub import cli_recall as _cli_recall  # noqa: E402, F401 - they add their commands to those above
 from regional_hub import cli_recovery as _cli_recovery  # noqa: E402, F401
+from regional_hub import cli_witness as _cli_witness  # noqa: E402, F401

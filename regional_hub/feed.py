@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from regional_hub import log
+from regional_hub import cosigning, log
 from regional_hub.errors import HubError
 from regional_hub.orm import ContentRow, EntryRow, MemberRow
 from shared_schema.feed import MAX_PAGE_BYTES, MAX_PAGE_ENTRIES
@@ -69,7 +69,7 @@ def make_page(session: Session, *, first: int, seen: int, reader: Member, hub: P
         for part in (
             {"v": 1, "hub": hub.name, "first": first},
             {
-                "checkpoint": log.latest_checkpoint(session),
+                "checkpoint": cosigning.served_note(session, hub.name),
                 "proof": log.prove_consistency(session, after, head.size),
                 "seen_proof": log.prove_consistency(session, seen, head.size),
             },

@@ -13,7 +13,7 @@ from datetime import datetime
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from regional_hub import log, policies
+from regional_hub import log, policies, witness
 from regional_hub.alarms import raise_alarm, resolve_alarms
 from regional_hub.equivocation import keep_evidence
 from regional_hub.erasure import erase_set_aside
@@ -32,6 +32,7 @@ from shared_schema.merkle import EMPTY_ROOT, Frontier
 from shared_schema.problem import ProblemCode
 from shared_schema.reach import REACH_OF_LEVEL, is_within
 from shared_schema.release_rules import check_releasable
+from shared_schema.service.head_watch import Watched, explain
 from shared_schema.service.hub_api import HubApi
 from shared_schema.statement import (
     Audience,
@@ -43,6 +44,9 @@ from shared_schema.statement import (
     read_statement,
 )
 from shared_schema.trend import AggregateBody, TrendBody
+
+NEVER_WITHDRAWN = (Kind.MEMBERSHIP, Kind.POLICY, Kind.WITHDRAWAL)
+"""Without one of these a reader would believe somebody whom the log no longer vouches for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,7 @@ def read_state(row: SourceRow) -> FeedState:
         seen_size=row.seen_size,
         seen_root=row.seen_root,
         frontier=Frontier.from_bytes(row.frontier_size, row.frontier),
+        last_time=row.last_time or "",
     )
 
 
@@ -83,14 +88,22 @@ def add_source(session: Session, name: str, url: str, vkey: str, direction: str)
         row.url, row.direction = url, direction
     else:
         raise HubError("expected the key that is known for this hub", code=ProblemCode.NAME_TAKEN)
+    witness.add_log(session, NoteVerifier.from_vkey(vkey))
 
 
-def fetch_page(api: HubApi, state: FeedState, level: Level) -> tuple[FeedState, list[FeedItem], str]:
-    """Read and verify the next page for a hub of `level`. Raises FeedError, HubUnreachable or HubRefused."""
+def fetch_page(api: HubApi, state: FeedState, watched: Watched, level: Level) -> tuple[FeedState, list[FeedItem], str]:
+    """Read and verify the next page for a hub of `level`.
+
+    Raises HeadsDiffer when it does not continue what was signed before, FeedError, HubUnreachable, HubRefused.
+    """
     page = parse_page(api.feed(state.next_index, state.seen_size))
-    after, items = verify_page(state, page)
+    try:
+        after, items = verify_page(state, page)
+    except FeedError as error:
+        raise explain(error, state, watched, page) from None
     for item in items:
-        if item.absent == "audience" and _reaches(item.entry.audience, level):
+        hidden = item.absent == "audience" and _reaches(item.entry.audience, level)
+        if hidden or (item.absent == "withdrawn" and item.entry.kind in NEVER_WITHDRAWN):
             raise FeedError(
                 f"expected the content of entry {item.index}, which is for this hub too", code=ProblemCode.FEED_ENTRY
             )
@@ -120,6 +133,7 @@ def store_page(
             seen_root=after.seen_root,
             frontier_size=after.frontier.size,
             frontier=after.frontier.to_bytes(),
+            last_time=after.last_time or None,
             last_success_at=now,
             **notes_of(after, note),
         )

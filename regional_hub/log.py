@@ -277,7 +277,12 @@ def find_entry(session: Session, digest: str) -> EntryRow | None:
 
 def prove_consistency(session: Session, old: int, new: int) -> tuple[str, ...]:
     """The consistency proof between two sizes of the log, as texts."""
-    return encode_proof(consistency_proof(old, new, TileReader(session).node))
+    return encode_proof(find_consistency(session, old, new))
+
+
+def find_consistency(session: Session, old: int, new: int) -> list[bytes]:
+    """The consistency proof between two sizes of the log."""
+    return consistency_proof(old, new, TileReader(session).node)
 
 
 def encode_proof(hashes: Sequence[bytes]) -> tuple[str, ...]:

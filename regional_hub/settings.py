@@ -48,6 +48,18 @@ class HubSettings(BaseSettings):
     relay_window_hours: Annotated[
         int, Field(ge=1, le=744, description="How long to gather what is relayed without its city's name")
     ] = 24
+    freshness_hours: Annotated[
+        int, Field(ge=1, le=744, description="After how long a followed hub's newest head counts as old")
+    ] = 24
+    witnesses: Annotated[
+        list[str], Field(description="Keys of witnesses that should vouch for the hubs that are followed")
+    ] = []
+    witnesses_needed: Annotated[
+        int, Field(ge=0, le=14, description="How many of them must have done so within that time")
+    ] = 0
+    witnesses_strict: Annotated[bool, Field(description="Whether a head with too few witnesses is not read at all")] = (
+        False
+    )
 
     @classmethod
     def settings_customise_sources(

@@ -27,7 +27,7 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from regional_hub import log
+from regional_hub import cosigning, log
 from regional_hub.errors import HubError
 from regional_hub.log_files import fetch_from, find_file
 from regional_hub.tiles import TileReader
@@ -99,7 +99,7 @@ class StaticFiles:
         self.folder.mkdir(parents=True, exist_ok=True)
         with _locked(self.folder), self._database.read() as session:
             self.fault("locked", "")
-            note = log.latest_checkpoint(session)
+            note = cosigning.served_note(session, self._name)
             head, shown = claimed_checkpoint(note), self._read_shown()
             _check_continues(session, shown, head)
             since = 0 if thorough else shown.size

@@ -25,7 +25,10 @@ from regional_hub import (
     recall_verbs,
     recovery_verbs,
     relay_verbs,
+    source_watch,
     trends,
+    witness,
+    witness_verbs,
 )
 from regional_hub.app import Hub
 from regional_hub.holdings import Library
@@ -38,6 +41,7 @@ from shared_schema.governance import ENROLMENT_KIND, LEAST_CONTRIBUTORS, Enrolme
 from shared_schema.keys import MemberRole, MemberStatus, same_fingerprint
 from shared_schema.names import ORIGIN_PATTERN
 from shared_schema.problem import ProblemCode
+from shared_schema.service import head_watch
 from shared_schema.service.control import VerbError
 from shared_schema.service.hub_api import HubRefused, HubUnreachable, check_hub_url
 from shared_schema.service.logging import get_logger
@@ -226,24 +230,29 @@ def _follow_one(hub: Hub, name: str) -> Result:
     report = {"name": name, "pages": 0, "entries": 0, "appended": 0, "quarantined": 0}
     with hub.database.read() as session:
         row = session.get_one(SourceRow, name)
-        state, url = follow.read_state(row), row.url
+        state, watched, url = follow.read_state(row), source_watch.load(row), row.url
+        cosigned = witness.cosigned_note(session, name)
     try:
         with hub.api(url) as api:
             for _ in range(MAX_PAGES_A_RUN):
-                after, items, note = follow.fetch_page(api, state, hub.settings.level)
+                after, items, note = follow.fetch_page(api, state, watched, hub.settings.level)
+                head_watch.check_witnesses(note, hub.head_policy, hub.clock())
+                watched = head_watch.listen(api, state.verifier, note, watched, hub.head_policy)
                 trust = hub.refresh_trust()
                 with hub.database.write() as session:
-                    page = follow.store_page(
+                    stored = follow.store_page(
                         session, name, state, after, items, note, trust=trust, follower=hub.follower, now=hub.clock()
                     )
+                    source_watch.keep(session, name, watched)
                 for field in ("pages", "entries", "appended", "quarantined"):
-                    report[field] += getattr(page, field)
+                    report[field] += getattr(stored, field)
                 state = after
                 # Whoever asks from behind a withdrawal has confirmed it: so once more, when the page brought one.
                 if after.next_index >= after.seen_size and not any(
                     each.entry.kind is Kind.WITHDRAWAL for each in items
                 ):
                     break
+            shorter = cosigned is not None and not head_watch.includes_head(state, watched, cosigned, api)
             recall_verbs.hear(hub, api, name)
     except FeedError as error:
         if recovery_verbs.show_head(hub, name):
@@ -251,6 +260,9 @@ def _follow_one(hub: Hub, name: str) -> Result:
         get_logger().error("feed-refused", hub=name, code=error.code.value)
         with hub.database.write() as session:
             alarms.raise_alarm(session, name, *follow.alarm_of(error), hub.clock())
+            if isinstance(error, head_watch.HeadsDiffer):
+                evidence = head_watch.evidence_of(error, state.verifier, watched, hub.clock())
+                witness.keep_evidence(session, evidence, error.code, hub.clock())
         return report | {"alarm": error.code.value, "message": error.message}
     except HubUnreachable as error:
         if error.code == ProblemCode.LOG_BEHIND and recovery_verbs.show_head(hub, name):
@@ -265,8 +277,8 @@ def _follow_one(hub: Hub, name: str) -> Result:
     finally:
         hub.reload_trust()
     with hub.database.write() as session:
-        alarms.resolve_alarms(session, name, hub.clock())
-    return report
+        faults = source_watch.report(session, name, watched, hub.head_policy, hub.clock(), shorter=shorter)
+    return report | ({"alarm": faults[0].value} if faults else {})
 
 
 def aggregate(hub: Hub, _params: Params) -> Result:
@@ -340,6 +352,13 @@ VERBS: dict[str, Callable[[Hub, Params], Result]] = {
     "relay.forward": relay_verbs.forward,
     "relay.publish": relay_verbs.publish,
     "relay.withdraw": relay_verbs.withdraw,
+    "witness.add": witness_verbs.add_witness,
+    "witness.add-log": witness_verbs.add_log,
+    "witness.remove": witness_verbs.remove,
+    "witness.list": witness_verbs.list_all,
+    "witness.collect": witness_verbs.collect,
+    "evidence.list": witness_verbs.list_evidence,
+    "evidence.export": witness_verbs.export_evidence,
     "policy.show": show_policy,
     "policy.set": set_policy,
     **backup_verbs.VERBS,

@@ -98,6 +98,17 @@ def add_lines(note: str, lines: Iterable[str]) -> str:
     return note + "".join(list(lines)[:room])
 
 
+def without_others(note: str, *signers: NoteVerifier) -> str:
+    """The note with the lines that bear the name and key hash of `signers`, and no other. Raises MalformedError."""
+    text, _ = split_note(note)
+    kept = [
+        line
+        for line in lines_of(note)
+        if any(signatures_of(signer, [parse_signature_line(line.removesuffix("\n"))]) for signer in signers)
+    ]
+    return f"{text}\n{''.join(kept)}"
+
+
 def lines_of(note: str) -> list[str]:
     """The signature lines of a note, each with its line break. Raises MalformedError."""
     split_note(note)

@@ -12,7 +12,7 @@ and ends in FeedError; the reader keeps the state it had.
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -63,6 +63,8 @@ class FeedState:
     seen_size: int = 0
     seen_root: bytes = EMPTY_ROOT
     frontier: Frontier = field(default_factory=Frontier)
+    last_time: str = ""
+    """The time of the last entry that was read. It never goes back along a log, so nothing is slipped in later."""
 
     @property
     def next_index(self) -> int:
@@ -102,8 +104,22 @@ def verify_page(state: FeedState, page: FeedPage) -> tuple[FeedState, list[FeedI
         raise FeedError(f"expected entries from {state.next_index} on, got {page.first}")
     frontier = state.frontier.extend(item.entry.leaf for item in page.entries)
     _check_leads_to(frontier, page, checkpoint)  # 3. the entries are those of the log
-    items = [_item(state.next_index + place, item) for place, item in enumerate(page.entries)]  # 4. and their contents
-    return replace(state, seen_size=checkpoint.size, seen_root=checkpoint.root, frontier=frontier), items
+    last_time = _check_times(state, page)  # 4. in the order in which the hub took them
+    items = [_item(state.next_index + place, item) for place, item in enumerate(page.entries)]  # 5. and their contents
+    return FeedState(state.verifier, checkpoint.size, checkpoint.root, frontier, last_time), items
+
+
+def _check_times(state: FeedState, page: FeedPage) -> str:
+    last = state.last_time
+    for place, item in enumerate(page.entries):
+        if item.entry.time < last:
+            index = state.next_index + place
+            raise FeedError(
+                f"expected a time of {last} or later at entry {index}: time never goes back along a log",
+                code=ProblemCode.FEED_ENTRY,
+            )
+        last = item.entry.time
+    return last
 
 
 def _verified_checkpoint(state: FeedState, page: FeedPage) -> Checkpoint:

@@ -11,7 +11,7 @@ from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 
-from regional_hub import log, log_files
+from regional_hub import cosigning, log, log_files
 from shared_schema.errors import SchemaError
 from shared_schema.service.database import Database
 from shared_schema.tiles import parse_path
@@ -31,6 +31,7 @@ class LoggedHub(Protocol):
 
     @property
     def name(self) -> str: ...
+    def keep_fresh(self) -> None: ...
 
 
 def add_log(router: APIRouter, hub: LoggedHub) -> None:
@@ -43,9 +44,10 @@ def add_log(router: APIRouter, hub: LoggedHub) -> None:
 
     @router.get("/checkpoint")
     def checkpoint() -> Response:
+        hub.keep_fresh()
         with hub.database.read() as session:
             log.get_head(session).check_not_held()
-            note = log.latest_checkpoint(session)
+            note = cosigning.served_note(session, hub.name)
         return PlainTextResponse(note, headers=SHORT)
 
     @router.get("/tile/entries/{path:path}")

@@ -20,7 +20,7 @@ from regional_hub.orm import MemberRow
 from regional_hub.relay import Desk
 from regional_hub.relay_questions import standing_of
 from regional_hub.sequencer import Sequencer, SequencerFull
-from regional_hub.web import recall_api
+from regional_hub.web import recall_api, witness_api
 from regional_hub.web.log_api import add_log
 from shared_schema.canonical import parse_strict
 from shared_schema.checkpoint import NoteVerifier
@@ -29,7 +29,6 @@ from shared_schema.errors import ContractError, SchemaError, VerificationError
 from shared_schema.keys import Member, PublicKey
 from shared_schema.policy_order import VERSION_PATTERN, check_software
 from shared_schema.problem import ProblemCode
-from shared_schema.service.database import Database
 from shared_schema.service.hub_api import VERSION_HEADER
 from shared_schema.service.limits import read_json_body
 from shared_schema.service.problems import STATUS, problem_object, problem_response
@@ -40,17 +39,12 @@ MAX_BATCH_ITEMS = 500
 JSON = "application/json"
 
 
-class ServedHub(Protocol):
+class ServedHub(witness_api.WitnessingHub, Protocol):
     """What the handlers need of a hub."""
 
-    database: Database
     sequencer: Sequencer
     settings: Any
-    clock: Any
-    body_seconds: float
 
-    @property
-    def name(self) -> str: ...
     @property
     def trust(self) -> Trust: ...
     @property
@@ -60,6 +54,7 @@ class ServedHub(Protocol):
     @property
     def desk(self) -> Desk: ...
     def refresh_trust(self) -> Trust: ...
+    def keep_fresh(self) -> None: ...
 
 
 def make_router(hub: ServedHub) -> APIRouter:
@@ -77,6 +72,7 @@ def make_router(hub: ServedHub) -> APIRouter:
 
     recall_api.add_routes(router, hub, identify, read_cursor)
     _add_enrolment(router, hub)
+    witness_api.add_routes(router, hub)
     return router
 
 
@@ -157,6 +153,7 @@ def _add_reading(router: APIRouter, hub: ServedHub) -> None:
         reader = verify_reader(hub, request)
         check_query(request, "from", "seen")
         first, seen = (read_cursor(request, name) for name in ("from", "seen"))
+        hub.keep_fresh()
         with hub.database.read() as session:
             page = feed.make_page(session, first=first, seen=seen, reader=reader, hub=hub.publisher)
         with hub.database.write() as session:

@@ -24,11 +24,13 @@ from shared_schema.explain import Explanation
 from shared_schema.feed import MAX_RESPONSE_BYTES
 from shared_schema.keys import SigningKey
 from shared_schema.names import Digest, Origin
+from shared_schema.problem import ProblemCode
 from shared_schema.recall import RecallPage
 from shared_schema.recovery import BroughtEntries, RecoveryState, ShownHead
 from shared_schema.relay import RelayStanding
 from shared_schema.service.signed_reads import sign_request
 from shared_schema.wire import WireModel
+from shared_schema.witness import SIZE_MEDIA_TYPE
 
 Model = TypeVar("Model", bound=WireModel)
 TIMEOUT = httpx.Timeout(15.0, connect=5.0)
@@ -60,6 +62,14 @@ class HubRefused(Exception):
         self.code = code
         self.status = status
         self.message = message
+
+
+class WitnessKnows(HubRefused):
+    """A witness has cosigned another size than the one that was named: `size`."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(ProblemCode.WITNESS_SIZE.value, 409, f"the witness knows a log of {size} entries")
+        self.size = size
 
 
 class HubIdentity(WireModel):
@@ -228,9 +238,32 @@ class HubApi:
         query = urlencode({"from": first})
         return _read(BroughtEntries, self._request("GET", f"/v1/mirror/{quote(origin)}?{query}", signed=True))
 
-    def _request(self, method: str, path: str, *, body: bytes | None = None, signed: bool = False) -> bytes:
+    def cosigner(self) -> str:
+        """The note with which the hub says which key cosigns for it; not verified yet."""
+        return _text(self._request("GET", "/v1/cosigner"))
+
+    def witnessed(self, origin: str) -> str:
+        """The newest checkpoint of another log that the hub has verified; this reader has not."""
+        return _text(self._request("GET", f"/v1/witnessed/{quote(origin, safe='')}"))
+
+    def add_checkpoint(self, body: bytes) -> str:
+        """Ask a witness for its cosignature lines; not verified yet.
+
+        Raises WitnessKnows with the size that it knows, when that is another than the request says.
+        """
+        return _text(self._request("POST", "/add-checkpoint", body=body, media_type="text/plain; charset=utf-8"))
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | None = None,
+        signed: bool = False,
+        media_type: str = "application/json",
+    ) -> bytes:
         url = self.base_url + path
-        headers = {"Content-Type": "application/json"} if body is not None else {}
+        headers = {"Content-Type": media_type} if body is not None else {}
         if signed:
             headers |= sign_request(method, url, self._key, self._clock())
         try:
@@ -266,9 +299,18 @@ def _check_status(response: httpx.Response, content: bytes) -> None:
     if status in (408, 429) or status >= 500:
         code = _problem(content, status)[0]
         raise HubUnreachable(f"expected an answer from the hub, got status {status}", retry_after(response), code)
+    if status == 409 and response.headers.get("content-type", "").partition(";")[0] == SIZE_MEDIA_TYPE:
+        raise _witness_knows(content)
     if 400 <= status < 500:
         raise HubRefused(*_problem(content, status))
     raise HubUnreachable(f"expected status 200, 201 or 202, got {status}")
+
+
+def _witness_knows(content: bytes) -> Exception:
+    digits = content.removesuffix(b"\n")
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 19):
+        return HubUnreachable("expected the size that the witness knows")
+    return WitnessKnows(int(digits))
 
 
 def retry_after(response: httpx.Response) -> int | None:
@@ -289,6 +331,13 @@ def _problem(content: bytes, status: int) -> tuple[str, int, str]:
 def _printable(value: object, limit: int) -> str:
     """A text of a hub for a terminal: no control characters, so that it cannot paint over what stands there."""
     return "".join(character for character in str(value)[:limit] if character.isprintable())
+
+
+def _text(content: bytes) -> str:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise HubUnreachable("expected a text in UTF-8") from None
 
 
 def _read(model: type[Model], content: bytes) -> Model:

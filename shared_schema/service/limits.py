@@ -26,9 +26,14 @@ async def read_json_body(request: Request, limit: int, *, seconds: float = BODY_
     Raises RequestError: `unsupported-media-type`, `unsupported-encoding`, `too-large` (unread when Content-Length says
     so, else at the limit), `timeout`.
     """
-    headers = request.headers
-    if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise RequestError("expected the content type application/json", code=ProblemCode.UNSUPPORTED_MEDIA_TYPE)
+    return await read_body(request, limit, seconds=seconds)
+
+
+async def read_body(request: Request, limit: int, *, seconds: float = BODY_SECONDS) -> bytes:
+    """Return the body of a request, whatever it says it is. Raises RequestError as `read_json_body` does."""
+    headers = request.headers
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise RequestError("expected a body without content encoding", code=ProblemCode.UNSUPPORTED_ENCODING)
     length = headers.get("content-length", "")

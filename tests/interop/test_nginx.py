@@ -65,6 +65,7 @@ def test_nginx_serves_what_the_hub_serves(nginx: str, hub: RunningHub, tmp_path:
     files = StaticFiles(hub.hub.database, hub.hub.name, folder)
     for size in (250, 298):
         hub.accept_many([city.sign() for _ in range(size - hub.log_size())])
+        hub.hub.keep_fresh()  # as the hub itself does before it publishes
         files.publish()
     with serving(nginx, folder, tmp_path / "nginx", free_port) as url, httpx.Client(base_url=url) as client:
         for path in (CHECKPOINT_PATH, *(file.path for file in (*files_of(298), *files_of(250)))):

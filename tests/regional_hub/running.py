@@ -131,11 +131,15 @@ class Network(httpx.BaseTransport):
         self.apps: dict[str, FastAPI] = {}
         self.answers: dict[str, bytes] = {}
         """Bodies that a test gives in place of what the application of that address would answer to a feed read."""
+        self.others: dict[str, httpx.BaseTransport] = {}
+        """Programs that are no applications, such as simulated hubs, by their addresses."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         address = f"{request.url.scheme}://{request.url.netloc.decode()}"
         if address in self.answers and request.url.path == "/v1/feed":
             return httpx.Response(200, stream=httpx.ByteStream(self.answers[address]))
+        if address in self.others:
+            return self.others[address].handle_request(request)
         if address not in self.apps:
             raise httpx.ConnectError("nobody is there", request=request)
         return self._loop.run(self._ask(self.apps[address], request, request.read()))

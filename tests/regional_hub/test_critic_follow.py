@@ -4,9 +4,12 @@ import base64
 import json
 from collections.abc import Mapping
 
+import httpx
 import pytest
 
 from regional_hub import verbs
+from shared_schema.checkpoint import split_note
+from shared_schema.cosignature import add_lines, announce_cosigner, cosign
 from shared_schema.envelope import parse_envelope
 from shared_schema.keys import MemberRole, SigningKey
 from shared_schema.problem import ProblemCode
@@ -31,6 +34,8 @@ class LyingHub:
         self.key, self._network = key_of(LIAR), network
         self.log = Log(self.key, LIAR)
         self._seq = 0
+        self._clock = nation.clock
+        self._network.others[self.url] = httpx.MockTransport(self._announce)
         code = nation.verb("enrol.code", name=LIAR)["code"]
         request = enrolment(LIAR, self.key, code, role=MemberRole.HUB, level="region", area=SAXONY, url=self.url)
         assert nation.post(request, "/v1/enrolments").status_code == 202
@@ -54,7 +59,17 @@ class LyingHub:
             entry: dict[str, object] = page["entries"][hide]
             del entry["envelope"]
             entry["absent"] = "audience"
+        note = page["checkpoint"]
+        time = int(self._clock().timestamp())
+        page["checkpoint"] = add_lines(note, [cosign(split_note(note)[0], LIAR, key_of("its cosigner"), time)])
         self._network.answers[self.url] = json.dumps(page).encode()
+
+    def _announce(self, request: httpx.Request) -> httpx.Response:
+        """What it says beside its feed: which key vouches for its heads."""
+        if request.url.path != "/v1/cosigner":
+            return httpx.Response(503)
+        announcement = announce_cosigner(LIAR, self.key, key_of("its cosigner")).encode()
+        return httpx.Response(200, stream=httpx.ByteStream(announcement))
 
 
 def of_city(kind: Kind = Kind.PRACTICE, body: Mapping[str, object] | None = None, seq: int = 1) -> bytes:

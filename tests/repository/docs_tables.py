@@ -42,6 +42,8 @@ UNSIGNED_READS = frozenset(
         "/v1/hub",
         "/v1/recovery",
         "/v1/seen/{origin}",
+        "/v1/cosigner",
+        "/v1/witnessed/{origin}",
     }
 )
 """What anybody may read; `test_docs_match_code` asks the hub whether that is so."""
@@ -129,6 +131,8 @@ def who_may_call(method: str, path: str) -> str:
         return "anybody"
     if path in PROVES_ITSELF:
         return "anybody: it proves itself"
+    if path == "/add-checkpoint":
+        return "a log, by the checkpoint"
     if path == "/v1/enrolments":
         return "whoever has a code"
     return "a member, by a signed read" if method == "GET" else "a member, by the envelope"

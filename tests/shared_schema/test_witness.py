@@ -24,7 +24,7 @@ from shared_schema.witness import (
 )
 
 KEY = SigningKey.from_seed(b"l" * 32)
-LOG = NoteVerifier("sachsen.de", KEY.public)
+LOG = NoteVerifier("thueringen.de", KEY.public)
 
 
 class Log:
@@ -43,7 +43,7 @@ class Log:
         return self.nodes[level, index]
 
     def checkpoint(self, size: int) -> Checkpoint:
-        return Checkpoint("sachsen.de", size, range_hash(0, size, self.read) if size else Seen().root)
+        return Checkpoint(LOG.name, size, range_hash(0, size, self.read) if size else Seen().root)
 
     def request(self, old: int, new: int) -> bytes:
         return write_request(old, consistency_proof(old, new, self.read), self.checkpoint(new).sign(KEY))
