@@ -18,6 +18,8 @@ from local_node.rounds import Rounds
 from local_node.settings import NodeSettings, load_settings
 from local_node.web import pages
 from shared_schema.content import Surroundings
+from shared_schema.errors import ContractError
+from shared_schema.head_times import HeadPolicy, make_policy
 from shared_schema.keys import SigningKey
 from shared_schema.period import Area
 from shared_schema.service.browser import KnownHosts, SecurityHeaders, hosts_of
@@ -54,6 +56,7 @@ class Node:
         self.key = key
         self.clock = clock
         self.transport = transport
+        policy = _head_policy(settings)
         self.area = Area(scheme="LAU", version=settings.area_version, code=settings.area_code)
         self.database = Database(f"sqlite:///{data_dir.resolve() / DATABASE_FILE}")
         try:
@@ -64,7 +67,7 @@ class Node:
         except SQLAlchemyError as error:
             self.database.close()
             raise VerbError("database", database_trouble(data_dir, error)) from None
-        self.rounds = Rounds(self.database, settings.name, key, clock, transport)
+        self.rounds = Rounds(self.database, settings.name, key, clock, transport, policy)
 
     @property
     def name(self) -> str:
@@ -84,6 +87,18 @@ class Node:
     def close(self) -> None:
         """Close the database; the node is not used after that."""
         self.database.close()
+
+
+def _head_policy(settings: NodeSettings) -> HeadPolicy:
+    try:
+        return make_policy(
+            hours=settings.freshness_hours,
+            witnesses=tuple(settings.witnesses),
+            needed=settings.witnesses_needed,
+            strict=settings.witnesses_strict,
+        )
+    except ContractError as error:
+        raise VerbError("bad-settings", f"witnesses: {error.message}") from None
 
 
 def open_node(data_dir: Path, clock: Callable[[], datetime] = utc_now) -> Node:

@@ -620,4 +620,5 @@ from local_node import cli_recall as _cli_recall  # noqa: E402, F401
 from local_node import cli_relay as _cli_relay  # noqa: E402, F401 - they add their commands to those above
 from local_node import cli_search as _cli_search  # noqa: E402, F401
 from local_node import cli_spending as _cli_spending  # noqa: E402, F401
+from local_node import cli_witness as _cli_witness  # noqa: E402, F401
 from local_node import cli_words as _cli_words  # noqa: E402, F401

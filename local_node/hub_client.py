@@ -8,7 +8,7 @@ compared its fingerprint, and from then on only that key speaks for the hub.
 import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import urlsplit
 
@@ -20,6 +20,7 @@ from local_node.errors import NodeError
 from local_node.orm import HubRow
 from shared_schema.checkpoint import NoteVerifier
 from shared_schema.errors import ContractError
+from shared_schema.head_times import HeadTimes
 from shared_schema.keys import SigningKey, same_fingerprint
 from shared_schema.service.hub_api import HubApi, HubIdentity, check_hub_url
 
@@ -51,6 +52,10 @@ class PinnedHub:
     read: int
     size: int
     last_success_at: datetime | None
+    vouched_at: datetime | None = None
+    """When the hub last said that the head it shows is its newest."""
+    elsewhere: str | None = None
+    """Another place where this node asks which head of the hub is known there."""
 
 
 def resolve(host: str) -> list[str]:
@@ -171,7 +176,16 @@ def mark_success(session: Session, name: str, now: datetime) -> None:
     session.execute(update(HubRow).where(HubRow.name == name).values(last_success_at=now))
 
 
+def ask_elsewhere(session: Session, name: str, url: str | None) -> PinnedHub:
+    """Ask at this address which head of the hub is known there; None for nowhere. Raises HubError."""
+    get_hub(session, name)
+    session.execute(update(HubRow).where(HubRow.name == name).values(elsewhere=url))
+    session.expire_all()
+    return get_hub(session, name)
+
+
 def _hub(row: HubRow) -> PinnedHub:
+    vouched_at = HeadTimes.from_text(row.head_times).hub
     return PinnedHub(
         name=row.name,
         url=row.url,
@@ -181,4 +195,6 @@ def _hub(row: HubRow) -> PinnedHub:
         read=row.frontier_size,
         size=row.seen_size,
         last_success_at=row.last_success_at,
+        vouched_at=None if vouched_at is None else datetime.fromtimestamp(vouched_at, UTC),
+        elsewhere=row.elsewhere,
     )

@@ -52,6 +52,8 @@ HEALED_BY_MEMBERSHIPS = (ProblemCode.UNKNOWN_KEY.value, ProblemCode.BAD_SIGNATUR
 """What a later membership may heal. A key that was revoked or suspended at that place in the log stays so."""
 NEVER_WITHDRAWN = (Kind.MEMBERSHIP.value, Kind.POLICY.value, Kind.WITHDRAWAL.value)
 """Erasing one of these would change whom and what this node believes."""
+NEVER_ABSENT = (Kind.MEMBERSHIP.value, Kind.POLICY.value)
+"""Whoever does not see a revocation goes on believing a key that nobody vouches for any more."""
 
 
 class InboxState(StrEnum):
@@ -112,6 +114,7 @@ def load_state(session: Session, hub: NoteVerifier) -> FeedState:
         seen_size=row.seen_size,
         seen_root=EMPTY_ROOT if row.seen_root is None else bytes.fromhex(row.seen_root),
         frontier=Frontier.from_bytes(row.frontier_size, row.frontier),
+        last_time=row.last_time or "",
     )
 
 
@@ -165,6 +168,11 @@ def check_nothing_hidden(items: Sequence[FeedItem]) -> None:
         if item.absent == "audience" and item.entry.audience is not Audience.HUB:
             raise FeedError(
                 f"expected the content of entry {item.index}, which is for the {item.entry.audience.value}",
+                code=ProblemCode.FEED_ENTRY,
+            )
+        if item.absent is not None and item.entry.kind in NEVER_ABSENT:
+            raise FeedError(
+                f"expected the {item.entry.kind} of entry {item.index}, which is for everybody",
                 code=ProblemCode.FEED_ENTRY,
             )
 
@@ -238,6 +246,7 @@ def _move_on(session: Session, before: FeedState, after: FeedState, note: str | 
             frontier_size=after.frontier.size,
             frontier=after.frontier.to_bytes(),
             **mirror.notes_of(after, note),
+            last_time=after.last_time or None,
         )
         .execution_options(synchronize_session=False)
     )

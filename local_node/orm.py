@@ -287,6 +287,14 @@ class HubRow(Base):
     last_success_at: Mapped[datetime | None]
     seen_note: Mapped[str | None]
     read_note: Mapped[str | None]
+    last_time: Mapped[str | None]
+    """The time of the last entry that was read; it never goes back along a log."""
+    announcement: Mapped[str | None]
+    """With which the log's key names the key that cosigns for it (`shared_schema.cosignature`)."""
+    head_times: Mapped[str | None]
+    """JSON of `shared_schema.head_times.HeadTimes`."""
+    elsewhere: Mapped[str | None]
+    """The address of another place where this node asks which head of the hub is known there."""
 
 
 class MirrorLeafRow(Base):
@@ -317,6 +325,23 @@ class OutboxRow(Base):
     reason: Mapped[str | None]
     receipt: Mapped[bytes | None]
     created_at: Mapped[datetime]
+    confirmed_at: Mapped[datetime | None]
+    """When the log that was read was found to hold what the receipt proves."""
+    missed_since: Mapped[datetime | None]
+    """When it was first found not to hold it yet."""
+
+
+class HeadEvidenceRow(Base):
+    """Two heads that a hub has signed (`shared_schema.head_evidence.TwoHeads` as JSON)."""
+
+    __tablename__ = "head_evidence"
+
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    hub: Mapped[str] = mapped_column(ForeignKey("hubs.name"))
+    code: Mapped[str]
+    proven: Mapped[bool]
+    body: Mapped[str]
+    since: Mapped[datetime]
 
 
 class InboxRow(Base):

@@ -30,10 +30,12 @@ from local_node import (
     sync,
     withdrawals,
 )
+from local_node.head_checks import Checks
 from local_node.hub_client import PinnedHub
 from local_node.orm import LedgerRow
 from local_node.outbox import LONGEST_WAIT, wait_after
 from local_node.review import RequestState
+from shared_schema.head_times import HeadPolicy
 from shared_schema.keys import SigningKey
 from shared_schema.problem import ProblemCode
 from shared_schema.service.database import Database
@@ -76,12 +78,16 @@ class Rounds:
         key: SigningKey,
         clock: Callable[[], datetime],
         transport: httpx.BaseTransport | None = None,
+        policy: HeadPolicy | None = None,
     ) -> None:
         self._database = database
         self._name = name
         self._key = key
         self._clock = clock
         self._transport = transport
+        self._checks = Checks(
+            policy or HeadPolicy(), lambda url: hub_client.connect(url, self._key, self._clock, self._transport)
+        )
         self._lock = threading.Lock()
         self._states: dict[str, MemberState] = {}
         self._silences: dict[str, Silence] = {}
@@ -117,7 +123,7 @@ class Rounds:
                 self._remember_enrolment(hub)
                 if state.missing:
                     mirror.bring_contents(self._database, hub.name, api)
-                pulled = sync.pull(self._database, hub, api, self._clock)
+                pulled = sync.pull(self._database, hub, api, self._clock, self._checks)
         except HubUnreachable as error:
             report.problems[hub.name] = self._why_unreachable(hub, error)
             self._note_silence(hub, error.retry_after)

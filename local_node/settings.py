@@ -92,6 +92,16 @@ class NodeSettings(BaseSettings):
     allow_private_hubs: Annotated[
         bool, Field(description="Whether a hub may have an address inside a private network")
     ] = False
+    freshness_hours: Annotated[
+        int, Field(ge=1, le=744, description="After how long a hub's newest head counts as old")
+    ] = 24
+    witnesses: Annotated[list[str], Field(description="Keys of witnesses that should vouch for the hubs' logs")] = []
+    witnesses_needed: Annotated[
+        int, Field(ge=0, le=14, description="How many of them must have done so within that time")
+    ] = 0
+    witnesses_strict: Annotated[bool, Field(description="Whether a head with too few witnesses is not read at all")] = (
+        False
+    )
 
     @classmethod
     def settings_customise_sources(

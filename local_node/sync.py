@@ -14,7 +14,8 @@ from types import MappingProxyType
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from local_node import hub_client, inbox, mirror, outbox
+from local_node import hub_client, inbox, mirror, outbox, watch
+from local_node.head_checks import Checks, check_receipts, is_longer_elsewhere
 from local_node.hub_client import PinnedHub
 from local_node.orm import AlarmRow
 from local_node.outbox import ClaimedItem
@@ -26,6 +27,7 @@ from shared_schema.feed import FeedState, parse_page, verify_page, verify_receip
 from shared_schema.problem import ProblemCode
 from shared_schema.relay import is_request, verify_relay_receipt
 from shared_schema.service.database import Database
+from shared_schema.service.head_watch import HeadsDiffer, Watched, check_witnesses, evidence_of, explain, listen
 from shared_schema.service.hub_api import HubApi, HubRefused, HubUnreachable
 from shared_schema.service.logging import get_logger
 from shared_schema.statement import Kind
@@ -68,7 +70,13 @@ LEDGER_RESTORED = "ledger-restored"
 TOO_OLD = ProblemCode.SOFTWARE_TOO_OLD.value
 TWO_CONTENTS = ProblemCode.SEQ_CONFLICT.value
 PUSH_ALARMS = (FALSE_RECEIPT, NOT_ACCEPTED)
-KEPT_BY_A_FEED = (*PUSH_ALARMS, LEDGER_RESTORED, TOO_OLD, TWO_CONTENTS)
+HEAD_ALARMS = (
+    ProblemCode.STALE_HEAD.value,
+    ProblemCode.TOO_FEW_WITNESSES.value,
+    ProblemCode.RECEIPT_NOT_IN_LOG.value,
+)
+"""An honest page does not end them by itself: they are about what stands beside it."""
+KEPT_BY_A_FEED = (*PUSH_ALARMS, *HEAD_ALARMS, LEDGER_RESTORED, TOO_OLD, TWO_CONTENTS)
 """Alarms that an honest feed says nothing about."""
 
 
@@ -195,21 +203,37 @@ def _code_of(error: HubRefused) -> str:
 # --- pull ----------------------------------------------------------------------------------------------------------
 
 
-def pull(database: Database, hub: PinnedHub, api: HubApi, clock: Clock) -> SyncReport:
-    """Read the feed of `hub` to its end.
+NO_CHECKS = Checks()
 
-    Stops with an alarm, and keeps everything, when the feed is not what it was or hides what is meant for this node.
+
+def pull(database: Database, hub: PinnedHub, api: HubApi, clock: Clock, checks: Checks = NO_CHECKS) -> SyncReport:
+    """Read the feed of `hub` to its end, and look whether it is the log that everybody sees.
+
+    Stops with an alarm, and keeps everything, when the feed is not what it was, hides what is meant for this node, does
+    not hold what it gave a receipt for, or is another log than the one that is known elsewhere. What is only old, or
+    has too few witnesses, is an alarm and is read.
     """
     report = SyncReport(hub.name)
+    with database.read() as session:
+        state = inbox.load_state(session, hub.verifier)
+        watched = watch.load(session, hub.name)
+        trust = inbox.load_trust(session, hub.verifier)
+        is_disputed = any(item.hub == hub.name and item.code == ProblemCode.FEED_FORK for item in list_alarms(session))
+    faults: dict[str, str] = {}
     try:
-        with database.read() as session:
-            state = inbox.load_state(session, hub.verifier)
-            trust = inbox.load_trust(session, hub.verifier)
-        state = _read_pages(database, api, clock, state, trust, report)
-        _close_gaps(database, api, clock, state, trust, report)
+        if is_disputed:  # 1. two logs were seen: nothing more is read before that is settled
+            _check_heads(database, api, clock, checks, state, watched)
+        state, watched = _read_pages(database, api, clock, checks, state, watched, trust, report)  # 2. what is new
+        _close_gaps(database, api, clock, state, trust, report)  # 3. what was kept back
+        faults, longer = _check_heads(database, api, clock, checks, state, watched)  # 4. receipts, and other places
+        if longer:  # it may have grown since
+            state, watched = _read_pages(database, api, clock, checks, state, watched, trust, report)
+            faults, _ = _check_heads(database, api, clock, checks, state, watched)
     except FeedError as error:
         if not _is_restored(database, hub, api, report):
             _stop(database, report, error.code, error.message, clock())
+            if isinstance(error, HeadsDiffer):
+                _keep_evidence(database, api, error, state, watched, clock())
     except HubRefused as error:
         if error.code == ProblemCode.BAD_CURSOR:  # it says that its log is shorter than what it once signed
             if not _is_restored(database, hub, api, report):
@@ -221,9 +245,7 @@ def pull(database: Database, hub: PinnedHub, api: HubApi, clock: Clock) -> SyncR
         if error.code != ProblemCode.LOG_BEHIND or not _is_restored(database, hub, api, report):
             report.problem = UNREACHABLE
     else:
-        with database.write() as session:
-            hub_client.mark_success(session, hub.name, clock())
-            resolve_alarms(session, hub.name, clock(), codes=None)
+        _settle(database, hub, clock(), dict(watched.times.find_faults(checks.policy, clock())) | faults)
     return report
 
 
@@ -235,27 +257,74 @@ def _is_restored(database: Database, hub: PinnedHub, api: HubApi, report: SyncRe
     return True
 
 
+def _check_heads(
+    database: Database, api: HubApi, clock: Clock, checks: Checks, state: FeedState, watched: Watched
+) -> tuple[dict[str, str], bool]:
+    """What is wrong by the receipts and by what others know, and whether those know a longer log."""
+    faults: dict[str, str] = {}
+    if check_receipts(database, api, state, watched, clock()):
+        faults[ProblemCode.RECEIPT_NOT_IN_LOG] = "expected the entries of all receipts within an hour"
+    longer = is_longer_elsewhere(database, checks, api, state, watched)
+    if longer:
+        faults[ProblemCode.STALE_HEAD] = f"expected more than {state.seen_size} entries: elsewhere more are known"
+    return faults, longer
+
+
+def _keep_evidence(
+    database: Database, api: HubApi, error: HeadsDiffer, state: FeedState, watched: Watched, now: datetime
+) -> None:
+    try:
+        evidence = evidence_of(error, state, watched, api, now)
+    except ContractError:  # one of them was signed with an earlier key of the hub
+        return
+    with database.write() as session:
+        watch.keep_evidence(session, evidence, error.code.value, now)
+
+
+def _settle(database: Database, hub: PinnedHub, now: datetime, faults: Mapping[str, str]) -> None:
+    """An honest feed ends the alarms about it, but for those that say what is missing beside it."""
+    with database.write() as session:
+        hub_client.mark_success(session, hub.name, now)
+        resolve_alarms(session, hub.name, now, codes=None)
+        resolve_alarms(session, hub.name, now, codes=tuple(code for code in HEAD_ALARMS if code not in faults))
+        for code, message in faults.items():
+            raise_alarm(session, hub.name, str(code), message, now)
+
+
 def _read_pages(
-    database: Database, api: HubApi, clock: Clock, state: FeedState, trust: Trust, report: SyncReport
-) -> FeedState:
+    database: Database,
+    api: HubApi,
+    clock: Clock,
+    checks: Checks,
+    state: FeedState,
+    watched: Watched,
+    trust: Trust,
+    report: SyncReport,
+) -> tuple[FeedState, Watched]:
     for _ in range(MAX_PAGES_A_ROUND):
         page = parse_page(api.feed(state.next_index, state.seen_size))
-        after, items = verify_page(state, page)
+        try:
+            after, items = verify_page(state, page)
+        except FeedError as error:
+            raise explain(error, state, watched, page) from None
+        check_witnesses(page.checkpoint, checks.policy, clock())
         inbox.check_nothing_hidden(items)
-        if after != state:
+        heard = listen(api, state.verifier, page.checkpoint, watched, checks.policy)
+        if after != state or heard != watched:
             with database.write() as session:
-                note = page.checkpoint
-                stored = inbox.store_page(session, state, after, items, trust=trust, now=clock(), note=note)
-            report.pulled += len(items)
-            report.quarantined += stored.quarantined
-            if stored.conflicts:
-                with database.write() as session:
-                    raise_alarm(session, report.hub, TWO_CONTENTS, SENTENCES[TWO_CONTENTS], clock())
-        state = after
+                if after != state:
+                    note = page.checkpoint
+                    stored = inbox.store_page(session, state, after, items, trust=trust, now=clock(), note=note)
+                    report.pulled += len(items)
+                    report.quarantined += stored.quarantined
+                    if stored.conflicts:
+                        raise_alarm(session, report.hub, TWO_CONTENTS, SENTENCES[TWO_CONTENTS], clock())
+                watch.keep(session, state.verifier.name, heard)
+        state, watched = after, heard
         # Whoever asks from behind a withdrawal has confirmed it: so once more, when the last page brought one.
         if state.next_index == state.seen_size and not any(item.entry.kind is Kind.WITHDRAWAL for item in items):
             break
-    return state
+    return state, watched
 
 
 def _close_gaps(
@@ -315,6 +384,9 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         NOT_SERVED: "it does not show us its log at present",
         TOO_OLD: "its rules ask for a newer program; update this one. Everything waits here, and reading goes on",
         LEDGER_RESTORED: "it has releases of ours that this data directory, which is older, does not know",
+        ProblemCode.STALE_HEAD: "what it shows may be an old state of its log, or only a part of it",
+        ProblemCode.TOO_FEW_WITNESSES: "fewer witnesses vouch for its log than this node asks for",
+        ProblemCode.RECEIPT_NOT_IN_LOG: "its log does not show a statement of ours, though it gave a receipt for it",
     }
 )
 """What an alarm means, in plain words, by its code."""

@@ -37,7 +37,9 @@ from regional_hub.publication import publish
 from shared_schema.checkpoint import NoteVerifier
 from shared_schema.envelope import sign_payload
 from shared_schema.errors import ContractError, FeedError
+from shared_schema.feed import FeedState
 from shared_schema.governance import ENROLMENT_KIND, LEAST_CONTRIBUTORS, EnrolmentRequest, PolicyBody
+from shared_schema.head_evidence import TwoHeads
 from shared_schema.keys import MemberRole, MemberStatus, same_fingerprint
 from shared_schema.names import ORIGIN_PATTERN
 from shared_schema.problem import ProblemCode
@@ -258,10 +260,10 @@ def _follow_one(hub: Hub, name: str) -> Result:
         if recovery_verbs.show_head(hub, name):
             return report | {"unreachable": RESTORING}
         get_logger().error("feed-refused", hub=name, code=error.code.value)
+        evidence = _evidence_of(hub, error, state, watched, url)
         with hub.database.write() as session:
             alarms.raise_alarm(session, name, *follow.alarm_of(error), hub.clock())
-            if isinstance(error, head_watch.HeadsDiffer):
-                evidence = head_watch.evidence_of(error, state.verifier, watched, hub.clock())
+            if evidence is not None:
                 witness.keep_evidence(session, evidence, error.code, hub.clock())
         return report | {"alarm": error.code.value, "message": error.message}
     except HubUnreachable as error:
@@ -279,6 +281,18 @@ def _follow_one(hub: Hub, name: str) -> Result:
     with hub.database.write() as session:
         faults = source_watch.report(session, name, watched, hub.head_policy, hub.clock(), shorter=shorter)
     return report | ({"alarm": faults[0].value} if faults else {})
+
+
+def _evidence_of(
+    hub: Hub, error: FeedError, state: FeedState, watched: head_watch.Watched, url: str
+) -> TwoHeads | None:
+    if not isinstance(error, head_watch.HeadsDiffer):
+        return None
+    try:
+        with hub.api(url) as api:
+            return head_watch.evidence_of(error, state, watched, api, hub.clock())
+    except ContractError:  # one of them was signed with an earlier key of that hub
+        return None
 
 
 def aggregate(hub: Hub, _params: Params) -> Result:

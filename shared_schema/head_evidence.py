@@ -20,7 +20,7 @@ from shared_schema.canonical import parse_strict
 from shared_schema.checkpoint import MAX_NOTE_BYTES, Checkpoint, NoteVerifier, verify_checkpoint
 from shared_schema.cosignature import cosigned_at, verify_announcement
 from shared_schema.envelope import envelope_from_object, verify_envelope
-from shared_schema.errors import ContractError, SchemaError
+from shared_schema.errors import ContractError, SchemaError, VerificationError
 from shared_schema.keys import PublicKey
 from shared_schema.merkle import prefix_root, verify_consistency
 from shared_schema.names import Base64Of32, Origin, Timestamp, Version
@@ -91,16 +91,19 @@ def pair_heads(
     other: str,
     *,
     proof: tuple[bytes, ...] = (),
+    more: tuple[bytes, ...] = (),
     cosigner: str | None = None,
     found_at: str,
 ) -> TwoHeads:
     """Evidence of two notes that `log` has signed. `proof` was given as the one between the two sizes.
 
+    `more` are further hashes out of the larger tree, among which the root of its beginning may be.
+
     Raises ContractError when one of them is not signed by `log`.
     """
     first, second = sorted((one, other), key=lambda note: verify_checkpoint(note, log).size)
     small, large = verify_checkpoint(first, log), verify_checkpoint(second, log)
-    prefix = prefix_root(small.size, large.size, large.root, proof)
+    prefix = prefix_root(small.size, large.size, large.root, proof) or _find_prefix(small, large, proof, more)
     return TwoHeads(
         origin=log.name,
         vkey=log.vkey,
@@ -111,6 +114,19 @@ def pair_heads(
         cosigner=cosigner,
         found_at=found_at,
     )
+
+
+def _find_prefix(
+    small: Checkpoint, large: Checkpoint, proof: tuple[bytes, ...], candidates: tuple[bytes, ...]
+) -> bytes | None:
+    """The one of `candidates` from which `proof` leads to the larger tree; a wrong one leads nowhere."""
+    for candidate in candidates:
+        try:
+            verify_consistency(small.size, candidate, large.size, large.root, proof)
+        except VerificationError:
+            continue
+        return candidate
+    return None
 
 
 def _text(value: bytes) -> str:

@@ -11,7 +11,7 @@ own client, verification and storage run as they do against a real hub.
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -22,6 +22,7 @@ import httpx
 from shared_schema.canonical import encode, parse_strict
 from shared_schema.checkpoint import Checkpoint, NoteVerifier
 from shared_schema.content import PracticeBody
+from shared_schema.cosignature import add_lines, announce_cosigner, cosign
 from shared_schema.entry import LogEntry, Receipt
 from shared_schema.envelope import Envelope, parse_envelope, verify_envelope
 from shared_schema.errors import ContractError
@@ -38,6 +39,7 @@ from shared_schema.merkle import (
 from shared_schema.period import Area
 from shared_schema.problem import ProblemCode
 from shared_schema.relay import RelayedItem, RelayStanding, read_request, sign_receipt
+from shared_schema.service.hub_api import HubApi
 from shared_schema.service.problems import STATUS, problem_object
 from shared_schema.service.signed_reads import verify_request
 from shared_schema.statement import (
@@ -50,6 +52,7 @@ from shared_schema.statement import (
     read_statement,
     sign_statement,
 )
+from shared_schema.witness import write_request
 
 URL = "http://127.0.0.1:65535"
 """Nobody listens there: a test that forgets the transport fails at once."""
@@ -65,6 +68,8 @@ class Lie(StrEnum):
     SWAP_ENTRIES = "swap_entries"
     OLDER_CHECKPOINT = "older_checkpoint"
     WRONG_KEY = "wrong_key"
+    HIDE_REVOCATION = "hide_revocation"
+    WITHDRAW_REVOCATION = "withdraw_revocation"
     HIDE_CONTENT = "hide_content"
     FALSE_WITHDRAWAL = "false_withdrawal"
     DROP_RESPONSE = "drop_response"
@@ -146,8 +151,8 @@ def practice_body(**changes: Any) -> PracticeBody:
 class HubSimulator(httpx.BaseTransport):
     """A log, its members and its lies. `lie` is what it does from now on; None is honest."""
 
-    def __init__(self, name: str = "sachsen.de", *, clock: Clock, page_entries: int = 100) -> None:
-        self.url = URL
+    def __init__(self, name: str = "sachsen.de", *, clock: Clock, page_entries: int = 100, url: str = URL) -> None:
+        self.url = url
         self.clock = clock
         self.page_entries = page_entries
         self.author = Author(name, seeded_key(name), clock)
@@ -158,6 +163,15 @@ class HubSimulator(httpx.BaseTransport):
         """So many submissions are refused although the hub is honest otherwise."""
         self.knows_no_ledgers = False
         """A hub of release 0.1."""
+        self.knows_no_cosigner = False
+        """A hub from before there were cosignatures."""
+        self.cosigner_key = seeded_key(f"cosigner of {name}")
+        self.vouched_at = 0
+        self.witness_lines: dict[int, list[str]] = {}
+        self.frozen_at: datetime | None = None
+        """A hub whose cosigner stands still since then."""
+        self.shown_size: int | None = None
+        """A hub that shows only so many of its entries."""
         self.relays_nothing = False
         """A hub from before the relay."""
         self.relayed: list[RelayedItem] = []
@@ -213,15 +227,23 @@ class HubSimulator(httpx.BaseTransport):
         self.log(envelope)
         return envelope
 
-    def log(self, envelope: Envelope, *, kind: Kind | None = None, audience: Audience | None = None) -> int:
+    def log(
+        self,
+        envelope: Envelope,
+        *,
+        kind: Kind | None = None,
+        audience: Audience | None = None,
+        time: str | None = None,
+    ) -> int:
         """Append a statement without asking whether it is any good, and return its index."""
         if (known := self._places.get(envelope.digest)) is not None:
             return known
+        last = self.entries[-1].time if self.entries else ""
         entry = LogEntry(
             kind=kind or Kind(envelope.kind),
             digest=envelope.digest,
             audience=audience or _audience_of(envelope),
-            time=format_time(self.clock()),
+            time=time or max(format_time(self.clock()), last),
         )
         for level, index, value in completed_nodes(len(self.entries), [entry.leaf], self._read):
             self._nodes[level, index] = value
@@ -240,6 +262,32 @@ class HubSimulator(httpx.BaseTransport):
     def checkpoint(self, size: int | None = None) -> Checkpoint:
         size = len(self.entries) if size is None else size
         return Checkpoint(self.name, size, range_hash(0, size, self._read) if size else EMPTY_ROOT)
+
+    def note(self, size: int | None = None) -> str:
+        """The signed checkpoint, with the hub's own cosignature unless it is of an earlier release."""
+        key = seeded_key("somebody else") if self.lie is Lie.WRONG_KEY else self.author.key
+        checkpoint = self.checkpoint(size)
+        self.vouched_at = max(self.vouched_at, int((self.frozen_at or self.clock()).timestamp()))
+        line = cosign(checkpoint.to_text(), self.name, self.cosigner_key, self.vouched_at)
+        own = [] if self.knows_no_cosigner else [line]
+        return add_lines(checkpoint.sign(key), own + self.witness_lines.get(checkpoint.size, []))
+
+    def ask_witness(self, witness: HubApi, old: int) -> None:
+        """Submit the newest head, as an honest hub does, and serve what the witness cosigns. Raises HubRefused."""
+        size = len(self.entries) if self.shown_size is None else self.shown_size
+        proof = consistency_proof(min(old, size), size, self._read)
+        line = witness.add_checkpoint(write_request(old, proof, self.checkpoint(size).sign(self.author.key)))
+        self.witness_lines.setdefault(size, []).append(line)
+
+    def other_log(self, order: Sequence[int]) -> "HubSimulator":
+        """Another log of the same hub with the same key: these entries of this one, in this order."""
+        other = HubSimulator(self.name, clock=self.clock, url=self.url)
+        other.author, other.members, other.keys = self.author, self.members, self.keys
+        other.withdrawn = self.withdrawn
+        for index in order:
+            entry = self.entries[index]
+            other.log(self.envelopes[entry.digest], kind=Kind(entry.kind), audience=entry.audience, time=entry.time)
+        return other
 
     def _read(self, level: int, index: int) -> bytes:
         return self._nodes[level, index]
@@ -261,6 +309,8 @@ class HubSimulator(httpx.BaseTransport):
         if route == ("GET", "/v1/hub"):
             identity = {"name": self.name, "level": "region", "vkey": self.verifier.vkey, "api": 1}
             return _json(200, identity | {"fingerprint": self.verifier.key.fingerprint})
+        if route == ("GET", "/v1/cosigner") and not self.knows_no_cosigner:
+            return _reply(200, announce_cosigner(self.name, self.author.key, self.cosigner_key).encode())
         if route == ("POST", "/v1/enrolments"):
             return self._take_enrolment(request.read())
         if route == ("POST", "/v1/submissions"):
@@ -343,6 +393,8 @@ class HubSimulator(httpx.BaseTransport):
         size = len(self.entries)
         if self.lie is Lie.OLDER_CHECKPOINT:
             size = max(0, seen - 1)
+        if self.shown_size is not None:
+            size = min(size, self.shown_size)
         items = [
             self._feed_entry(entry, reader) for entry in self.entries[first : min(size, first + self.page_entries)]
         ]
@@ -351,12 +403,11 @@ class HubSimulator(httpx.BaseTransport):
             del items[len(items) // 2]
         if self.lie is Lie.SWAP_ENTRIES and len(items) > 1:
             items[0], items[1] = items[1], items[0]
-        key = seeded_key("somebody else") if self.lie is Lie.WRONG_KEY else self.author.key
         return FeedPage(
             hub=self.name,
             first=first,
             entries=tuple(items),
-            checkpoint=self.checkpoint(size).sign(key),
+            checkpoint=self.note(size),
             proof=tuple(map(_text, consistency_proof(min(last, size), size, self._read))),
             seen_proof=tuple(map(_text, consistency_proof(min(seen, size), size, self._read))),
         )
@@ -367,6 +418,11 @@ class HubSimulator(httpx.BaseTransport):
             return FeedEntry(entry=entry, absent="withdrawn")
         if entry.audience is Audience.HUB and envelope.keyid != reader:
             return FeedEntry(entry=entry, absent="audience")
+        if entry.kind is Kind.MEMBERSHIP and b'"status":"revoked"' in envelope.payload:
+            if self.lie is Lie.HIDE_REVOCATION:
+                return FeedEntry(entry=entry, absent="audience")
+            if self.lie is Lie.WITHDRAW_REVOCATION:
+                return FeedEntry(entry=entry, absent="withdrawn")
         if entry.kind is Kind.PRACTICE and self.lie is Lie.HIDE_CONTENT:
             return FeedEntry(entry=entry, absent="audience")
         if entry.kind is Kind.PRACTICE and self.lie is Lie.FALSE_WITHDRAWAL:

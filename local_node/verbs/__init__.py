@@ -23,6 +23,7 @@ from local_node.verbs import (
     spending,
     standing,
     withdrawals,
+    witness,
     words,
 )
 from local_node.verbs.parameters import Params, Result
@@ -57,6 +58,9 @@ VERBS: dict[str, Callable[[Node, Params], Result]] = {
     "people.add": standing.people_add,
     "hub.add": exchange.hub_add,
     "hub.enrol": exchange.hub_enrol,
+    "hub.cross-check": witness.ask_elsewhere,
+    "evidence.list": witness.list_evidence,
+    "evidence.export": witness.export_evidence,
     "policy.show": exchange.show_policy,
     "import": records.import_records,
     "release.numbers": releases.release_numbers,

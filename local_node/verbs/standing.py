@@ -6,6 +6,9 @@ from local_node.people import add_person, list_people
 from local_node.verbs.parameters import PROGRAM, Params, Result
 from local_node.web.overview import Overview, read_overview
 from shared_schema.names import format_time
+from shared_schema.problem import ProblemCode
+
+STALE_HEAD = ProblemCode.STALE_HEAD.value
 
 
 def show_status(node: Node, _params: Params) -> Result:
@@ -33,6 +36,9 @@ def _status_of(overview: Overview) -> Result:
                 "read": hub.read,
                 "of": hub.size,
                 "last_success_at": format_time(hub.last_success_at) if hub.last_success_at else None,
+                "vouched_at": format_time(hub.vouched_at) if hub.vouched_at else None,
+                "late": any((alarm.hub, alarm.code) == (hub.name, STALE_HEAD) for alarm in overview.alarms),
+                "elsewhere": hub.elsewhere,
             }
             for hub in overview.hubs
         ],

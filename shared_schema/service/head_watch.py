@@ -127,8 +127,32 @@ def _bytes(proof: Sequence[str]) -> tuple[bytes, ...]:
     return tuple(base64.b64decode(text) for text in proof)
 
 
-def evidence_of(error: HeadsDiffer, log: NoteVerifier, watched: Watched, now: datetime) -> TwoHeads:
-    """The two heads as evidence for others."""
+def evidence_of(error: HeadsDiffer, state: FeedState, watched: Watched, api: HubApi, now: datetime) -> TwoHeads:
+    """The two heads as evidence for others, with what the hub still shows that makes them prove something.
+
+    Raises ContractError when one of them is not signed with the key that is known.
+    """
     return pair_heads(
-        log, error.one, error.other, proof=error.proof, cosigner=watched.announcement, found_at=format_time(now)
+        state.verifier,
+        error.one,
+        error.other,
+        proof=error.proof,
+        more=_ask_for_beginning(error, state, api),
+        cosigner=watched.announcement,
+        found_at=format_time(now),
     )
+
+
+def _ask_for_beginning(error: HeadsDiffer, state: FeedState, api: HubApi) -> tuple[bytes, ...]:
+    """Hashes among which the root of the larger tree's beginning is, when the smaller size is a power of two.
+
+    The proof from such a size does not hold that root, but the one from the next size does.
+    """
+    one, other = (verify_checkpoint(note, state.verifier) for note in (error.one, error.other))
+    small = min(one.size, other.size)
+    if small & (small - 1) != 0 or not small + 1 < max(one.size, other.size):
+        return ()
+    try:
+        return _bytes(parse_page(api.feed(state.next_index, small + 1)).seen_proof)
+    except (FeedError, HubUnreachable, HubRefused):
+        return ()
