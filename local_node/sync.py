@@ -7,7 +7,7 @@ the first honest page after that resolves the alarm.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 
@@ -22,7 +22,7 @@ from local_node.trust import Trust
 from shared_schema.entry import Receipt
 from shared_schema.envelope import Envelope, envelope_from_object, parse_envelope
 from shared_schema.errors import ContractError, FeedError, VerificationError
-from shared_schema.feed import FeedState, parse_page, verify_page, verify_receipt
+from shared_schema.feed import FeedItem, FeedState, parse_page, verify_page
 from shared_schema.problem import ProblemCode
 from shared_schema.relay import is_request, verify_relay_receipt
 from shared_schema.service.database import Database
@@ -143,10 +143,10 @@ def _hand_in(hub: PinnedHub, api: HubApi, item: ClaimedItem) -> Receipt | Envelo
     """Send one item on its own way, and return its receipt, verified."""
     if not _is_confidential(item):
         receipt = api.submit(item.envelope)
-        verify_receipt(receipt, item.digest, hub.verifier)
+        hub.pin.verify_receipt(receipt, item.digest)
         return receipt
     sealed = api.relay(item.envelope)
-    verify_relay_receipt(sealed, hub=hub.name, key=hub.verifier.key, digest=item.digest)
+    verify_relay_receipt(sealed, hub=hub.name, keys=hub.pin.keys, digest=item.digest)
     return sealed
 
 
@@ -186,7 +186,7 @@ def pull(database: Database, hub: PinnedHub, api: HubApi, clock: Clock) -> SyncR
     try:
         with database.read() as session:
             state = inbox.load_state(session, hub.verifier)
-            trust = inbox.load_trust(session, hub.verifier)
+            trust = inbox.load_trust(session, inbox.get_pin(session, hub.name))
         state = _read_pages(database, api, clock, state, trust, report)
         _close_gaps(database, api, clock, state, trust, report)
     except FeedError as error:
@@ -210,18 +210,49 @@ def _read_pages(
     database: Database, api: HubApi, clock: Clock, state: FeedState, trust: Trust, report: SyncReport
 ) -> FeedState:
     for _ in range(MAX_PAGES_A_ROUND):
-        page = parse_page(api.feed(state.next_index, state.seen_size))
-        after, items = verify_page(state, page)
+        state, after, items = _read_page(database, api, clock, state)
         inbox.check_nothing_hidden(items)
         if after != state:
             with database.write() as session:
                 stored = inbox.store_page(session, state, after, items, trust=trust, now=clock())
             report.pulled += len(items)
             report.quarantined += stored.quarantined
+            if stored.pin is not None:
+                after = replace(after, verifier=stored.pin.verifier)
         state = after
         if state.next_index == state.seen_size:
             break
     return state
+
+
+def _read_page(
+    database: Database, api: HubApi, clock: Clock, state: FeedState
+) -> tuple[FeedState, FeedState, list[FeedItem]]:
+    """The next page, with the states before and after it.
+
+    A hub that signs with another key than the pinned one must show how that key was handed on, step by step from the
+    pinned one. Raises FeedError.
+    """
+    page = parse_page(api.feed(state.next_index, state.seen_size))
+    try:
+        return (state, *verify_page(state, page))
+    except FeedError as error:
+        if error.code is not ProblemCode.FEED_CHECKPOINT:
+            raise
+        with database.read() as session:
+            pin = inbox.get_pin(session, state.verifier.name)
+        try:
+            moved = pin.follow_chain(api.identity().rotations)
+        except ContractError:
+            raise error from None
+        if moved == pin:
+            raise
+    state = replace(state, verifier=moved.verifier)
+    after, items = verify_page(state, page)
+    with database.write() as session:
+        inbox.move_pin(session, moved, clock())
+    get_logger().info("hub-key-moved", hub=moved.name, keyid=moved.verifier.key.keyid)
+    return state, after, items
 
 
 def _close_gaps(

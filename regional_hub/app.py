@@ -10,11 +10,13 @@ from typing import Any
 
 import httpx
 from fastapi import FastAPI
+from sqlalchemy.orm import Session
 
-from regional_hub import alarms, charges, log, members
+from regional_hub import alarms, charges, hub_keys, log, members
 from regional_hub.errors import HubError
 from regional_hub.feed import Publisher
 from regional_hub.follow import Follower
+from regional_hub.hub_keys import OwnKeys
 from regional_hub.relay import Desk
 from regional_hub.sequencer import Sequencer
 from regional_hub.settings import HubSettings, load_settings
@@ -30,7 +32,7 @@ from shared_schema.service.browser import KnownHosts, SecurityHeaders, hosts_of
 from shared_schema.service.control import VerbError, control_server
 from shared_schema.service.database import Database
 from shared_schema.service.hub_api import HubApi
-from shared_schema.service.key_file import load_key
+from shared_schema.service.key_file import find_next_key, load_key, promote_next_key
 from shared_schema.service.limits import BODY_SECONDS
 from shared_schema.service.logging import get_logger
 from shared_schema.service.problems import install_problem_handlers
@@ -58,7 +60,7 @@ class Hub:
     ) -> None:
         self.data_dir = data_dir
         self.settings = settings
-        self.key = key
+        self._key_at_start = key
         self.clock = clock
         self._transport = transport
         self.body_seconds: float = BODY_SECONDS
@@ -74,13 +76,15 @@ class Hub:
             self.database.migrate(MIGRATIONS)
             with self.database.write() as session:
                 log.start_log(session, settings.name, key)
+                self.own_keys = self._load_keys(session)
                 _check_own_log(log.latest_checkpoint(session), self.verifier)
                 charges.fill_missing(session, settings.name)
         except BaseException:
             self.database.close()
             raise
+        self._finish_retiring()
         self._open_files()
-        self.sequencer = Sequencer(self.database, settings.name, key, clock)
+        self.sequencer = Sequencer(self.database, settings.name, lambda: self.key, clock)
         self._trust: members.Trust | None = None
 
     def _open_files(self) -> None:
@@ -137,8 +141,32 @@ class Hub:
         return self.settings.name
 
     @property
+    def key(self) -> SigningKey:
+        """What this hub signs with: statements with this key, checkpoints also with those beside it."""
+        return self.own_keys.key
+
+    @property
     def verifier(self) -> NoteVerifier:
-        return NoteVerifier(self.name, self.key.public)
+        """The key that a new reader pins: the newest one, which signs every checkpoint since its announcement."""
+        return NoteVerifier(self.name, self.own_keys.newest)
+
+    def reload_keys(self) -> None:
+        """Take up what this or another process of the hub has announced. Raises LogError when a key is not here."""
+        with self.database.read() as session:
+            self.own_keys = self._load_keys(session)
+
+    def _load_keys(self, session: Session) -> OwnKeys:
+        at_hand = [self._key_at_start, find_next_key(self.data_dir)]
+        by_keyid = {key.public.keyid: key for key in at_hand if key is not None}
+        keys = hub_keys.load_own_keys(session, self.name, by_keyid, self._key_at_start)
+        self._key_at_start = SigningKey(keys.key.private) if keys.state == "settled" else self._key_at_start
+        return keys
+
+    def _finish_retiring(self) -> None:
+        """A crash may have come between the log's word that the old key is retired and its end on the disk."""
+        next_key = find_next_key(self.data_dir)
+        if self.own_keys.state == "settled" and next_key is not None and next_key.public == self.key.public:
+            promote_next_key(self.data_dir)
 
     @property
     def publisher(self) -> Publisher:
@@ -164,7 +192,7 @@ class Hub:
 
     def reload_trust(self) -> members.Trust:
         with self.database.read() as session:
-            self._trust = members.load_trust(session, self.name, self.key.public)
+            self._trust = members.load_trust(session, self.name, self.key.public, self._trust)
         return self._trust
 
     def refresh_trust(self) -> members.Trust:
@@ -235,11 +263,11 @@ def create_app(hub: Hub, handle_verb: Callable[[str, dict[str, Any]], dict[str, 
 
 
 async def _work_forever(hub: Hub, handle: Callable[[str, dict[str, Any]], Any]) -> None:
-    """Follow, add up and relay at the interval of the settings. A failure is logged and tried again next time."""
+    """Follow, add up, relay and change keys at the interval of the settings; what fails is logged and tried again."""
     interval = hub.settings.work_interval_seconds
     while interval:
         await asyncio.sleep(interval)
-        for verb in ("follow", "aggregate", "relay.publish", "log.publish"):
+        for verb in ("follow", "aggregate", "relay.publish", "keys.tend", "log.publish"):
             await _work(handle, verb)
 
 

@@ -213,7 +213,7 @@ def members_set(
     data: DataDir = HERE,
     as_json: AsJson = False,
 ) -> None:
-    """Suspend, revoke or reactivate a member."""
+    """Suspend, revoke or reactivate a member, or let it leave."""
     _run(data, "members.set", {"name": name, "status": state}, as_json)
 
 
@@ -311,3 +311,5 @@ def policy_set(
 
 
 cli_log.register(cli, _run, _print)
+
+from regional_hub import cli_keys as _cli_keys  # noqa: E402, F401 - it adds its commands to those above

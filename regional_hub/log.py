@@ -15,7 +15,7 @@ from zlib import crc32
 from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from regional_hub.errors import LogError
+from regional_hub.errors import HubError, LogError
 from regional_hub.orm import CheckpointRow, ContentRow, EntryRow, HeadRow, table_of
 from regional_hub.tiles import TileReader
 from shared_schema.checkpoint import Checkpoint
@@ -72,6 +72,8 @@ class Head:
 
     frontier: Frontier
     time: str
+    signers: str | None = None
+    """Key ids that have to sign, see `HeadRow.signers`."""
 
     @property
     def size(self) -> int:
@@ -79,7 +81,7 @@ class Head:
 
 
 _ENTRIES, _CONTENTS, _CHECKPOINTS = table_of(EntryRow), table_of(ContentRow), table_of(CheckpointRow)
-_SELECT_HEAD = select(HeadRow.size, HeadRow.frontier, HeadRow.time).where(HeadRow.id == HEAD_ID)
+_SELECT_HEAD = select(HeadRow.size, HeadRow.frontier, HeadRow.time, HeadRow.signers).where(HeadRow.id == HEAD_ID)
 _LOCK_HEAD = _SELECT_HEAD.with_for_update()
 _MOVE_HEAD = (
     update(HeadRow)
@@ -110,7 +112,7 @@ def get_head(session: Session, *, for_append: bool = False) -> Head:
     row = session.connection().execute(_LOCK_HEAD if for_append else _SELECT_HEAD).one_or_none()
     if row is None:
         raise LogError("expected a log; run init first")
-    return Head(Frontier.from_bytes(row.size, row.frontier), row.time)
+    return Head(Frontier.from_bytes(row.size, row.frontier), row.time, row.signers)
 
 
 def append(
@@ -125,8 +127,11 @@ def append(
 ) -> Appended:
     """Append statements to the log in the caller's transaction; `head` was read with `for_append`.
 
-    The caller has made sure that none of them is in the log.
+    The caller has made sure that none of them is in the log. Raises HubError (`busy`) when `key` is not the one that
+    signs this log by now: another process of this hub has announced the next one a moment ago.
     """
+    if head.signers and head.signers != signers_of(key):
+        raise HubError("expected the keys that sign this log now; restart this process", code=ProblemCode.BUSY)
     time = max(format_time(now), head.time)
     size = head.size + len(arrivals)
     entries = [_make_entry(arrival, head.size + place, time, size) for place, arrival in enumerate(arrivals)]
@@ -147,6 +152,11 @@ def append(
     _erase_withdrawn(session, arrivals, head.size)
     session.info[GREW] = True
     return Appended(entries, note)
+
+
+def signers_of(key: SigningKey) -> str:
+    """The key ids that sign with `key`: it signs statements, it and those beside it sign checkpoints."""
+    return " ".join(each.public.keyid for each in (key, *key.beside))
 
 
 def _make_entry(arrival: Arrival, index: int, time: str, size: int) -> Entry:

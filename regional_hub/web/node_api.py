@@ -12,6 +12,7 @@ from fastapi.responses import Response
 
 from regional_hub import charges, feed, members, relay_intake
 from regional_hub.errors import HubError
+from regional_hub.hub_keys import OwnKeys, shown
 from regional_hub.intake import Accepted, Submission, check_submission
 from regional_hub.members import Trust
 from regional_hub.orm import MemberRow
@@ -19,11 +20,13 @@ from regional_hub.relay import Desk
 from regional_hub.relay_questions import standing_of
 from regional_hub.sequencer import Sequencer, SequencerFull
 from regional_hub.web.log_api import add_log
+from regional_hub.web.membership_api import add_membership
 from shared_schema.canonical import parse_strict
 from shared_schema.checkpoint import NoteVerifier
+from shared_schema.directory import KnownKey
 from shared_schema.envelope import MAX_ENVELOPE_BYTES
 from shared_schema.errors import ContractError, SchemaError, VerificationError
-from shared_schema.keys import Member, PublicKey
+from shared_schema.keys import Member, PublicKey, SigningKey
 from shared_schema.problem import ProblemCode
 from shared_schema.service.database import Database
 from shared_schema.service.limits import read_json_body
@@ -32,6 +35,7 @@ from shared_schema.service.signed_reads import verify_request
 
 MAX_BATCH_BYTES = 4 * 1024 * 1024
 MAX_BATCH_ITEMS = 500
+CHANGED_BY_A_MEMBERSHIP = (ProblemCode.UNKNOWN_KEY, ProblemCode.KEY_NOT_VALID, ProblemCode.MEMBER_NOT_ACTIVE)
 JSON = "application/json"
 
 
@@ -54,7 +58,12 @@ class ServedHub(Protocol):
     def publisher(self) -> feed.Publisher: ...
     @property
     def desk(self) -> Desk: ...
+    @property
+    def key(self) -> SigningKey: ...
+    @property
+    def own_keys(self) -> OwnKeys: ...
     def refresh_trust(self) -> Trust: ...
+    def reload_trust(self) -> Trust: ...
 
 
 def make_router(hub: ServedHub) -> APIRouter:
@@ -65,6 +74,7 @@ def make_router(hub: ServedHub) -> APIRouter:
     _add_relay(router, hub)
     add_log(router, hub)
     _add_enrolment(router, hub)
+    add_membership(router, hub)
     return router
 
 
@@ -98,9 +108,9 @@ def _check(hub: ServedHub, body: bytes) -> Submission:
     try:
         return check_submission(body, hub.trust, hub.clock())
     except VerificationError as error:
-        if error.code is not ProblemCode.UNKNOWN_KEY:
+        if error.code not in CHANGED_BY_A_MEMBERSHIP:
             raise
-    # Another process of this hub may have admitted the member a moment ago.
+    # Another process of this hub may have admitted or reactivated the member a moment ago.
     return check_submission(body, hub.refresh_trust(), hub.clock())
 
 
@@ -179,21 +189,26 @@ def _take_in_confidence(hub: ServedHub, body: bytes) -> relay_intake.Taken:
 
 
 def _verify_reader(hub: ServedHub, request: Request) -> Member:
-    """The member that signed this read. Raises VerificationError or HubError (`not-a-member`)."""
-    found: list[Member] = []
+    """The member that signed this read. Raises VerificationError."""
+    found: list[tuple[Trust, KnownKey]] = []
 
     def find_key(keyid: str) -> PublicKey | None:
-        member = hub.refresh_trust().find_direct_by_keyid(keyid)
-        if member is None:
+        trust = hub.refresh_trust()
+        known = trust.find_direct_key(keyid)
+        if known is None:
             return None
-        found.append(member)
-        return member.key
+        found.append((trust, known))
+        return known.key
 
     query = f"?{request.url.query}" if request.url.query else ""
     url = hub.settings.public_url.rstrip("/") + request.url.path + query
     verify_request(request.method, url, request.headers, find_key, hub.clock())
-    found[0].check_may_sign(hub.clock())
-    return found[0]
+    trust, known = found[0]
+    trust.check_may_read(known.key.keyid, hub.clock())
+    member = trust.find_direct(known.name)
+    if member is None:
+        raise VerificationError("expected a key of a member", code=ProblemCode.UNKNOWN_KEY)
+    return member
 
 
 def _check_query(request: Request, *names: str) -> None:
@@ -214,13 +229,15 @@ def _cursor(request: Request, name: str) -> int:
 def _add_enrolment(router: APIRouter, hub: ServedHub) -> None:
     @router.get("/v1/hub")
     def identity() -> Response:
-        answer = {
+        answer: dict[str, object] = {
             "api": 1,
             "name": hub.name,
             "level": hub.settings.level,
             "vkey": hub.verifier.vkey,
             "fingerprint": hub.verifier.key.fingerprint,
         }
+        if hub.own_keys.rotations:  # nodes of an older release know no such field
+            answer["rotations"] = shown(hub.own_keys.rotations)
         return Response(json.dumps(answer), media_type=JSON)
 
     @router.post("/v1/enrolments")
