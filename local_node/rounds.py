@@ -1,4 +1,4 @@
-"""One round of sync with every hub: read what is new, sign what was approved, send what waits.
+"""One round of sync with every hub: read what is new, change the key if asked, sign what was approved, send what waits.
 
 Only one round runs at a time. Nothing is signed before the hubs have said which `seq` they know from this node, so a
 node that was restored from an old backup never uses a number twice; a hub that was asked once since the start does not
@@ -18,10 +18,12 @@ import httpx
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from local_node import hub_client, inbox, outbox, request_store, sync
+from local_node import hub_client, inbox, outbox, own_keys, request_store, sync
 from local_node.hub_client import PinnedHub
+from local_node.key_ring import KeyRing
 from local_node.orm import LedgerRow
 from local_node.outbox import LONGEST_WAIT, wait_after
+from local_node.own_keys import HowChanged
 from local_node.review import RequestState
 from shared_schema.keys import SigningKey
 from shared_schema.service.database import Database
@@ -59,13 +61,13 @@ class Rounds:
         self,
         database: Database,
         name: str,
-        key: SigningKey,
+        ring: KeyRing,
         clock: Callable[[], datetime],
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._database = database
         self._name = name
-        self._key = key
+        self._ring = ring
         self._clock = clock
         self._transport = transport
         self._lock = threading.Lock()
@@ -79,6 +81,8 @@ class Rounds:
             with self._database.write() as session:
                 outbox.take_up_again(session)  # nobody else is sending: this lock, and the lock of the directory
             reached = [hub for hub in self._hubs() if self._may_ask(hub, patient) and self._read(hub, report)]
+            self._change_key(reached, report)
+            self._sign_again()
             self._sign(report)
             for hub in reached:
                 self._send(hub, report, patient)
@@ -89,15 +93,15 @@ class Rounds:
             hubs = hub_client.list_hubs(session)
         return hub_client.nearest_first(hubs)
 
-    def _connect(self, hub: PinnedHub) -> HubApi:
-        return hub_client.connect(hub.url, self._key, self._clock, self._transport)
+    def _connect(self, hub: PinnedHub, key: SigningKey | None = None) -> HubApi:
+        return hub_client.connect(hub.url, key or self._ring.current, self._clock, self._transport)
 
     # --- 1. read ----------------------------------------------------------------------------------------------------
 
     def _read(self, hub: PinnedHub, report: RoundReport) -> bool:
         """Ask who we are to the hub, then read its feed. False when nothing can be sent there now."""
         try:
-            with self._connect(hub) as api:
+            with self._connect(hub, self._key_for_reading(hub)) as api:
                 self._hear(hub, api)
                 self._remember_enrolment(hub)
                 pulled = sync.pull(self._database, hub, api, self._clock)
@@ -119,6 +123,23 @@ class Rounds:
             return False
         self._silences.pop(hub.name, None)
         return True
+
+    def _key_for_reading(self, hub: PinnedHub) -> SigningKey:
+        """The one in use; or the one that is to replace it, as soon as the hub knows that one instead.
+
+        Raises HubUnreachable.
+        """
+        with self._database.read() as session:
+            change = own_keys.find_change(session)
+        new = self._ring.find_next() if change is not None and change.how is HowChanged.REPLACE else None
+        if new is None:
+            return self._ring.current
+        try:
+            with self._connect(hub, new) as api:
+                api.member_state()
+        except HubRefused:
+            return self._ring.current
+        return new
 
     def get_state(self, hub: PinnedHub, *, ask_again: bool = False) -> MemberState:
         """What a hub knows of this node: what it said since the start, or else (or to be asked again) says now.
@@ -163,7 +184,69 @@ class Rounds:
         silence.failures += 1
         silence.next_try_at = self._clock() + min(wait, LONGEST_WAIT)
 
-    # --- 2. sign ----------------------------------------------------------------------------------------------------
+    # --- 2. change the key --------------------------------------------------------------------------------------------
+
+    def _change_key(self, reached: Sequence[PinnedHub], report: RoundReport) -> None:
+        """Ask for what is not in a hub's log yet, and use the new key when it is.
+
+        A rotated key waits for every hub, because each of them takes the old one meanwhile. A key that replaces a lost
+        one is used as soon as one hub says so: the old one is worth nothing there.
+        """
+        with self._database.read() as session:
+            change = own_keys.find_change(session)
+        new = self._ring.find_next()
+        if change is None or new is None or new.public.keyid != change.keyid:
+            return
+        if change.request is not None:
+            for hub in reached:
+                if not self._shows(hub, change.keyid):
+                    self._ask_for_rotation(hub, change.request, report)
+        with self._database.read() as session:
+            hubs = [hub for hub in hub_client.list_hubs(session) if hub.enrolled]
+        shown = [self._shows(hub, change.keyid) for hub in hubs]
+        if any(shown) if change.how is HowChanged.REPLACE else shown and all(shown):
+            with self._database.write() as session:
+                own_keys.finish(session, change.keyid, self._clock())
+            self._ring.promote()
+
+    def _ask_for_rotation(self, hub: PinnedHub, request: bytes, report: RoundReport) -> None:
+        try:
+            with self._connect(hub) as api:
+                api.rotate_key(request)
+                pulled = sync.pull(self._database, hub, api, self._clock)
+        except HubUnreachable:
+            report.problems[hub.name] = sync.UNREACHABLE
+        except HubRefused as error:
+            report.problems[hub.name] = error.code
+        else:
+            report.pulled += pulled.pulled
+            report.quarantined += pulled.quarantined
+
+    def _shows(self, hub: PinnedHub, keyid: str) -> bool:
+        with self._database.read() as session:
+            directory = own_keys.load_directory(session, hub_client.get_hub(session, hub.name).pin)
+        return own_keys.shows_key(directory, self._name, keyid)
+
+    def _sign_again(self) -> None:
+        """What waits and was signed with a key that has ended meanwhile; when the home hub has said its highest seq."""
+        home = next((hub for hub in self._hubs() if hub.enrolled), None)
+        if home is None or home.name not in self._states:
+            return
+        with self._database.read() as session:
+            if not outbox.waits_with_another_key(session, self._ring.current.public.keyid):
+                return
+        with self._database.write() as session:
+            own_keys.sign_again(
+                session,
+                own_keys.load_directory(session, home.pin),
+                name=self._name,
+                key=self._ring.current,
+                highest_seq=max(state.highest_seq for state in self._states.values()),
+                nonces=_nonces(),
+                now=self._clock(),
+            )
+
+    # --- 3. sign ----------------------------------------------------------------------------------------------------
 
     def _sign(self, report: RoundReport) -> None:
         """Sign what was approved, when every hub that it goes to has said which seq it knows."""
@@ -180,7 +263,7 @@ class Rounds:
         with self._database.write() as session:
             done = release.sign_approved(
                 session,
-                key=self._key,
+                key=self._ring.current,
                 origin=self._name,
                 hubs=hubs,
                 highest_seq=max(self._states[name].highest_seq for name in hubs),
@@ -191,9 +274,11 @@ class Rounds:
         report.signed += len(done.signed)
         report.held += len(done.held)
 
-    # --- 3. send ----------------------------------------------------------------------------------------------------
+    # --- 4. send ----------------------------------------------------------------------------------------------------
 
     def _send(self, hub: PinnedHub, report: RoundReport, patient: bool) -> None:
+        with self._database.read() as session:
+            hub = hub_client.get_hub(session, hub.name)  # its pinned key may have moved since the round began
         with self._connect(hub) as api:
             pushed = sync.push(self._database, hub, api, self._clock, patient=patient)
         report.pushed += pushed.pushed

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from local_node import sync
 from local_node.app import Node, database_trouble
 from local_node.errors import NodeError
-from local_node.verbs import exchange, lessons, records, relay, releases, spending, standing, words
+from local_node.verbs import exchange, keys, lessons, records, relay, releases, spending, standing, words
 from local_node.verbs.parameters import Params, Result
 from shared_schema.errors import ContractError
 from shared_schema.service.control import VerbError
@@ -44,6 +44,10 @@ VERBS: dict[str, Callable[[Node, Params], Result]] = {
     "people.add": standing.people_add,
     "hub.add": exchange.hub_add,
     "hub.enrol": exchange.hub_enrol,
+    "keys.status": keys.show_keys,
+    "keys.rotate": keys.rotate,
+    "keys.replace": keys.replace,
+    "leave": keys.leave,
     "policy.show": exchange.show_policy,
     "import": records.import_records,
     "release.numbers": releases.release_numbers,
