@@ -121,6 +121,8 @@ class Rounds:
         if pulled.problem == sync.UNREACHABLE:
             self._note_silence(hub, None)
             return False
+        if pulled.pulled:
+            self._check_own_key(hub)
         self._silences.pop(hub.name, None)
         return True
 
@@ -167,6 +169,19 @@ class Rounds:
                     message = f"expected the ledger to hold entry {state.ledger_seq}"
                     sync.raise_alarm(session, hub.name, sync.LEDGER_RESTORED, message, self._clock())
         return state
+
+    def _check_own_key(self, hub: PinnedHub) -> None:
+        """Whether a hub's log still names a key of this node: a thief of the old one could have put its own there."""
+        with self._database.read() as session:
+            directory = own_keys.load_directory(session, hub_client.get_hub(session, hub.name).pin)
+        member, new = directory.find(self._name), self._ring.find_next()
+        mine = [key.public for key in (self._ring.current, new) if key is not None]
+        with self._database.write() as session:
+            if member is None or member.key in mine:
+                sync.resolve_alarms(session, hub.name, self._clock(), codes=(sync.KEY_TAKEN,))
+            else:
+                message = f"expected a key of this node, the log names {member.key.keyid}"
+                sync.raise_alarm(session, hub.name, sync.KEY_TAKEN, message, self._clock())
 
     def _remember_enrolment(self, hub: PinnedHub) -> None:
         if not hub.enrolled:

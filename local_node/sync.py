@@ -64,7 +64,9 @@ FALSE_RECEIPT = ProblemCode.RECEIPT.value
 NOT_ACCEPTED = "not-accepted"
 NOT_SERVED = "not-served"
 LEDGER_RESTORED = "ledger-restored"
+KEY_TAKEN = "key-taken"
 PUSH_ALARMS = (FALSE_RECEIPT, NOT_ACCEPTED)
+NOT_SETTLED_BY_READING = (*PUSH_ALARMS, LEDGER_RESTORED, KEY_TAKEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +308,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         FALSE_RECEIPT: "it gave a receipt that does not prove that it logged our statement",
         NOT_ACCEPTED: "it does not take our statements at present; everything waits here",
         NOT_SERVED: "it does not show us its log at present",
+        KEY_TAKEN: "its log names a key as ours that this node does not have: somebody else may have put it there",
         LEDGER_RESTORED: "it has releases of ours that this data directory, which is older, does not know",
     }
 )
@@ -323,7 +326,7 @@ def raise_alarm(session: Session, hub: str, code: str, message: str, now: dateti
 
 def resolve_alarms(session: Session, hub: str, now: datetime, *, codes: tuple[str, ...] | None) -> None:
     """Mark open alarms as resolved: those of `codes`, or, for None, all that an honest feed settles."""
-    about = AlarmRow.code.not_in((*PUSH_ALARMS, LEDGER_RESTORED)) if codes is None else AlarmRow.code.in_(codes)
+    about = AlarmRow.code.not_in(NOT_SETTLED_BY_READING) if codes is None else AlarmRow.code.in_(codes)
     session.execute(
         update(AlarmRow)
         .where(AlarmRow.hub == hub, AlarmRow.resolved_at.is_(None), about)

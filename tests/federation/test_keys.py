@@ -237,6 +237,18 @@ def test_a_node_whose_key_file_is_gone_gets_a_new_key_under_the_same_name(federa
     assert [seq for seq, _, _ in federation.outbox()] == [1, 2]
 
 
+def test_a_thief_that_rotates_the_key_away_is_noticed_with_the_next_sync(federation: Federation) -> None:
+    thief = City(CITY, key_of(CITY), federation.hub)
+    assert federation.hub.rotate(thief, key_of("the thief's")).status_code == 201
+    assert [alarm["code"] for alarm in federation.sync()["alarms"]] == ["key-taken"]
+    assert [alarm["code"] for alarm in federation.sync()["alarms"]] == ["key-taken"]
+    federation.hub.verb("members.revoke", name=CITY)
+    federation.hub.verb("enrol.approve", name=CITY, fingerprint=federation.replace())
+    result = federation.sync()
+    assert (result["alarms"], result["problems"]) == ([], [])
+    assert federation.states() == [KeyState.REVOKED, KeyState.REVOKED, KeyState.CURRENT]
+
+
 # --- the hub's key --------------------------------------------------------------------------------------------------
 
 
