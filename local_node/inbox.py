@@ -10,14 +10,14 @@ and fills it as soon as the hub shows the content.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from local_node import audit, search_index
+from local_node import audit, mirror, search_index
 from local_node.errors import NodeError
 from local_node.lesson import LESSON_KINDS, Lesson, read_lesson
 from local_node.orm import HubRow, InboxRow, MembershipRow
@@ -45,6 +45,8 @@ from shared_schema.statement import (
 SHORT_DIGEST = 8
 NOT_YET_EXPLAINED = "withdrawal-not-seen"
 """The reason of a gap: said to be withdrawn, but no withdrawal was read."""
+LOST = "content-lost"
+"""The reason of a gap that is nobody's fault: the hub was restored from an old copy and waits for the content."""
 PROGRAM = "local-node"
 HEALED_BY_MEMBERSHIPS = (
     ProblemCode.UNKNOWN_KEY.value,
@@ -77,6 +79,8 @@ class PageReport:
     withdrawn: int = 0
     erased: int = 0
     pin: Pin | None = None
+    lessons: list[tuple[InboxRow, Lesson]] = field(default_factory=list)
+    """What enters the index of the search when the page is done, unless a later entry takes it back."""
 
     def count(self, state: InboxState) -> None:
         setattr(self, state.value, getattr(self, state.value) + 1)
@@ -179,14 +183,17 @@ def store_page(
     *,
     trust: Trust,
     now: datetime,
+    note: str | None = None,
 ) -> PageReport:
     """Store the items of a verified page and move on, in the caller's one transaction.
 
-    `trust` learns the memberships among them; throw it away when the transaction fails. Raises InboxError when another
-    process has moved on from `before`.
+    `note` is the page's checkpoint; it is kept with the leaves, for the day on which the hub has lost them. `trust`
+    learns the memberships among them; throw it away when the transaction fails. Raises InboxError when another process
+    has moved on from `before`.
     """
     hub = before.verifier.name
-    _move_on(session, before, after)
+    _move_on(session, before, after, note)
+    mirror.keep_leaves(session, hub, items)
     report = PageReport()
     grown = False
     known = _known(session, [item.entry.digest for item in items])
@@ -208,10 +215,17 @@ def store_page(
             report.pin = _read_announcement(session, row, item.index, now) or report.pin
     while grown:
         grown = _try_quarantined_again(session, hub, trust, report)
-    session.flush()
+    _index(session, report)
     if report.erased:
         search_index.compact(session)
     return report
+
+
+def _index(session: Session, report: PageReport) -> None:
+    """Put what was accepted, and not taken back since, into the index of the search."""
+    session.flush()
+    accepted = [lesson for row, lesson in report.lessons if row.state == InboxState.ACCEPTED.value]
+    search_index.add(session, accepted)
 
 
 def _read_announcement(session: Session, row: InboxRow, index: int, now: datetime) -> Pin | None:
@@ -240,7 +254,7 @@ def move_pin(session: Session, pin: Pin, now: datetime) -> None:
     audit.append(session, PROGRAM, "hub.key-moved", f"{pin.name}/{pin.verifier.key.keyid}", now)
 
 
-def _move_on(session: Session, before: FeedState, after: FeedState) -> None:
+def _move_on(session: Session, before: FeedState, after: FeedState, note: str | None) -> None:
     moved = session.execute(
         update(HubRow)
         .where(
@@ -253,6 +267,7 @@ def _move_on(session: Session, before: FeedState, after: FeedState) -> None:
             seen_root=after.seen_root.hex(),
             frontier_size=after.frontier.size,
             frontier=after.frontier.to_bytes(),
+            **mirror.notes_of(after, note),
         )
         .execution_options(synchronize_session=False)
     )
@@ -281,8 +296,14 @@ def _new_row(item: FeedItem, hub: str, now: datetime) -> InboxRow | None:
         received_at=now,
         envelope=None if item.envelope is None else item.envelope.stored_bytes,
         state=(InboxState.WITHDRAWN if item.envelope is None else InboxState.QUARANTINED).value,
-        reason=NOT_YET_EXPLAINED if item.envelope is None else ProblemCode.UNKNOWN_KEY.value,
+        reason=_reason_of(item),
     )
+
+
+def _reason_of(item: FeedItem) -> str:
+    if item.envelope is not None:
+        return ProblemCode.UNKNOWN_KEY.value
+    return LOST if item.absent == "lost" else NOT_YET_EXPLAINED
 
 
 def _try(
@@ -306,7 +327,7 @@ def _try(
     row.origin, row.seq = verified.statement.origin, verified.statement.seq
     row.issued_at = verified.statement.issued_at
     if not was_accepted and (lesson := _lesson(row, verified.statement.body)):
-        search_index.add(session, lesson)
+        report.lessons.append((row, lesson))
     return grown
 
 
@@ -356,11 +377,14 @@ def _try_quarantined_again(session: Session, hub: str, trust: Trust, report: Pag
 # --- gaps ----------------------------------------------------------------------------------------------------------
 
 
-def find_gaps(session: Session, hub: str, limit: int) -> tuple[tuple[int, str], ...]:
-    """(log index, digest) of contents that are said to be withdrawn, though nobody's withdrawal was read."""
+def find_gaps(session: Session, hub: str, limit: int, *, why: str = NOT_YET_EXPLAINED) -> tuple[tuple[int, str], ...]:
+    """(log index, digest) of contents that are said to be withdrawn, though nobody's withdrawal was read.
+
+    With `why` LOST those that the hub has lost.
+    """
     rows = session.execute(
         select(InboxRow.log_index, InboxRow.digest)
-        .where(InboxRow.hub == hub, InboxRow.reason == NOT_YET_EXPLAINED)
+        .where(InboxRow.hub == hub, InboxRow.reason == why)
         .order_by(InboxRow.log_index)
         .limit(limit)
     )
@@ -370,10 +394,12 @@ def find_gaps(session: Session, hub: str, limit: int) -> tuple[tuple[int, str], 
 def fill_gap(session: Session, envelope: Envelope, trust: Trust) -> None:
     """Store a content that the hub kept back at first; its digest says that it is the one."""
     row = session.get(InboxRow, envelope.digest)
-    if row is not None and row.reason == NOT_YET_EXPLAINED:
+    if row is not None and row.reason in (NOT_YET_EXPLAINED, LOST):
         row.envelope = envelope.stored_bytes
         row.state, row.reason = InboxState.QUARANTINED.value, ProblemCode.UNKNOWN_KEY.value
-        _try(session, row, row.log_index, trust, PageReport(), envelope)
+        report = PageReport()
+        _try(session, row, row.log_index, trust, report, envelope)
+        _index(session, report)
 
 
 # --- reading -------------------------------------------------------------------------------------------------------

@@ -69,7 +69,7 @@ def catch_up(session: Session) -> int:
         except ContractError:
             continue
         if lesson is not None:
-            search_index.add(session, lesson)
+            search_index.add(session, [lesson])
             count += 1
     return count
 

@@ -268,8 +268,9 @@ class HubRow(Base):
     """A hub that this node sends to and reads from, and how far it has read.
 
     `seen_size` and `seen_root` (hexadecimal) are those of the last checkpoint that was accepted; `frontier_size` and
-    `frontier` (Frontier.to_bytes) hold the entries that were read, which may be fewer. `former` are the keys that were
-    pinned before `vkey`, oldest first (`shared_schema.pins`).
+    `frontier` (Frontier.to_bytes) hold the entries that were read, which may be fewer. `seen_note` is the checkpoint of
+    `seen_size` as the hub signed it, `read_note` the newest one up to which every leaf was read.
+    `former` are the keys that were pinned before `vkey`, oldest first (`shared_schema.pins`).
     """
 
     __tablename__ = "hubs"
@@ -286,6 +287,19 @@ class HubRow(Base):
     frontier_size: Mapped[int] = mapped_column(default=0)
     frontier: Mapped[bytes] = mapped_column(default=b"")
     last_success_at: Mapped[datetime | None]
+    seen_note: Mapped[str | None]
+    read_note: Mapped[str | None]
+
+
+class MirrorLeafRow(Base):
+    """One leaf of a hub's log, as it was verified: what the hub needs when it has to go back to an old copy."""
+
+    __tablename__ = "mirror_leaves"
+    __table_args__ = (PrimaryKeyConstraint("hub", "log_index"),)
+
+    hub: Mapped[str] = mapped_column(ForeignKey("hubs.name"))
+    log_index: Mapped[int]
+    leaf: Mapped[bytes]
 
 
 class OutboxRow(Base):

@@ -18,7 +18,7 @@ import httpx
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from local_node import hub_client, inbox, outbox, own_keys, request_store, sync
+from local_node import hub_client, inbox, mirror, outbox, own_keys, own_statements, policy_news, request_store, sync
 from local_node.hub_client import PinnedHub
 from local_node.key_ring import KeyRing
 from local_node.orm import LedgerRow
@@ -26,11 +26,14 @@ from local_node.outbox import LONGEST_WAIT, wait_after
 from local_node.own_keys import HowChanged
 from local_node.review import RequestState
 from shared_schema.keys import SigningKey
+from shared_schema.problem import ProblemCode
 from shared_schema.service.database import Database
 from shared_schema.service.hub_api import HubApi, HubRefused, HubUnreachable, MemberState
 
 NONCE_BYTES = 18
 NOT_A_MEMBER_YET = "not-a-member-yet"
+LONGEST_RECOVERY = timedelta(days=7)
+"""A hub that says for longer than this that it is being restored may only be hiding: then a person has to know."""
 
 
 @dataclass(slots=True)
@@ -102,11 +105,13 @@ class Rounds:
         """Ask who we are to the hub, then read its feed. False when nothing can be sent there now."""
         try:
             with self._connect(hub, self._key_for_reading(hub)) as api:
-                self._hear(hub, api)
+                state = self._hear(hub, api)
                 self._remember_enrolment(hub)
+                if state.missing:
+                    mirror.bring_contents(self._database, hub.name, api)
                 pulled = sync.pull(self._database, hub, api, self._clock)
         except HubUnreachable as error:
-            report.problems[hub.name] = sync.UNREACHABLE
+            report.problems[hub.name] = self._why_unreachable(hub, error)
             self._note_silence(hub, error.retry_after)
             return False
         except HubRefused as error:
@@ -114,6 +119,9 @@ class Rounds:
             if hub.enrolled:
                 sync.note_not_served(self._database, hub, self._clock())
             return False
+        if pulled.pulled:
+            with self._database.write() as session:
+                own_statements.take_back(session, self._name, hub.name, hub.read, self._clock())
         report.pulled += pulled.pulled
         report.quarantined += pulled.quarantined
         if pulled.problem is not None:
@@ -124,7 +132,22 @@ class Rounds:
         if pulled.pulled:
             self._check_own_key(hub)
         self._silences.pop(hub.name, None)
-        return True
+        if pulled.problem is None:
+            with self._database.write() as session:
+                policy_news.note_policy(session, hub.name, self._clock())
+        return pulled.problem != ProblemCode.LOG_BEHIND
+
+    def _why_unreachable(self, hub: PinnedHub, error: HubUnreachable) -> str:
+        """A hub that is being restored gets back what this node has of its log, and is no reason for an alarm."""
+        if error.code != ProblemCode.LOG_BEHIND:
+            return sync.UNREACHABLE
+        self._states.pop(hub.name, None)  # what it knew of this node before, it may not know now
+        with self._connect(hub) as api:
+            restored = mirror.bring_back(self._database, hub.name, api)
+        silent_since = hub.last_success_at or self._clock()
+        if not restored or self._clock() - silent_since > LONGEST_RECOVERY:
+            sync.note_not_served(self._database, hub, self._clock())
+        return ProblemCode.LOG_BEHIND.value
 
     def _key_for_reading(self, hub: PinnedHub) -> SigningKey:
         """The one in use; or the one that is to replace it, as soon as the hub knows that one instead.

@@ -42,7 +42,7 @@ ACCEPTED = "accepted"
 TEXTS = table("search_texts", column("rowid"), column("title"), column("gist"), column("details"))
 RANK: ColumnElement[Any] = column("rank")
 """The smallest is the best. Migration 0003 sets it: a word in the title counts 10, in the gist 2, elsewhere 1."""
-_ENTER = insert(SearchItemRow.__table__).on_conflict_do_nothing()  # type: ignore[arg-type]
+_ENTER = insert(SearchItemRow).on_conflict_do_nothing().returning(SearchItemRow.id, SearchItemRow.digest)
 _ENTER_TEXTS = insert(TEXTS)
 MAX_REPORTS = 2_000
 """Items that speak about one practice; more of them make no other picture."""
@@ -93,15 +93,21 @@ Of two that take the same one's place, the older one is replaced as well.
 # --- in and out ----------------------------------------------------------------------------------------------------
 
 
-def add(session: Session, lesson: Lesson) -> None:
-    """Put an accepted item into the index, in the caller's transaction; one that is there already stays."""
-    texts = texts_of(lesson.content)
+def add(session: Session, lessons: Sequence[Lesson]) -> None:
+    """Put accepted items into the index, in the caller's transaction; one that is there already stays."""
+    if not lessons:
+        return
+    texts = {lesson.digest: texts_of(lesson.content) for lesson in lessons}
     connection = session.connection()
-    entered = connection.execute(_ENTER, _columns(lesson, texts))
-    if entered.rowcount:
-        title, gist, details = map(fold, texts)
-        parts = {"rowid": entered.lastrowid, "title": title, "gist": gist, "details": details}
-        connection.execute(_ENTER_TEXTS, parts)
+    columns = [_columns(lesson, texts[lesson.digest]) for lesson in lessons]
+    entered = connection.execute(_ENTER, columns).all()
+    if entered:
+        connection.execute(_ENTER_TEXTS, [_folded(row.id, texts[row.digest]) for row in entered])
+
+
+def _folded(item: int, texts: tuple[str, str, str]) -> dict[str, object]:
+    title, gist, details = map(fold, texts)
+    return {"rowid": item, "title": title, "gist": gist, "details": details}
 
 
 def _columns(lesson: Lesson, texts: tuple[str, str, str]) -> dict[str, object]:

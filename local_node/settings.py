@@ -78,6 +78,10 @@ class NodeSettings(BaseSettings):
         Literal["default", "strict"],
         Field(description="How much privacy is spent: default as the policy allows, strict half of it"),
     ] = "default"
+    retention_months: Annotated[
+        int | None,
+        Field(ge=1, le=1_200, description="Erase contents of others after so many months; else as the policy says"),
+    ] = None
     host: Annotated[str, AfterValidator(_check_loopback), Field(description="Address to listen on; loopback only")] = (
         "127.0.0.1"
     )

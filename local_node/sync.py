@@ -14,7 +14,7 @@ from types import MappingProxyType
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from local_node import hub_client, inbox, outbox
+from local_node import hub_client, inbox, mirror, outbox
 from local_node.hub_client import PinnedHub
 from local_node.orm import AlarmRow
 from local_node.outbox import ClaimedItem
@@ -65,8 +65,10 @@ NOT_ACCEPTED = "not-accepted"
 NOT_SERVED = "not-served"
 LEDGER_RESTORED = "ledger-restored"
 KEY_TAKEN = "key-taken"
+TOO_OLD = ProblemCode.SOFTWARE_TOO_OLD.value
 PUSH_ALARMS = (FALSE_RECEIPT, NOT_ACCEPTED)
-NOT_SETTLED_BY_READING = (*PUSH_ALARMS, LEDGER_RESTORED, KEY_TAKEN)
+KEPT_BY_A_FEED = (*PUSH_ALARMS, LEDGER_RESTORED, TOO_OLD, KEY_TAKEN)
+"""Alarms that an honest feed says nothing about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +131,8 @@ def _send(database: Database, hub: PinnedHub, api: HubApi, clock: Clock, item: C
                 outbox.mark_refused(session, item, error.code)
             get_logger().warning("statement-refused", hub=hub.name, digest=item.digest, code=error.code)
         else:
-            report.problem = NOT_ACCEPTED
-            _put_back(database, item, _code_of(error), clock(), alarm=NOT_ACCEPTED)
+            report.problem = TOO_OLD if error.code == TOO_OLD else NOT_ACCEPTED
+            _put_back(database, item, _code_of(error), clock(), alarm=report.problem)
     except VerificationError:
         report.problem = FALSE_RECEIPT
         _put_back(database, item, FALSE_RECEIPT, clock(), alarm=FALSE_RECEIPT)
@@ -138,6 +140,8 @@ def _send(database: Database, hub: PinnedHub, api: HubApi, clock: Clock, item: C
         report.pushed += 1
         with database.write() as session:
             outbox.mark_delivered(session, item, receipt)
+            if isinstance(receipt, Receipt):
+                mirror.note_receipt(session, hub.name, hub.pin.verify_receipt(receipt, item.digest), receipt.checkpoint)
             resolve_alarms(session, hub.name, clock(), codes=PUSH_ALARMS)
 
 
@@ -192,15 +196,18 @@ def pull(database: Database, hub: PinnedHub, api: HubApi, clock: Clock) -> SyncR
         state = _read_pages(database, api, clock, state, trust, report)
         _close_gaps(database, api, clock, state, trust, report)
     except FeedError as error:
-        _stop(database, report, error.code, error.message, clock())
+        if not _is_restored(database, hub, api, report):
+            _stop(database, report, error.code, error.message, clock())
     except HubRefused as error:
         if error.code == ProblemCode.BAD_CURSOR:  # it says that its log is shorter than what it once signed
-            _stop(database, report, ProblemCode.FEED_ROLLBACK, SENTENCES[ProblemCode.FEED_ROLLBACK], clock())
+            if not _is_restored(database, hub, api, report):
+                _stop(database, report, ProblemCode.FEED_ROLLBACK, SENTENCES[ProblemCode.FEED_ROLLBACK], clock())
         else:
             report.problem = _code_of(error)
             note_not_served(database, hub, clock())
-    except HubUnreachable:
-        report.problem = UNREACHABLE
+    except HubUnreachable as error:
+        if error.code != ProblemCode.LOG_BEHIND or not _is_restored(database, hub, api, report):
+            report.problem = UNREACHABLE
     else:
         with database.write() as session:
             hub_client.mark_success(session, hub.name, clock())
@@ -208,15 +215,23 @@ def pull(database: Database, hub: PinnedHub, api: HubApi, clock: Clock) -> SyncR
     return report
 
 
+def _is_restored(database: Database, hub: PinnedHub, api: HubApi, report: SyncReport) -> bool:
+    """Bring the hub back what it has lost; False when it does not say that it is being restored."""
+    if not mirror.bring_back(database, hub.name, api):
+        return False
+    report.problem = ProblemCode.LOG_BEHIND.value
+    return True
+
+
 def _read_pages(
     database: Database, api: HubApi, clock: Clock, state: FeedState, trust: Trust, report: SyncReport
 ) -> FeedState:
     for _ in range(MAX_PAGES_A_ROUND):
-        state, after, items = _read_page(database, api, clock, state)
+        state, after, items, note = _read_page(database, api, clock, state)
         inbox.check_nothing_hidden(items)
         if after != state:
             with database.write() as session:
-                stored = inbox.store_page(session, state, after, items, trust=trust, now=clock())
+                stored = inbox.store_page(session, state, after, items, trust=trust, now=clock(), note=note)
             report.pulled += len(items)
             report.quarantined += stored.quarantined
             if stored.pin is not None:
@@ -229,15 +244,15 @@ def _read_pages(
 
 def _read_page(
     database: Database, api: HubApi, clock: Clock, state: FeedState
-) -> tuple[FeedState, FeedState, list[FeedItem]]:
-    """The next page, with the states before and after it.
+) -> tuple[FeedState, FeedState, list[FeedItem], str]:
+    """The next page with the states before and after it, and its checkpoint as the hub signed it.
 
     A hub that signs with another key than the pinned one must show how that key was handed on, step by step from the
     pinned one. Raises FeedError.
     """
     page = parse_page(api.feed(state.next_index, state.seen_size))
     try:
-        return (state, *verify_page(state, page))
+        return (state, *verify_page(state, page), page.checkpoint)
     except FeedError as error:
         if error.code is not ProblemCode.FEED_CHECKPOINT:
             raise
@@ -254,7 +269,7 @@ def _read_page(
     with database.write() as session:
         inbox.move_pin(session, moved, clock())
     get_logger().info("hub-key-moved", hub=moved.name, keyid=moved.verifier.key.keyid)
-    return state, after, items
+    return state, after, items, page.checkpoint
 
 
 def _close_gaps(
@@ -266,9 +281,12 @@ def _close_gaps(
     """
     with database.read() as session:
         gaps = inbox.find_gaps(session, state.verifier.name, GAPS_A_ROUND)
-    for index, digest in gaps:
+        lost = inbox.find_gaps(session, state.verifier.name, GAPS_A_ROUND, why=inbox.LOST)
+    for index, digest in (*gaps, *lost):
         page = parse_page(api.feed(index, state.seen_size))
         shown = page.entries[0].envelope if page.entries else None
+        if shown is None and (index, digest) in lost:
+            continue
         if shown is None:
             raise FeedError(
                 f"expected a withdrawal for entry {index}, whose content the hub does not show",
@@ -309,6 +327,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         NOT_ACCEPTED: "it does not take our statements at present; everything waits here",
         NOT_SERVED: "it does not show us its log at present",
         KEY_TAKEN: "its log names a key as ours that this node does not have: somebody else may have put it there",
+        TOO_OLD: "its rules ask for a newer program; update this one. Everything waits here, and reading goes on",
         LEDGER_RESTORED: "it has releases of ours that this data directory, which is older, does not know",
     }
 )
@@ -326,7 +345,7 @@ def raise_alarm(session: Session, hub: str, code: str, message: str, now: dateti
 
 def resolve_alarms(session: Session, hub: str, now: datetime, *, codes: tuple[str, ...] | None) -> None:
     """Mark open alarms as resolved: those of `codes`, or, for None, all that an honest feed settles."""
-    about = AlarmRow.code.not_in(NOT_SETTLED_BY_READING) if codes is None else AlarmRow.code.in_(codes)
+    about = AlarmRow.code.not_in(KEPT_BY_A_FEED) if codes is None else AlarmRow.code.in_(codes)
     session.execute(
         update(AlarmRow)
         .where(AlarmRow.hub == hub, AlarmRow.resolved_at.is_(None), about)

@@ -12,7 +12,7 @@ import httpx
 from fastapi import FastAPI
 from sqlalchemy.orm import Session
 
-from regional_hub import alarms, charges, hub_keys, log, members
+from regional_hub import alarms, charges, heads, hub_keys, log, members, recovery
 from regional_hub.errors import HubError
 from regional_hub.feed import Publisher
 from regional_hub.follow import Follower
@@ -22,12 +22,13 @@ from regional_hub.sequencer import Sequencer
 from regional_hub.settings import HubSettings, load_settings
 from regional_hub.static_files import FsyncError, Published, StaticFiles
 from regional_hub.trends import Publishing
-from regional_hub.web import node_api
+from regional_hub.web import node_api, recovery_api
 from shared_schema.checkpoint import NoteVerifier, verify_checkpoint
 from shared_schema.errors import ContractError
 from shared_schema.keys import SigningKey
 from shared_schema.period import Area
 from shared_schema.problem import ProblemCode
+from shared_schema.recovery import read_own_checkpoint
 from shared_schema.service.browser import KnownHosts, SecurityHeaders, hosts_of
 from shared_schema.service.control import VerbError, control_server
 from shared_schema.service.database import Database
@@ -37,6 +38,7 @@ from shared_schema.service.limits import BODY_SECONDS
 from shared_schema.service.logging import get_logger
 from shared_schema.service.problems import install_problem_handlers
 
+DATABASE_FILE = "hub.db"
 MIGRATIONS = "regional_hub.migrations"
 FILES_ALARM = "static files"
 VERIFY_LOOK_SECONDS = 600
@@ -71,45 +73,65 @@ class Hub:
         self.end_process: Callable[[], None] = lambda: None
         """What ends the program when the disk cannot be trusted any more; `serve` sets it."""
         self.area = Area(scheme=_scheme(settings), version=settings.area_version, code=settings.area_code)
-        self.database = Database(settings.database_url or f"sqlite:///{data_dir.resolve() / 'hub.db'}")
+        self.database = Database(settings.database_url or f"sqlite:///{data_dir.resolve() / DATABASE_FILE}")
         try:
             self.database.migrate(MIGRATIONS)
             with self.database.write() as session:
                 log.start_log(session, settings.name, key)
                 self.own_keys = self._load_keys(session)
                 _check_own_log(log.latest_checkpoint(session), self.verifier)
+                recovery.check_place(session, recovery.place_of(session), clock())
                 charges.fill_missing(session, settings.name)
+            self._open_files()
         except BaseException:
             self.database.close()
             raise
         self._finish_retiring()
-        self._open_files()
         self.sequencer = Sequencer(self.database, settings.name, lambda: self.key, clock)
         self._trust: members.Trust | None = None
+        self._asked = False
 
     def _open_files(self) -> None:
         """Bring the folder of static files up to date, if there is one; from now on it follows every commit."""
         if self.settings.static_dir is None:
             return
         self.files = StaticFiles(self.database, self.name, self.data_dir / self.settings.static_dir)
+        self._look_at_shown_head(self.files)
         self.database.after_write = self._follow_commit
-        with contextlib.suppress(HubError):  # then the log is stopped, and the hub can still be looked at
-            self.publish_files(thorough=True)
+        try:
+            self.publish_files(clean=True)
+        except FsyncError as error:
+            raise VerbError(error.code.value, error.message) from None
+        except HubError:  # the log is stopped, and the hub can still be looked at
+            get_logger().error("static-files-not-published")
+
+    def _look_at_shown_head(self, files: StaticFiles) -> None:
+        """The folder remembers what was signed last: a database behind it is an old copy, and others can heal it."""
+        note = files.read_note()
+        if note is not None and read_own_checkpoint(note, self.verifier) is not None:
+            with self.database.write() as session:
+                recovery.take_head(session, note, self.verifier, self.clock())
+
+    def _waits_for_entries(self) -> bool:
+        with self.database.read() as session:
+            return log.get_head(session).held in (recovery.RESTORED, recovery.BEHIND)
 
     def _follow_commit(self, info: dict[str, Any]) -> None:
         if info.get(log.GREW):
             self.publish_files()
 
-    def publish_files(self, *, thorough: bool = False) -> Published | None:
+    def publish_files(self, *, clean: bool = False, thorough: bool = False) -> Published | None:
         """Bring the static files to the head of the log; None when there are none, or when they lag behind for now.
 
         Raises HubError and stops the log when the folder shows that nothing more may be signed, or when the disk did
         not confirm a write: then the process ends as well, and nobody gets an answer that says success.
         """
-        if self.files is None:
+        if (
+            self.files is None or self._waits_for_entries()
+        ):  # the folder may be ahead; it is right, and waits for the log
             return None
         try:
-            published = self.files.publish(thorough=thorough)
+            published = self.files.publish(clean=clean, thorough=thorough)
         except HubError as error:
             self.stop_log(error.message)
             if isinstance(error, FsyncError):
@@ -191,19 +213,29 @@ class Hub:
         return self._trust or self.reload_trust()
 
     def reload_trust(self) -> members.Trust:
-        with self.database.read() as session:
-            self._trust = members.load_trust(session, self.name, self.key.public, self._trust)
-        return self._trust
+        """Fold the whole log again: contents that a recovery brings back may stand anywhere in it."""
+        return self._fold(None)
 
     def refresh_trust(self) -> members.Trust:
         """As `trust`, after a look whether another process of this hub has changed it."""
         with self.database.read() as session:
             newest = members.last_governance(session)
-        return self.trust if self.trust.as_of == newest else self.reload_trust()
+        return self.trust if self.trust.as_of == newest else self._fold(self._trust)
+
+    def _fold(self, base: members.Trust | None) -> members.Trust:
+        with self.database.read() as session:
+            self._trust = members.load_trust(session, self.name, self.key.public, base)
+        return self._trust
 
     def api(self, url: str) -> HubApi:
         """A client for another hub's API, signing as this hub."""
         return HubApi(url, self.key, self.clock, self._transport)
+
+    def ask_first(self) -> None:
+        """Once after every start, before anything is signed: has anybody seen more of this log than there is here?"""
+        if not self._asked:
+            self._asked = True
+            heads.ask_followers(self)
 
     def close(self) -> None:
         self.database.close()
@@ -224,8 +256,17 @@ def _check_own_log(note: str, verifier: NoteVerifier) -> None:
 
 
 def open_hub(data_dir: Path, clock: Callable[[], datetime] = utc_now) -> Hub:
-    """The hub of a data directory. Raises VerbError with what is missing."""
-    return Hub(data_dir, load_settings(data_dir), load_key(data_dir), clock)
+    """The hub of a data directory. Raises VerbError with what is missing.
+
+    A hub whose database is gone must not begin a second log under the same key: only `init` begins one.
+    """
+    hub = Hub(data_dir, load_settings(data_dir), load_key(data_dir), clock)
+    with hub.database.read() as session:
+        size = log.get_head(session).size
+    if size == 0:
+        hub.close()
+        raise VerbError("no-log", "expected a database with this hub's log; restore a backup into an empty directory")
+    return hub
 
 
 def create_app(hub: Hub, handle_verb: Callable[[str, dict[str, Any]], dict[str, Any]]) -> FastAPI:
@@ -236,7 +277,8 @@ def create_app(hub: Hub, handle_verb: Callable[[str, dict[str, Any]], dict[str, 
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        workers = [asyncio.create_task(work(hub, handle)) for work in (_work_forever, _verify_forever)]
+        await asyncio.to_thread(hub.ask_first)
+        workers = [asyncio.create_task(work(hub, handle)) for work in (_work_forever, verify_forever)]
         try:
             async with control_server(hub.data_dir, handle):
                 yield
@@ -257,6 +299,7 @@ def create_app(hub: Hub, handle_verb: Callable[[str, dict[str, Any]], dict[str, 
     )
     install_problem_handlers(app)
     app.include_router(node_api.make_router(hub))
+    app.include_router(recovery_api.make_router(hub))
     app.add_middleware(KnownHosts, hosts=hosts_of(hub.settings.public_url, hub.settings.port))
     app.add_middleware(SecurityHeaders)
     return app
@@ -267,11 +310,11 @@ async def _work_forever(hub: Hub, handle: Callable[[str, dict[str, Any]], Any]) 
     interval = hub.settings.work_interval_seconds
     while interval:
         await asyncio.sleep(interval)
-        for verb in ("follow", "aggregate", "relay.publish", "keys.tend", "log.publish"):
+        for verb in ("recover.continue", "follow", "aggregate", "relay.publish", "keys.tend", "log.publish"):
             await _work(handle, verb)
 
 
-async def _verify_forever(hub: Hub, handle: Callable[[str, dict[str, Any]], Any]) -> None:
+async def verify_forever(hub: Hub, handle: Callable[[str, dict[str, Any]], Any]) -> None:
     """Hash the whole log again when the last time is long enough ago, also when that was in another run."""
     while hub.settings.verify_interval_hours and hub.settings.work_interval_seconds:
         await asyncio.sleep(VERIFY_LOOK_SECONDS)

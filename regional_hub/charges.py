@@ -261,7 +261,7 @@ def fill_missing(session: Session, name: str) -> int:
     missing = _select_missing(session)
     if not missing:
         return 0
-    log.get_head(session, for_append=True)
+    log.lock_head(session)
     tables, filled = KnownTables.load(session, name), 0
     while missing := _select_missing(session):
         rows = [row for entry, stored in missing if (row := _row_of(entry, stored, tables)) is not None]

@@ -299,6 +299,7 @@ def policy_show(data: DataDir = HERE) -> None:
 @policy.command("set")
 def policy_set(
     file: Annotated[Path, typer.Argument(help="A JSON file in the form that `policy show` prints.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which members would be refused.")] = False,
     data: DataDir = HERE,
     as_json: AsJson = False,
 ) -> None:
@@ -307,9 +308,12 @@ def policy_set(
         body = json.loads(file.read_bytes())
     except (OSError, ValueError):
         raise VerbError("bad-parameter", f"expected a JSON file at {file}") from None
-    _run(data, "policy.set", {"policy": body}, as_json)
+    result = _run(data, "policy.set", {"policy": body, "dry_run": dry_run}, as_json)
+    if dry_run and (result["looser"] or result["refused"]):
+        raise SystemExit(1)
 
 
 cli_log.register(cli, _run, _print)
 
-from regional_hub import cli_keys as _cli_keys  # noqa: E402, F401 - it adds its commands to those above
+from regional_hub import cli_keys as _cli_keys  # noqa: E402, F401 - they add their commands to those above
+from regional_hub import cli_recovery as _cli_recovery  # noqa: E402, F401

@@ -24,3 +24,12 @@ class LogError(HubError):
     """The log does not hold what it should; nothing is signed."""
 
     code = ProblemCode.INTERNAL
+
+
+class LogHeldError(HubError):
+    """The hub was restored from an old copy and may not have all that it has signed: it signs nothing until it has."""
+
+    code = ProblemCode.LOG_BEHIND
+
+    def __init__(self) -> None:
+        super().__init__("expected to be asked again later: this hub is being restored and signs nothing until then")

@@ -53,9 +53,10 @@ def can_read(entry: EntryRow, reader: Member, hub: Publisher) -> bool:
 def make_page(session: Session, *, first: int, seen: int, reader: Member, hub: Publisher) -> bytes:
     """The bytes of a page for `reader`: entries from `first` on, and proofs that it continues what was `seen`.
 
-    Raises HubError (`bad-cursor`) when first or seen lie beyond the log.
+    Raises HubError (`bad-cursor`) when first or seen lie beyond the log, LogHeldError while the log is held.
     """
     head = log.get_head(session)
+    head.check_not_held()  # what is older than its readers know would look like a lie
     if not 0 <= first <= head.size or not 0 <= seen <= head.size:
         raise HubError(f"expected from and seen between 0 and {head.size}", code=ProblemCode.BAD_CURSOR)
     entries = _entries(session, first, reader, hub)
@@ -85,27 +86,28 @@ def _entries(session: Session, first: int, reader: Member, hub: Publisher) -> li
     entries: list[bytes] = []
     size = 0
     for entry, envelope in rows:
-        shown: bytes | None = envelope if can_read(entry, reader, hub) else None
+        may_see = can_read(entry, reader, hub)
+        shown: bytes | None = envelope if may_see else None
         size += len(shown or b"") + _ENTRY_OVERHEAD_BYTES
         if entries and size > MAX_PAGE_BYTES:
             break
-        entries.append(_entry_bytes(entry, shown))
+        entries.append(_entry_bytes(entry, shown, may_see=may_see))
     return entries
 
 
-def _entry_bytes(entry: EntryRow, shown: bytes | None) -> bytes:
+def _entry_bytes(entry: EntryRow, shown: bytes | None, *, may_see: bool) -> bytes:
     leaf = log.leaf_of(entry)
     if shown is not None:
         return b'{"entry":' + leaf + b',"envelope":' + shown + b"}"
-    absent = "audience" if entry.withdrawn_by is None else "withdrawn"
+    absent = "withdrawn" if entry.withdrawn_by is not None else "lost" if may_see else "audience"
     return b'{"absent":' + json.dumps(absent).encode() + b',"entry":' + leaf + b"}"
 
 
-def note_reading(session: Session, reader: str, first: int, now: datetime) -> None:
-    """Remember how far a member is: whoever asks from `first` on has everything before it."""
+def note_reading(session: Session, reader: str, first: int, now: datetime, software: str | None = None) -> None:
+    """Remember how far a member is, and with which program: whoever asks from `first` on has everything before it."""
     session.execute(
         update(MemberRow)
         .where(MemberRow.name == reader)
-        .values(read_up_to=first, last_read_at=now)
+        .values(read_up_to=first, last_read_at=now, software=software)
         .execution_options(synchronize_session=False)
     )

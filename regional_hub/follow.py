@@ -10,21 +10,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from regional_hub import audit, log
+from regional_hub import audit, log, policies
 from regional_hub.alarms import raise_alarm, resolve_alarms
 from regional_hub.errors import HubError
 from regional_hub.feed import REACH_OF_LEVEL
 from regional_hub.members import Trust, membership_of, parent_audience
-from regional_hub.orm import EntryRow, EvidenceRow, MemberRow, QuarantineRow, SourceRow
+from regional_hub.orm import EntryRow, EvidenceRow, MemberRow, MirrorLeafRow, QuarantineRow, SourceRow, table_of
 from regional_hub.publication import next_seq, sign_own
 from shared_schema.canonical import parse_strict
 from shared_schema.envelope import Envelope, envelope_from_object, verify_envelope
 from shared_schema.errors import ContractError, FeedError, VerificationError
 from shared_schema.feed import FeedItem, FeedState, parse_page, verify_page
-from shared_schema.governance import Level, MembershipBody, WithdrawalBody
+from shared_schema.governance import Level, MembershipBody, PolicyBody, WithdrawalBody
 from shared_schema.keys import MemberRole, SigningKey
 from shared_schema.merkle import EMPTY_ROOT, Frontier
 from shared_schema.pins import Pin
@@ -94,7 +94,7 @@ def add_source(session: Session, pin: Pin, url: str, direction: str) -> None:
         raise HubError("expected the key that is known for this hub", code=ProblemCode.NAME_TAKEN)
 
 
-def fetch_page(api: HubApi, state: FeedState, level: Level) -> tuple[FeedState, list[FeedItem]]:
+def fetch_page(api: HubApi, state: FeedState, level: Level) -> tuple[FeedState, list[FeedItem], str]:
     """Read and verify the next page for a hub of `level`. Raises FeedError, HubUnreachable or HubRefused."""
     page = parse_page(api.feed(state.next_index, state.seen_size))
     after, items = verify_page(state, page)
@@ -103,11 +103,16 @@ def fetch_page(api: HubApi, state: FeedState, level: Level) -> tuple[FeedState, 
             raise FeedError(
                 f"expected the content of entry {item.index}, which is for this hub too", code=ProblemCode.FEED_ENTRY
             )
-    return after, items
+    return after, items, page.checkpoint
+
+
+def notes_of(after: FeedState, note: str) -> dict[str, str]:
+    """What is kept of a verified page's checkpoint: it is proof, for the hub that signed it and against it."""
+    return {"seen_note": note} | ({"read_note": note} if after.frontier.size == after.seen_size else {})
 
 
 def store_page(
-    session: Session, source: str, before: FeedState, after: FeedState, items: Sequence[FeedItem], *,
+    session: Session, source: str, before: FeedState, after: FeedState, items: Sequence[FeedItem], note: str, *,
     trust: Trust, follower: Follower, now: datetime,
 ) -> FollowReport:  # fmt: skip
     """Append what travels further and move on, in the caller's one transaction.
@@ -127,11 +132,13 @@ def store_page(
             frontier_size=after.frontier.size,
             frontier=after.frontier.to_bytes(),
             last_success_at=now,
+            **notes_of(after, note),
         )
         .execution_options(synchronize_session=False)
     )
     if moved.rowcount != 1:  # type: ignore[attr-defined]
         raise HubError("expected nobody else to follow the same hub at the same time", code=ProblemCode.BUSY)
+    keep_leaves(session, source, items)
     grown = False
     taken: dict[tuple[str, int], log.Arrival] = {}
     known = _known_digests(session, [item.entry.digest for item in items])
@@ -145,6 +152,8 @@ def store_page(
             _set_aside(session, source, item, error, now, taken)
             report.quarantined += 1
             continue
+        if isinstance(verified.statement.body, PolicyBody) and verified.statement.origin == source:
+            policies.take_parents(session, source, verified.statement.body, follower.name, now)
         if not _travels(verified, source, follower):
             continue  # nor may a membership count here that this hub's own log, and so its readers, will not have
         taken[_place(verified)] = log.Arrival(verified, via=source)
@@ -229,6 +238,13 @@ def _vouch_again(
         seq=max([next_seq(session, follower.name), *(seq + 1 for seq in seqs)]),
         now=now,
     )
+
+
+def keep_leaves(session: Session, source: str, items: Sequence[FeedItem]) -> None:
+    """Keep the leaves of a verified page: the hub that they come from may need them back one day."""
+    rows = [{"source": source, "index": item.index, "leaf": item.entry.to_bytes()} for item in items]
+    if rows:
+        session.connection().execute(insert(table_of(MirrorLeafRow)), rows)
 
 
 def _place(verified: VerifiedStatement) -> tuple[str, int]:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from regional_hub import charges, log
 from regional_hub.charges import Charges, LedgerConflictError
 from regional_hub.errors import IntakeError
-from regional_hub.members import Trust, get_policy, last_governance, load_trust
+from regional_hub.members import Trust, last_governance, load_trust, policy_in_force
 from regional_hub.orm import ContentRow, EntryRow, EvidenceRow, MemberRow, table_of
 from regional_hub.tiles import NodeCache, TileReader
 from shared_schema.directory import verify_with
@@ -236,7 +236,7 @@ class _Known:
             known.trends = {(row.origin, row.subject): row.withdrawn_by is None for row in trends}
             known.charges = Charges.load(connection, statements)
             if last_governance(session) > min(item.trust_as_of for item in submissions):
-                known.newer_policy = get_policy(session, name)
+                known.newer_policy = policy_in_force(session, name)
         origins = list({statement.origin for statement in statements})
         for row in connection.execute(_SELECT_MEMBERS, {"names": origins}):
             known.members[row.name] = (row.keyid, row.status)

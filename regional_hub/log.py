@@ -7,15 +7,15 @@ other. Nobody gets a receipt before the commit. Time in the log never goes back,
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 from zlib import crc32
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import Select, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from regional_hub.errors import HubError, LogError
+from regional_hub.errors import HubError, LogError, LogHeldError
 from regional_hub.orm import CheckpointRow, ContentRow, EntryRow, HeadRow, table_of
 from regional_hub.tiles import TileReader
 from shared_schema.checkpoint import Checkpoint
@@ -72,8 +72,15 @@ class Head:
 
     frontier: Frontier
     time: str
-    signers: str | None = None
+    signers: str | None = field(default=None, compare=False)
     """Key ids that have to sign, see `HeadRow.signers`."""
+    held: str | None = field(default=None, compare=False)
+    """Why nothing may be signed: `HeadRow.held`."""
+
+    def check_not_held(self) -> None:
+        """Raise LogHeldError while this log may be shorter than what its hub has signed."""
+        if self.held is not None:
+            raise LogHeldError
 
     @property
     def size(self) -> int:
@@ -81,7 +88,9 @@ class Head:
 
 
 _ENTRIES, _CONTENTS, _CHECKPOINTS = table_of(EntryRow), table_of(ContentRow), table_of(CheckpointRow)
-_SELECT_HEAD = select(HeadRow.size, HeadRow.frontier, HeadRow.time, HeadRow.signers).where(HeadRow.id == HEAD_ID)
+_SELECT_HEAD = select(HeadRow.size, HeadRow.frontier, HeadRow.time, HeadRow.signers, HeadRow.held).where(
+    HeadRow.id == HEAD_ID
+)
 _LOCK_HEAD = _SELECT_HEAD.with_for_update()
 _MOVE_HEAD = (
     update(HeadRow)
@@ -105,14 +114,28 @@ def start_log(session: Session, name: str, key: SigningKey) -> None:
 def get_head(session: Session, *, for_append: bool = False) -> Head:
     """The head; with `for_append` nobody else can append until this transaction ends.
 
-    Raises LogError when there is no log, and (code `log-damaged`) for an append to a log that was stopped.
+    Raises LogError when there is no log, and for an append: LogError (code `log-damaged`) when the log was stopped,
+    LogHeldError while it is held. Whoever wants to append wants to sign.
     """
-    if for_append and (reason := session.info.get(STOPPED)):
+    if not for_append:
+        return _read_head(session, _SELECT_HEAD)
+    if reason := session.info.get(STOPPED):
         raise LogError(reason, code=ProblemCode.LOG_DAMAGED)
-    row = session.connection().execute(_LOCK_HEAD if for_append else _SELECT_HEAD).one_or_none()
+    head = lock_head(session)
+    head.check_not_held()
+    return head
+
+
+def lock_head(session: Session) -> Head:
+    """The head, also of a log that is held; nobody else can append, or end the hold, until this transaction ends."""
+    return _read_head(session, _LOCK_HEAD)
+
+
+def _read_head(session: Session, query: Select[int, bytes, str, str | None, str | None]) -> Head:
+    row = session.connection().execute(query).one_or_none()
     if row is None:
         raise LogError("expected a log; run init first")
-    return Head(Frontier.from_bytes(row.size, row.frontier), row.time, row.signers)
+    return Head(Frontier.from_bytes(row.size, row.frontier), row.time, row.signers, row.held)
 
 
 def append(

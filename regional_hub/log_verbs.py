@@ -35,9 +35,9 @@ def verify(hub: Hub, _params: Params) -> Result:
     with hub.database.read() as session:
         report = verify_everything(session, hub.verifier, hub.is_ending.is_set)
         findings = [*report.findings, *relay.find_faults(session, hub.name)]
-        if hub.files is not None:
-            files, faults = static_files.find_faults(session, hub.files.folder, hub.verifier)
-            findings += faults
+    if hub.files is not None:
+        files, faults = static_files.find_faults(hub.database, hub.files.folder, hub.verifier)
+        findings += faults
     return {
         "ok": not findings,
         "entries": report.entries,

@@ -39,6 +39,7 @@ def list_members(hub: Hub, _params: Params) -> Result:
                         f"{known.key.keyid[: member_keys.SHORT_KEYID]} {describe_key(known, now)}"
                         for known in trust.directory.keys_of(row.name)[:-1]
                     ],
+                    "software": row.software,
                     "highest_seq": row.highest_seq,
                     "read_up_to": row.read_up_to,
                     "last_read_at": None if row.last_read_at is None else format_time(row.last_read_at),

@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 
 from regional_hub import audit
 from regional_hub.errors import EnrolmentError, HubError, LogError
-from regional_hub.orm import ContentRow, EnrolmentCodeRow, EnrolmentRow, EntryRow, MemberRow
+from regional_hub.orm import ContentRow, EnrolmentCodeRow, EnrolmentRow, EntryRow, MemberRow, SourceRow
 from shared_schema.canonical import parse_strict
 from shared_schema.directory import Directory, KnownKey
 from shared_schema.envelope import envelope_from_object, parse_envelope, verify_envelope
@@ -32,6 +32,7 @@ from shared_schema.errors import ContractError, VerificationError
 from shared_schema.governance import ENROLMENT_KIND, EnrolmentRequest, Level, MembershipBody, PolicyBody
 from shared_schema.keys import FINAL_STATUSES, Member, MemberRole, MemberStatus, PublicKey, same_fingerprint
 from shared_schema.period import Area
+from shared_schema.policy_order import stricter_of
 from shared_schema.problem import ProblemCode
 from shared_schema.rotation import read_rotation
 from shared_schema.service.hub_api import check_hub_url
@@ -291,7 +292,7 @@ def load_trust(session: Session, name: str, key: PublicKey, base: Trust | None =
         with contextlib.suppress(VerificationError):  # it has no authority over that name, for nobody who reads the log
             directory.learn(body, signer=origin, seq=seq, position=index)
     direct = frozenset(member.name for member in directory.members() if name == member.vouched_by != member.name)
-    return Trust(name, directory, direct, get_policy(session, name), as_of)
+    return Trust(name, directory, direct, policy_in_force(session, name), as_of)
 
 
 class Word(NamedTuple):
@@ -342,8 +343,24 @@ def _memberships(session: Session, after: int, by: str | None = None) -> Iterabl
             yield Word(index, origin, seq, body)
 
 
+def policy_in_force(session: Session, name: str) -> PolicyBody:
+    """The hub's own policy, with every limit in which that of a hub above is stricter."""
+    policy = get_policy(session, name)
+    for parent in parent_policies(session):
+        policy = stricter_of(policy, parent)
+    return policy
+
+
+def parent_policies(session: Session) -> list[PolicyBody]:
+    """What the hubs above have signed last."""
+    stored = session.scalars(
+        select(SourceRow.policy).where(SourceRow.direction == "parent", SourceRow.policy.is_not(None))
+    )
+    return [PolicyBody.from_bytes(policy) for policy in stored if policy is not None]
+
+
 def get_policy(session: Session, name: str) -> PolicyBody:
-    """The hub's policy in force. Raises HubError when there is none."""
+    """The hub's own policy. Raises HubError when there is none."""
     stored = session.scalars(
         select(ContentRow.envelope)
         .join(EntryRow, EntryRow.digest == ContentRow.digest)

@@ -130,6 +130,10 @@ class HeadRow(Base):
     time: Mapped[str] = mapped_column(String(20))
     signers: Mapped[str | None] = mapped_column(String(200))
     """Key ids with which this hub signs: the first one statements, all of them checkpoints. NULL: its only key."""
+    held: Mapped[str | None] = mapped_column(String(10))
+    """Why nothing may be signed now: `restored`, `behind` or `forked`; NULL when all is well."""
+    place: Mapped[str | None] = mapped_column(String(100))
+    """Which database this is: another one after a restore from a copy."""
 
 
 class MemberRow(Base):
@@ -153,6 +157,8 @@ class MemberRow(Base):
     highest_seq: Mapped[int] = mapped_column(BigInteger, default=0)
     read_up_to: Mapped[int] = mapped_column(BigInteger, default=0)
     last_read_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    software: Mapped[str | None] = mapped_column(String(40))
+    """The version that its program has named last; it says so itself."""
 
 
 class EnrolmentCodeRow(Base):
@@ -197,6 +203,74 @@ class SourceRow(Base):
     last_success_at: Mapped[datetime | None] = mapped_column(UtcTime)
     former: Mapped[str] = mapped_column(Text, default="[]", server_default="[]")
     """Keys that were pinned before `vkey`, oldest first (`shared_schema.pins`)."""
+    seen_note: Mapped[str | None] = mapped_column(Text)
+    """The checkpoint of `seen_size` as the source has signed it."""
+    read_note: Mapped[str | None] = mapped_column(Text)
+    """The newest one up to which every leaf is in `mirror_leaves` (or was read before there was that table)."""
+    policy: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """Of the hub above: its policy in force, canonical JSON, as it has signed it."""
+
+
+class MirrorLeafRow(Base):
+    """One leaf of another hub's log, as it was verified: what that hub needs when it has to go back to an old copy."""
+
+    __tablename__ = "mirror_leaves"
+
+    source: Mapped[str] = mapped_column(String(100), primary_key=True)
+    index: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    leaf: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class RecoveryRow(Base):
+    """The one row of a recovery that is going on: since when, the largest own checkpoint that was shown, and orders."""
+
+    __tablename__ = "recovery"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    since: Mapped[datetime] = mapped_column(UtcTime)
+    wanted_size: Mapped[int] = mapped_column(BigInteger)
+    ordered: Mapped[bool] = mapped_column(Boolean)
+    """Whether the operator has said `recover`; until then everything is gathered and nothing is put back."""
+    alone: Mapped[bool] = mapped_column(Boolean)
+    """Whether the operator has said not to wait for the members that were not heard."""
+
+
+class RecoveryLeafRow(Base):
+    """A leaf that this hub has lost and that somebody has proved."""
+
+    __tablename__ = "recovery_leaves"
+
+    index: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    digest: Mapped[str] = mapped_column(String(64), index=True)
+    leaf: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class RecoveryNoteRow(Base):
+    """A checkpoint that this hub has signed and lost."""
+
+    __tablename__ = "recovery_notes"
+
+    size: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    note: Mapped[str] = mapped_column(Text)
+
+
+class RecoveryContentRow(Base):
+    """A content that was brought back and is not in its place yet."""
+
+    __tablename__ = "recovery_contents"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    envelope: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class RecoveryHeardRow(Base):
+    """A member that has said how much of the log it had seen, and has brought what it has."""
+
+    __tablename__ = "recovery_heard"
+
+    member: Mapped[str] = mapped_column(String(100), primary_key=True)
+    seen: Mapped[int] = mapped_column(BigInteger)
+    at: Mapped[datetime] = mapped_column(UtcTime)
 
 
 class QuarantineRow(Base):
@@ -223,6 +297,10 @@ class EvidenceRow(Base):
     known_digest: Mapped[str] = mapped_column(String(64))
     envelope: Mapped[bytes] = mapped_column(LargeBinary)
     since: Mapped[datetime] = mapped_column(UtcTime)
+
+
+RECOVERED = "recovered"
+"""The inputs of a sum that was published after the copy was made from which this hub was restored."""
 
 
 class AggregateRow(Base):

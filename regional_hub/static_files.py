@@ -87,8 +87,11 @@ class StaticFiles:
         self._durable: set[Path] = set()
         """Folders whose own names are on the disk for certain, since this process began."""
 
-    def publish(self, *, thorough: bool = False) -> Published:
-        """Bring the folder to the head of the log. `thorough` also looks at every file that should be there already.
+    def publish(self, *, clean: bool = False, thorough: bool = False) -> Published:
+        """Bring the folder to the head of the log.
+
+        `clean`, at the start of a process, also removes what a crash left behind. `thorough` does that and compares
+        every file that should be there already, which takes seconds in a log of a million entries.
 
         Raises StaticFilesError, FsyncError, or OSError when a file cannot be written; then the checkpoint that stands
         there is the old one, and every file it needs is there.
@@ -104,10 +107,17 @@ class StaticFiles:
             self.fault("files-written", "")
             written += self._write_checkpoint(note)
             self.fault("checkpoint-written", CHECKPOINT_PATH)
-            removed = self._remove_partials(since, head.size)
-            if thorough:
+            removed = self._remove_partials(0 if clean else since, head.size)
+            if clean or thorough:
                 self._remove_leftovers()
             return Published(head.size, written, removed)
+
+    def read_note(self) -> str | None:
+        """The checkpoint that the folder shows, not looked at; None when there is none that can be read."""
+        try:
+            return (self.folder / CHECKPOINT_PATH).read_bytes().decode()
+        except (OSError, UnicodeDecodeError):
+            return None
 
     def _read_shown(self) -> Checkpoint:
         """What the folder shows now; its signature is not looked at, because its size and root are compared."""
@@ -150,7 +160,9 @@ class StaticFiles:
         place = self.folder / path
         if _holds(place, data):
             return 0
-        place.parent.mkdir(parents=True, exist_ok=True)
+        if not place.parent.is_dir():
+            place.parent.mkdir(parents=True)
+            self._durable.clear()
         fresh = place.with_name(f".{place.name}{NEW_ENDING}")
         self.fault("write", path)
         with fresh.open("wb") as stream:
@@ -250,15 +262,32 @@ def _locked(folder: Path) -> Iterator[None]:
 # --- looking at it -------------------------------------------------------------------------------------------------
 
 
-def find_faults(session: Session, folder: Path, verifier: NoteVerifier) -> tuple[int, list[str]]:
-    """How many files there are, and what does not hold: a file that is not the log's, or one that is missing."""
+def find_faults(database: Database, folder: Path, verifier: NoteVerifier) -> tuple[int, list[str]]:
+    """How many files there are, and what does not hold: a file that is not the log's, or one that is missing.
+
+    The hub goes on meanwhile, and a commit in between looks like damage. So what is found is looked at once more while
+    nobody may publish.
+    """
+    count, findings = _look(database, folder, verifier)
+    if not findings or not folder.is_dir():
+        return count, findings
+    with _locked(folder):
+        return _look(database, folder, verifier)
+
+
+def _look(database: Database, folder: Path, verifier: NoteVerifier) -> tuple[int, list[str]]:
     try:
         shown = verify_checkpoint((folder / CHECKPOINT_PATH).read_bytes().decode(), verifier)
-        _check_continues(session, shown, claimed_checkpoint(log.latest_checkpoint(session)))
+        with database.read() as session:  # begun after the checkpoint was read, so it is no older
+            _check_continues(session, shown, claimed_checkpoint(log.latest_checkpoint(session)))
+            return _look_at_files(session, folder, shown)
     except (OSError, UnicodeDecodeError):
         return 0, ["static file checkpoint: expected a file that can be read"]
     except ContractError as error:
         return 1, [f"static file checkpoint: {error.message}"]
+
+
+def _look_at_files(session: Session, folder: Path, shown: Checkpoint) -> tuple[int, list[str]]:
     paths = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
     public = [path for path in paths if not path.rpartition("/")[2].startswith(".") and path != CHECKPOINT_PATH]
     needed = {file.path for file in files_of(shown.size)}

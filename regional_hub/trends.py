@@ -28,7 +28,7 @@ from regional_hub.atoms import Atoms
 from regional_hub.dominance import Rule
 from regional_hub.holdings import Library, Subject, direct_members, find_subjects, find_table, is_stock, read_body
 from regional_hub.members import Trust
-from regional_hub.orm import AggregateRow, ContentRow
+from regional_hub.orm import RECOVERED, AggregateRow, ContentRow, EntryRow
 from regional_hub.publication import publish
 from regional_hub.rollup import Share, labels_of_year, longer_than, parts_of, shares_of
 from regional_hub.showing import Relation, Surroundings, show, with_shown_parts
@@ -80,6 +80,26 @@ def publish_aggregates(
     return sum(_try_subject(work, subject, inputs, hub, now) for subject, inputs in list(work.changed()))
 
 
+def kept_families(session: Session) -> frozenset[str] | None:
+    """`table@version/year` of which shown sums were lost with an old copy and came back; None: it may be any.
+
+    What can be taken apart from a sum that was shown is known only to whoever has made it. So no other one is shown
+    that could be subtracted from it: the shown sums of that table and year stay as they are.
+    """
+    lost = select(EntryRow.index).where(EntryRow.origin == "", EntryRow.kind == Kind.AGGREGATE.value).limit(1)
+    if session.scalar(lost) is not None:
+        return None
+    rows = session.scalars(
+        select(AggregateRow.subject).where(AggregateRow.inputs == RECOVERED, AggregateRow.complete.is_(False))
+    )
+    return frozenset(_family_of(subject) for subject in rows)
+
+
+def _family_of(subject: str) -> str:
+    table, label = subject.split("/")[:2]
+    return f"{table}/{label[:4]}"
+
+
 class _Work:
     """One run over all sums, in one transaction."""
 
@@ -92,6 +112,11 @@ class _Work:
         self.has_parent = any(member.role is MemberRole.PARENT for member in direct_members(trust))
         self.subjects = {subject.name: subject for subject in find_subjects(session, trust)}
         self._read_atoms: dict[tuple[str, str], tuple[str | None, Atoms]] = {}
+        self.kept = kept_families(session)
+
+    def is_kept(self, subject: str) -> bool:
+        """Whether the shown sums of this table and year stay as they are: see `kept_families`."""
+        return self.kept is None or _family_of(subject) in self.kept
 
     def changed(self) -> Iterator[tuple[Subject, str]]:
         """Every sum that was made of something else, or by other rules, than what its row says; most never change."""
@@ -100,7 +125,7 @@ class _Work:
         emptied = [Subject(name, ()) for name, _ in rows if name not in self.subjects]
         for subject in (*dict.fromkeys(emptied), *self.subjects.values()):
             inputs = inputs_of(subject.digests, self.expected, *self.rule, *self.rule)
-            wanted = [False, True] if self.has_parent else [False]
+            wanted = [False] * (not self.is_kept(subject.name)) + [True] * self.has_parent
             done = {inputs, self._without_a_sum(inputs)}
             if any(rows.get((subject.name, complete)) not in done for complete in wanted):
                 yield subject, inputs
@@ -126,7 +151,7 @@ class _Work:
 
     def leave_as_it_is(self, subject: Subject, inputs: str) -> int:
         """Remember that these inputs make no sum, so that they are not looked at again; 0 statements are published."""
-        for complete in (False, True) if self.has_parent else (False,):
+        for complete in [False] * (not self.is_kept(subject.name)) + [True] * self.has_parent:
             row = self.row(subject.name, complete=complete)
             if row is None:
                 row = AggregateRow(subject=subject.name, complete=complete, revision=0, digest=NOTHING_PUBLISHED)
@@ -207,7 +232,7 @@ def _publish_subject(work: _Work, subject: Subject, inputs: str, hub: Publishing
         complete = nothing_left(last, expected=work.expected)
     publisher = _Publisher(work, subject.name, inputs, hub, now)
     published, atoms = 0, Atoms.from_text(shown_row.atoms if shown_row is not None else None)
-    if shown_row is None or shown_row.inputs != inputs:
+    if not work.is_kept(subject.name) and (shown_row is None or shown_row.inputs != inputs):
         before = work.newest(shown_row)
         showing = show(complete, work.counted(shares), atoms, before, work.surroundings(subject))
         atoms = showing.atoms

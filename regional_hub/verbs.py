@@ -15,6 +15,8 @@ from sqlalchemy import func, select
 from regional_hub import (
     alarms,
     audit,
+    backup_verbs,
+    doctor_verbs,
     follow,
     hub_keys,
     key_verbs,
@@ -22,6 +24,8 @@ from regional_hub import (
     log_verbs,
     member_verbs,
     members,
+    policies,
+    recovery_verbs,
     relay_verbs,
     trends,
 )
@@ -46,6 +50,7 @@ from shared_schema.statement import Audience, Kind
 Params = dict[str, Any]
 Result = dict[str, Any]
 OPERATOR = "operator"
+RESTORING = "it was restored from an old copy and gathers what it has lost; this hub keeps everything"
 MAX_PAGES_A_RUN = 1_000
 """Half a million entries of one hub; an endless log must not keep the hub from reading the others."""
 
@@ -56,6 +61,8 @@ def run(hub: Hub, verb: str, params: Params) -> Result:
     if function is None:
         raise VerbError("unknown-verb", f"expected one of {', '.join(VERBS)}")
     try:
+        if verb in SIGNING_VERBS:
+            hub.ask_first()
         return function(hub, params)
     except ContractError as error:
         raise VerbError(error.code.value, error.message) from None
@@ -85,6 +92,7 @@ def show_status(hub: Hub, _params: Params) -> Result:
             "level": hub.settings.level,
             "fingerprint": hub.verifier.key.fingerprint,
             "log_size": log.get_head(session).size,
+            "log": recovery_verbs.log_in_words(session),
             "direct": session.scalar(
                 select(func.count()).select_from(EntryRow).where(EntryRow.via.is_(None), EntryRow.origin != hub.name)
             ),
@@ -202,11 +210,11 @@ def _follow_one(hub: Hub, name: str) -> Result:
     try:
         with hub.api(url) as api:
             for _ in range(MAX_PAGES_A_RUN):
-                after, items = _fetch_page(hub, api, name, state)
+                after, items, note = _fetch_page(hub, api, name, state)
                 trust = hub.refresh_trust()
                 with hub.database.write() as session:
                     page = follow.store_page(
-                        session, name, state, after, items, trust=trust, follower=hub.follower, now=hub.clock()
+                        session, name, state, after, items, note, trust=trust, follower=hub.follower, now=hub.clock()
                     )
                 for field in ("pages", "entries", "appended", "quarantined"):
                     report[field] += getattr(page, field)
@@ -214,13 +222,19 @@ def _follow_one(hub: Hub, name: str) -> Result:
                 if after.next_index >= after.seen_size:
                     break
     except FeedError as error:
+        if recovery_verbs.show_head(hub, name):
+            return report | {"unreachable": RESTORING}
         get_logger().error("feed-refused", hub=name, code=error.code.value)
         with hub.database.write() as session:
             alarms.raise_alarm(session, name, *follow.alarm_of(error), hub.clock())
         return report | {"alarm": error.code.value, "message": error.message}
     except HubUnreachable as error:
+        if error.code == ProblemCode.LOG_BEHIND and recovery_verbs.show_head(hub, name):
+            return report | {"unreachable": RESTORING}
         return report | {"unreachable": error.message}
     except HubRefused as error:
+        if error.code == ProblemCode.BAD_CURSOR and recovery_verbs.show_head(hub, name):
+            return report | {"unreachable": RESTORING}
         return report | {"refused": error.code}
     except ContractError as error:  # whatever one hub does, the others are read all the same
         return report | {"refused": error.code.value}
@@ -231,7 +245,7 @@ def _follow_one(hub: Hub, name: str) -> Result:
     return report
 
 
-def _fetch_page(hub: Hub, api: HubApi, name: str, state: FeedState) -> tuple[FeedState, list[FeedItem]]:
+def _fetch_page(hub: Hub, api: HubApi, name: str, state: FeedState) -> tuple[FeedState, list[FeedItem], str]:
     """The next page; a source that signs with another key than the pinned one must show how that key was handed on."""
     try:
         return follow.fetch_page(api, state, hub.settings.level)
@@ -272,16 +286,29 @@ def list_sums(hub: Hub, _params: Params) -> Result:
 
 
 def show_policy(hub: Hub, _params: Params) -> Result:
-    """The policy in force."""
-    return hub.trust.policy.to_object()
+    """The policy that this hub has signed last."""
+    with hub.database.read() as session:
+        return members.get_policy(session, hub.name).to_object()
 
 
 def set_policy(hub: Hub, params: Params) -> Result:
-    """Put another policy in force; its version must rise."""
+    """Put another policy in force; its version must rise, and it may only be stricter than that of the hub above.
+
+    With `dry_run` nothing changes: it says who would be refused.
+    """
     policy = PolicyBody.from_object(params["policy"])
-    if policy.version <= hub.trust.policy.version:
-        raise VerbError("bad-parameter", f"expected a policy version above {hub.trust.policy.version}")
+    with hub.database.read() as session:
+        known = members.get_policy(session, hub.name).version
+        looser = policies.looser_than_parents(session, policy)
+        refused = policies.refused_members(session, policy)
+        if params.get("dry_run"):
+            return {"version": policy.version, "dry_run": True, "looser": list(looser), "refused": refused}
+        policies.check_own(session, policy)
+    if policy.version <= known:
+        raise VerbError("bad-parameter", f"expected a policy version above {known}")
     publish_policy(hub, policy)
+    with hub.database.write() as session:
+        policies.compare(session, policy, hub.clock())
     return {"version": policy.version}
 
 
@@ -314,4 +341,21 @@ VERBS: dict[str, Callable[[Hub, Params], Result]] = {
     "relay.withdraw": relay_verbs.withdraw,
     "policy.show": show_policy,
     "policy.set": set_policy,
+    **backup_verbs.VERBS,
+    **doctor_verbs.VERBS,
+    **recovery_verbs.VERBS,
 }
+SIGNING_VERBS = frozenset(
+    {
+        "enrol.approve",
+        "members.set",
+        "parent.add",
+        "follow",
+        "aggregate",
+        "relay.forward",
+        "relay.publish",
+        "relay.withdraw",
+        "policy.set",
+    }
+)
+"""Before these a hub asks whether anybody has seen more of its log than it has itself."""

@@ -5,3 +5,6 @@ and draws no random number. Node and hub are built on it and never import each o
 """
 
 PROTOCOL_VERSION = 1
+
+SOFTWARE_VERSION = "0.1.0"
+"""The version of both programs, as in pyproject.toml; a test compares them. Members name it in their requests."""

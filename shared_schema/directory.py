@@ -94,7 +94,7 @@ class Directory:
             return False  # a hub that hands on an older word later cannot undo a revocation
         changed = self.apply(
             signer=signer,
-            member=_member(body, signer),
+            member=member_of(body, signer),
             position=position,
             rotation=body.signed_rotation,
             former_until=None if body.former_until is None else parse_time(body.former_until),
@@ -292,7 +292,8 @@ def verify_with(envelope: Envelope, keys: Sequence[KnownKey]) -> tuple[VerifiedE
     return verify_envelope(envelope, keys[0].key), keys[0]
 
 
-def _member(body: MembershipBody, voucher: str) -> Member:
+def member_of(body: MembershipBody, voucher: str) -> Member:
+    """What a membership statement of `voucher` says, as a row of the directory."""
     return Member(
         name=body.member,
         role=body.role,

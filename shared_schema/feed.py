@@ -39,7 +39,8 @@ class FeedEntry(WireModel):
 
     entry: LogEntry
     envelope: dict[str, Any] | None = None
-    absent: Literal["audience", "withdrawn"] | None = None
+    absent: Literal["audience", "withdrawn", "lost"] | None = None
+    """`lost`: the hub was restored from an old copy, and nobody has brought this content back yet."""
 
 
 class FeedPage(WireModel):

@@ -95,7 +95,8 @@ class PolicyBody(WireModel):
     Together the tables of a measure spend at most `epsilon_milli_per_measure`, in thousandths, per unit and year; all
     measures at most `epsilon_milli_total`. A sum is shown from `min_contributors` cities on, when nobody can estimate
     one of them to within `p_percent` percent, and read as a number from `least_shown` on. Cities that refuse noise
-    suppress below `threshold_floor` at least. What is absent has its DEFAULT.
+    suppress below `threshold_floor` at least. What is absent has its DEFAULT. Holders erase contents of others after
+    `retention_months`; a program older than `least_software` hands in nothing. Absent, there is no such limit.
     """
 
     version: Annotated[int, Field(ge=1, le=10**6)]
@@ -109,6 +110,8 @@ class PolicyBody(WireModel):
     least_shown: Annotated[int, Field(ge=1, le=1_000)] | None = None
     threshold_floor: Annotated[int, Field(ge=5, le=1_000)] | None = None
     advice: Annotated[tuple[PeriodAdvice, ...], Field(min_length=1, max_length=3)] | None = None
+    retention_months: Annotated[int, Field(ge=1, le=1_200)] | None = None
+    least_software: Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,4})(\.(0|[1-9][0-9]{0,4})){2}$")] | None = None
 
     @model_validator(mode="after")
     def _tables_differ(self) -> Self:

@@ -60,7 +60,11 @@ class ProblemCode(StrEnum):
     FEED_CHECKPOINT = "feed-checkpoint"
     RECEIPT = "receipt"
     LOG_DAMAGED = "log-damaged"
+    LOG_BEHIND = "log-behind"
+    RECOVERY_PROOF = "recovery-proof"
     # the service
+    SOFTWARE_TOO_OLD = "software-too-old"
+    POLICY_LOOSER = "policy-looser-than-parent"
     RATE_LIMIT = "rate-limit"
     BUSY = "busy"
     STORAGE_FULL = "storage-full"

@@ -11,7 +11,19 @@ from sqlalchemy.exc import SQLAlchemyError
 from local_node import sync
 from local_node.app import Node, database_trouble
 from local_node.errors import NodeError
-from local_node.verbs import exchange, keys, lessons, records, relay, releases, spending, standing, words
+from local_node.verbs import (
+    backups,
+    examination,
+    exchange,
+    keys,
+    lessons,
+    records,
+    relay,
+    releases,
+    spending,
+    standing,
+    words,
+)
 from local_node.verbs.parameters import Params, Result
 from shared_schema.errors import ContractError
 from shared_schema.service.control import VerbError
@@ -75,6 +87,8 @@ VERBS: dict[str, Callable[[Node, Params], Result]] = {
     "spend.verify": spending.verify_spend,
     "outbox.export": spending.export_releases,
     "ledger.resume": spending.resume_ledger,
+    "backup": backups.make,
+    "doctor": examination.examine,
     "relay.list": relay.relay_list,
     "relay.withdraw": relay.relay_withdraw,
 }

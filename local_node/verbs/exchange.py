@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from local_node import audit, hub_client, inbox, outbox, resolutions, sync
+from local_node import audit, hub_client, inbox, outbox, resolutions, retention, sync
 from local_node.app import Node
 from local_node.inbox import InboxItem, InboxState
 from local_node.verbs.parameters import PROGRAM, Params, Result, choose
@@ -15,6 +15,7 @@ from shared_schema.envelope import sign_payload
 from shared_schema.governance import ENROLMENT_KIND, EnrolmentRequest, PolicyBody
 from shared_schema.keys import MemberRole
 from shared_schema.names import format_time
+from shared_schema.policy_order import NodeLimits, retention_of
 from shared_schema.service.control import VerbError
 from shared_schema.statement import Kind
 
@@ -92,6 +93,10 @@ def run_sync(node: Node, params: Params) -> Result:
     """One round with every hub: read, sign what was approved, send."""
     report = node.rounds.run(patient=bool(params.get("patient", False)))
     with node.database.write() as session:
+        limits = NodeLimits(retention_months=node.settings.retention_months)
+        nearest = hub_client.nearest_first(hub_client.list_hubs(session))
+        policy = inbox.current_policy(session, nearest[0].name) if nearest else None
+        expired = retention.purge(session, node.name, retention_of(limits, policy), node.clock())
         rechecked = resolutions.recheck(session, node.local_lists, node.clock(), again=False)
         alarms = sync.list_alarms(session)
     return {
@@ -101,6 +106,7 @@ def run_sync(node: Node, params: Params) -> Result:
         "refused": report.refused,
         "pulled": report.pulled,
         "quarantined": report.quarantined,
+        "expired": expired,
         "problems": [{"hub": hub, "problem": problem} for hub, problem in report.problems.items()],
         "rechecked": [each.request.id for each in rechecked if each.findings],
         "alarms": [alarm_of(alarm) for alarm in alarms],

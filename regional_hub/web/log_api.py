@@ -44,6 +44,7 @@ def add_log(router: APIRouter, hub: LoggedHub) -> None:
     @router.get("/checkpoint")
     def checkpoint() -> Response:
         with hub.database.read() as session:
+            log.get_head(session).check_not_held()
             note = log.latest_checkpoint(session)
         return PlainTextResponse(note, headers=SHORT)
 

@@ -5,12 +5,14 @@ Handlers only translate to HTTP.
 
 import asyncio
 import json
+import re
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from regional_hub import charges, feed, members, relay_intake
+from regional_hub import charges, feed, log, members, recovery, relay_intake
 from regional_hub.errors import HubError
 from regional_hub.hub_keys import OwnKeys, shown
 from regional_hub.intake import Accepted, Submission, check_submission
@@ -27,8 +29,10 @@ from shared_schema.directory import KnownKey
 from shared_schema.envelope import MAX_ENVELOPE_BYTES
 from shared_schema.errors import ContractError, SchemaError, VerificationError
 from shared_schema.keys import Member, PublicKey, SigningKey
+from shared_schema.policy_order import VERSION_PATTERN, check_software
 from shared_schema.problem import ProblemCode
 from shared_schema.service.database import Database
+from shared_schema.service.hub_api import VERSION_HEADER
 from shared_schema.service.limits import read_json_body
 from shared_schema.service.problems import STATUS, problem_object, problem_response
 from shared_schema.service.signed_reads import verify_request
@@ -82,6 +86,7 @@ def _add_submissions(router: APIRouter, hub: ServedHub) -> None:
     @router.post("/v1/submissions")
     async def submit(request: Request) -> Response:
         body = await read_json_body(request, MAX_ENVELOPE_BYTES, seconds=hub.body_seconds)
+        check_software(_software(request), hub.trust.policy)
         submission = _check(hub, body)
         try:
             result = (await hub.sequencer.submit([submission]))[0]
@@ -94,6 +99,7 @@ def _add_submissions(router: APIRouter, hub: ServedHub) -> None:
     @router.post("/v1/submissions/batch")
     async def submit_batch(request: Request) -> Response:
         body = await read_json_body(request, MAX_BATCH_BYTES, seconds=hub.body_seconds)
+        check_software(_software(request), hub.trust.policy)
         results = await asyncio.to_thread(_check_batch, hub, body)
         good = [item for item in results if isinstance(item, Submission)]
         try:
@@ -102,6 +108,12 @@ def _add_submissions(router: APIRouter, hub: ServedHub) -> None:
             return _busy()
         answers = [_item(next(committed) if isinstance(item, Submission) else item) for item in results]
         return Response(b'{"results":[' + b",".join(answers) + b"]}", media_type=JSON)
+
+
+def _software(request: Request) -> str | None:
+    """The version that the sender's program names. Nobody has to believe it: who lies only harms what it sends."""
+    named = request.headers.get(VERSION_HEADER)
+    return named if named is not None and re.fullmatch(VERSION_PATTERN, named) else None
 
 
 def _check(hub: ServedHub, body: bytes) -> Submission:
@@ -143,39 +155,51 @@ def _busy() -> Response:
 def _add_reading(router: APIRouter, hub: ServedHub) -> None:
     @router.get("/v1/feed")
     def read_feed(request: Request) -> Response:
-        reader = _verify_reader(hub, request)
-        _check_query(request, "from", "seen")
-        first, seen = (_cursor(request, name) for name in ("from", "seen"))
+        _check_not_held(hub)
+        reader = verify_reader(hub, request)
+        check_query(request, "from", "seen")
+        first, seen = (read_cursor(request, name) for name in ("from", "seen"))
         with hub.database.read() as session:
             page = feed.make_page(session, first=first, seen=seen, reader=reader, hub=hub.publisher)
         with hub.database.write() as session:
-            feed.note_reading(session, reader.name, first, hub.clock())
+            feed.note_reading(session, reader.name, first, hub.clock(), _software(request))
         return Response(page, media_type=JSON)
 
     @router.get("/v1/members/me")
     def read_own_state(request: Request) -> Response:
-        reader = _verify_reader(hub, request)
+        _check_not_held(hub)  # what this hub knows of a member now may be less than what it knew
+        reader = verify_reader(hub, request)
         with hub.database.read() as session:
             row = session.get(MemberRow, reader.name)
             highest = 0 if row is None else row.highest_seq
             last = charges.find_last(session, reader.name)
+            missing = 0 if _software(request) is None else len(recovery.find_missing(session))
         answer: dict[str, Any] = {"name": reader.name, "status": reader.status.value, "highest_seq": highest}
         if last is not None:
             answer |= {"ledger_seq": last[0], "ledger_head": last[1]}
+        if missing:
+            answer["missing"] = missing
         return Response(json.dumps(answer), media_type=JSON)
+
+
+def _check_not_held(hub: ServedHub) -> None:
+    """Before anybody is recognised: who was admitted after the copy was made is unknown, and must not hear that."""
+    with hub.database.read() as session:
+        log.get_head(session).check_not_held()
 
 
 def _add_relay(router: APIRouter, hub: ServedHub) -> None:
     @router.post("/v1/relay")
     async def submit_in_confidence(request: Request) -> Response:
         body = await read_json_body(request, MAX_ENVELOPE_BYTES, seconds=hub.body_seconds)
+        check_software(_software(request), hub.trust.policy)
         taken = await asyncio.to_thread(_take_in_confidence, hub, body)
         return Response(taken.receipt, status_code=201 if taken.new else 200, media_type=JSON)
 
     @router.get("/v1/relay")
     def read_standing(request: Request) -> Response:
-        reader = _verify_reader(hub, request)
-        _check_query(request)
+        reader = verify_reader(hub, request)
+        check_query(request)
         with hub.database.read() as session:
             standing = standing_of(session, reader.name, hub.name)
         return Response(standing.to_bytes(), media_type=JSON, headers={"Cache-Control": "no-store"})
@@ -188,8 +212,15 @@ def _take_in_confidence(hub: ServedHub, body: bytes) -> relay_intake.Taken:
         return relay_intake.accept(session, sealed, desk=hub.desk, now=now)
 
 
-def _verify_reader(hub: ServedHub, request: Request) -> Member:
-    """The member that signed this read. Raises VerificationError."""
+def verify_reader(
+    hub: ServedHub, request: Request, find_member: Callable[[str], Member | None] | None = None
+) -> Member:
+    """The member that signed this read; by its key among the direct ones, unless `find_member` knows others.
+
+    Raises VerificationError.
+    """
+    if find_member is not None:
+        return _verify_lost_reader(hub, request, find_member)
     found: list[tuple[Trust, KnownKey]] = []
 
     def find_key(keyid: str) -> PublicKey | None:
@@ -200,9 +231,7 @@ def _verify_reader(hub: ServedHub, request: Request) -> Member:
         found.append((trust, known))
         return known.key
 
-    query = f"?{request.url.query}" if request.url.query else ""
-    url = hub.settings.public_url.rstrip("/") + request.url.path + query
-    verify_request(request.method, url, request.headers, find_key, hub.clock())
+    verify_request(request.method, _url_of(hub, request), request.headers, find_key, hub.clock())
     trust, known = found[0]
     trust.check_may_read(known.key.keyid, hub.clock())
     member = trust.find_direct(known.name)
@@ -211,7 +240,29 @@ def _verify_reader(hub: ServedHub, request: Request) -> Member:
     return member
 
 
-def _check_query(request: Request, *names: str) -> None:
+def _url_of(hub: ServedHub, request: Request) -> str:
+    query = f"?{request.url.query}" if request.url.query else ""
+    url: str = hub.settings.public_url.rstrip("/") + request.url.path + query
+    return url
+
+
+def _verify_lost_reader(hub: ServedHub, request: Request, find_member: Callable[[str], Member | None]) -> Member:
+    """A member that the hub has forgotten with an old copy, and that somebody has proved to it."""
+    found: list[Member] = []
+
+    def find_key(keyid: str) -> PublicKey | None:
+        member = find_member(keyid)
+        if member is None:
+            return None
+        found.append(member)
+        return member.key
+
+    verify_request(request.method, _url_of(hub, request), request.headers, find_key, hub.clock())
+    found[0].check_may_sign(hub.clock())
+    return found[0]
+
+
+def check_query(request: Request, *names: str) -> None:
     """Each parameter at most once and no other: what a hub would ignore, a sender believes to be in force."""
     given = [name for name, _ in request.query_params.multi_items()]
     if not set(given) <= set(names) or len(given) != len(set(given)):
@@ -219,7 +270,7 @@ def _check_query(request: Request, *names: str) -> None:
         raise HubError(f"expected no parameters{known}", code=ProblemCode.BAD_PARAMETER)
 
 
-def _cursor(request: Request, name: str) -> int:
+def read_cursor(request: Request, name: str) -> int:
     text = request.query_params.get(name, "0")
     if not (text.isascii() and text.isdigit() and len(text) <= 15):
         raise HubError(f"expected {name} to be a whole number in digits 0 to 9", code=ProblemCode.BAD_CURSOR)

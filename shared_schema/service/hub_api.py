@@ -10,18 +10,20 @@ from collections.abc import Callable
 from datetime import datetime
 from ipaddress import ip_address
 from typing import Annotated, Any, Literal, Self, TypeVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
 from pydantic import Field
 
-from shared_schema.canonical import parse_strict
+from shared_schema import SOFTWARE_VERSION
+from shared_schema.canonical import encode, parse_strict
 from shared_schema.entry import Receipt
 from shared_schema.envelope import Envelope, parse_envelope
 from shared_schema.errors import ContractError, SchemaError
 from shared_schema.feed import MAX_RESPONSE_BYTES
 from shared_schema.keys import SigningKey
 from shared_schema.names import Digest, Origin
+from shared_schema.recovery import BroughtEntries, RecoveryState, ShownHead
 from shared_schema.relay import RelayStanding
 from shared_schema.rotation import MAX_CHAIN
 from shared_schema.service.signed_reads import sign_request
@@ -30,17 +32,23 @@ from shared_schema.wire import WireModel
 Model = TypeVar("Model", bound=WireModel)
 TIMEOUT = httpx.Timeout(15.0, connect=5.0)
 MAX_RETRY_AFTER_SECONDS = 3600
+VERSION_HEADER = "Prevention-Exchange-Version"
+"""Every request names the version of the program that sends it, so that a hub can tell one that is too old."""
 TOTAL_SECONDS = 120
 """8 MB in two minutes: a line of half a megabit. Slower than that is not an answer but a held connection."""
 
 
 class HubUnreachable(Exception):
-    """No usable answer now; the same request may go through later. `retry_after` in seconds if the hub named it."""
+    """No usable answer now; the same request may go through later.
 
-    def __init__(self, message: str, retry_after: int | None = None) -> None:
+    `retry_after` in seconds if the hub named it; `code` is that of a problem document, such as `log-behind`.
+    """
+
+    def __init__(self, message: str, retry_after: int | None = None, code: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.retry_after = retry_after
+        self.code = code
 
 
 class HubRefused(Exception):
@@ -69,7 +77,8 @@ class MemberState(WireModel):
     """What a hub knows of the member that asks.
 
     `ledger_seq` and `ledger_head`: the highest entry of the member's ledger among its accepted releases. Absent when
-    there is none, and from hubs before version 0.2.
+    there is none, and from hubs before version 0.2. `missing`: how many contents the hub lost with an old copy; only
+    for programs that name their version, because older ones refuse a field that they do not know.
     """
 
     name: Origin
@@ -77,6 +86,7 @@ class MemberState(WireModel):
     highest_seq: Annotated[int, Field(ge=0)]
     ledger_seq: Annotated[int, Field(ge=1)] | None = None
     ledger_head: Digest | None = None
+    missing: Annotated[int, Field(ge=0)] | None = None
 
 
 def check_hub_url(url: str) -> str:
@@ -111,7 +121,11 @@ def new_client(transport: httpx.BaseTransport | None = None) -> httpx.Client:
         follow_redirects=False,
         trust_env=False,
         transport=transport,
-        headers={"Accept-Encoding": "identity", "User-Agent": "prevention-exchange"},
+        headers={
+            "Accept-Encoding": "identity",
+            "User-Agent": "prevention-exchange",
+            VERSION_HEADER: SOFTWARE_VERSION,
+        },
     )
 
 
@@ -131,6 +145,7 @@ class HubApi:
         self.base_url = check_hub_url(base_url)
         self._key = key
         self._clock = clock
+        self._date: str | None = None
         self._client = new_client(transport)
 
     def __enter__(self) -> Self:
@@ -145,6 +160,11 @@ class HubApi:
     def identity(self) -> HubIdentity:
         """Who the hub says it is. Not verified: the fingerprint is for a person to compare."""
         return _read(HubIdentity, self._request("GET", "/v1/hub"))
+
+    def reach(self) -> str | None:
+        """Return the Date header of an answer, so that clocks can be compared; None when there is none."""
+        self._request("GET", "/v1/hub")
+        return self._date
 
     def request_enrolment(self, envelope: bytes) -> None:
         """Ask to become a member."""
@@ -185,6 +205,29 @@ class HubApi:
         query = urlencode({"from": first, "seen": seen})
         return self._request("GET", f"/v1/feed?{query}", signed=True)
 
+    def seen_head(self, origin: str) -> str:
+        """The newest checkpoint of another hub's log that this hub has verified: a signed note, not verified here."""
+        note: str = _read(ShownHead, self._request("GET", f"/v1/seen/{quote(origin)}")).note
+        return note
+
+    def show_head(self, note: str) -> None:
+        """Show a hub a checkpoint that it has signed."""
+        self._request("POST", "/v1/heads", body=ShownHead(note=note).to_bytes())
+
+    def recovery_state(self, seen: int, *, done: bool = False) -> RecoveryState:
+        """Where the hub's recovery stands; `done` says that this member has brought all that it has."""
+        query = urlencode({"seen": seen, "done": int(done)})
+        return _read(RecoveryState, self._request("GET", f"/v1/recovery?{query}", signed=True))
+
+    def bring_entries(self, brought: BroughtEntries) -> None:
+        """Give a hub back what it has lost."""
+        self._request("POST", "/v1/recovery/entries", body=encode(brought.to_object()))
+
+    def mirrored(self, origin: str, first: int) -> BroughtEntries:
+        """A page of what a follower keeps of the log of `origin`, which is the one that asks; not verified yet."""
+        query = urlencode({"from": first})
+        return _read(BroughtEntries, self._request("GET", f"/v1/mirror/{quote(origin)}?{query}", signed=True))
+
     def _request(self, method: str, path: str, *, body: bytes | None = None, signed: bool = False) -> bytes:
         url = self.base_url + path
         headers = {"Content-Type": "application/json"} if body is not None else {}
@@ -195,6 +238,7 @@ class HubApi:
                 content = read_bounded(response)
         except httpx.HTTPError as error:
             raise HubUnreachable(f"expected an answer from the hub ({type(error).__name__})") from None
+        self._date = response.headers.get("date")
         _check_status(response, content)
         return content
 
@@ -220,7 +264,8 @@ def _check_status(response: httpx.Response, content: bytes) -> None:
     if status in (200, 201, 202):
         return
     if status in (408, 429) or status >= 500:
-        raise HubUnreachable(f"expected an answer from the hub, got status {status}", retry_after(response))
+        code = _problem(content, status)[0]
+        raise HubUnreachable(f"expected an answer from the hub, got status {status}", retry_after(response), code)
     if 400 <= status < 500:
         raise HubRefused(*_problem(content, status))
     raise HubUnreachable(f"expected status 200, 201 or 202, got {status}")

@@ -205,7 +205,7 @@ def test_a_thief_that_used_higher_numbers_does_not_keep_the_city_from_speaking(f
     federation.hub.verb("members.revoke", name=CITY)
     federation.hub.verb("enrol.approve", name=CITY, fingerprint=federation.replace())
     federation.sync()
-    assert federation.outbox() == [(71, OutboxState.DELIVERED, None)]
+    assert federation.outbox()[-1] == (71, OutboxState.DELIVERED, None)
 
 
 def test_51_a_new_key_is_given_only_with_the_fingerprint_typed_in(federation: Federation) -> None:

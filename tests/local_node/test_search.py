@@ -91,6 +91,15 @@ def test_a_withdrawn_item_leaves_no_word_in_the_index(member: Node, hub: HubSimu
         verbs.run(member, "show", {"digest": digest})
 
 
+def test_what_the_same_page_takes_back_never_enters_the_index(member: Node, hub: HubSimulator, dresden: Author) -> None:
+    practice = dresden.practice(RARE, summary=RARE)
+    hub.log(practice)
+    hub.log(dresden.withdrawal(practice.digest))  # and the hub shows the content all the same
+    verbs.run(member, "sync", {})
+    assert search(member, RARE) == []
+    assert RARE[4:].lower().encode() not in stored_words(member)
+
+
 def test_an_item_leaves_the_index_in_the_very_transaction_whoever_writes(
     member: Node, hub: HubSimulator, dresden: Author
 ) -> None:

@@ -14,6 +14,7 @@ import base64
 import json
 import secrets
 import shutil
+import sqlite3
 import tempfile
 import threading
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
@@ -335,6 +336,14 @@ class RunningHub:
     def log_size(self) -> int:
         size: int = self.verb("status")["log_size"]
         return size
+
+
+def adopt(database: Path) -> None:
+    """Let a copied file pass for the database that the hub has always had, so that its log is not held."""
+    connection = sqlite3.connect(database)
+    connection.execute("UPDATE log_head SET place = NULL, held = NULL")
+    connection.commit()
+    connection.close()
 
 
 def copy_schema(url: URL) -> None:

@@ -324,6 +324,9 @@ def migrate_to_first(url: str) -> Database:
     return database
 
 
+LATER_COLUMNS = ("atoms", "held", "place", "software", "seen_note", "read_note")
+
+
 def copy_into_first(hub: RunningHub, url: str) -> None:
     """Put a hub's log into a database of release 0.1."""
     with closing(migrate_to_first(url)) as old, hub.hub.database.read() as source, old.write() as target:

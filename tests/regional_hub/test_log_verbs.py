@@ -1,5 +1,6 @@
 """Verifying a log as a whole: of another hub from its public files, and the hub itself by itself, once a day."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import select, update
 
-from regional_hub import log_verbs
+from regional_hub import app, log_verbs
 from regional_hub.errors import LogError
 from regional_hub.orm import ContentRow, TileRow
 from regional_hub.static_files import StaticFiles
@@ -202,3 +203,28 @@ def test_the_program_does_not_wait_for_it_when_it_ends(hub: RunningHub) -> None:
     with pytest.raises(VerbError):
         hub.verb("log.check")
     assert not hub.verb("status")["alarms"]
+
+
+def test_the_serving_hub_looks_again_and_again_whether_it_is_due(
+    hub: RunningHub, loop: EventLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "VERIFY_LOOK_SECONDS", 0)
+    settings = hub.hub.settings.model_copy(update={"work_interval_seconds": 300})
+    monkeypatch.setattr(hub.hub, "settings", settings)
+    asked: list[str] = []
+
+    async def serve_for_a_while() -> None:
+        thrice = asyncio.Event()
+
+        async def handle(verb: str, _params: dict[str, Any]) -> None:
+            asked.append(verb)
+            if len(asked) == 3:
+                thrice.set()
+            raise VerbError("busy", "expected more luck")  # a failure ends nothing
+
+        worker = asyncio.create_task(app.verify_forever(hub.hub, handle))
+        await thrice.wait()
+        worker.cancel()
+
+    loop.run(serve_for_a_while())
+    assert asked[:3] == ["log.check"] * 3

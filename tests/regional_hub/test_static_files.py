@@ -5,22 +5,30 @@ import fcntl
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
+from deploy.demo.federation import DemoError, Program
 from regional_hub import static_files
+from regional_hub.orm import HeadRow
 from regional_hub.static_files import FAULT_POINTS, LOCK_FILE, StaticFiles, StaticFilesError
 from shared_schema.checkpoint import Checkpoint, NoteVerifier, verify_checkpoint
 from shared_schema.problem import ProblemCode
 from shared_schema.service.control import VerbError
 from shared_schema.service.database import Database
+from shared_schema.service.hub_api import HubApi
 from shared_schema.service.log_source import open_folder
 from shared_schema.tiles import CHECKPOINT_PATH, LogFile, files_of, verify_files
-from tests.regional_hub.running import City, EventLoop, Network, RunningHub, key_of
+from tests.regional_hub.running import City, EventLoop, Network, RunningHub, adopt, enrolment, key_of
 
 NAME = "sachsen.de"
 VERIFIER = NoteVerifier(NAME, key_of(NAME).public)
@@ -220,7 +228,7 @@ def test_a_crash_at_any_point_is_repaired_by_publishing_again(
             points |= killer.points
             again = StaticFiles(files._database, NAME, files.folder)  # as the next start does
             again.fault = Killer(files.folder, 0)
-            again.publish(thorough=True)
+            again.publish(clean=True)
             assert contents_of(files.folder) == expected, at
             shutil.rmtree(files.folder)
     assert at > 15
@@ -314,6 +322,24 @@ def test_nobody_gets_success_after_a_failed_fsync(
         assert not hub.verb("status")["alarms"]
 
 
+def test_a_hub_does_not_start_when_the_disk_does_not_confirm(
+    network: Network, loop: EventLoop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with RunningHub.start(network, loop, tmp_path / "hub"):
+        pass
+
+    def fail(_handle: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with (
+        pytest.raises(VerbError, match="expected the disk to confirm"),
+        RunningHub.start(network, loop, tmp_path / "hub", static_dir=tmp_path / "public"),
+    ):
+        pass
+    assert not (tmp_path / "public" / CHECKPOINT_PATH).exists()
+
+
 @pytest.mark.parametrize("point", ["write", "rename"])
 def test_a_full_disk_delays_the_files_and_nothing_else(
     network: Network, loop: EventLoop, tmp_path: Path, point: str
@@ -365,13 +391,13 @@ def test_a_hub_with_an_old_database_signs_nothing(network: Network, loop: EventL
     with RunningHub.start(network, loop, place, static_dir=folder) as hub:
         city.hub, size = hub, hub.log_size()
         refused = hub.post(city.sign())
-        assert refused.status_code == 503 and refused.json()["code"] == ProblemCode.LOG_DAMAGED
-        with pytest.raises(VerbError, match="old copy"):
+        assert refused.status_code == 503 and refused.json()["code"] == ProblemCode.LOG_BEHIND
+        with pytest.raises(VerbError, match="restored"):
             hub.verb("members.set", name="leipzig.sn.de", status="suspended")
         assert hub.log_size() == size and contents_of(folder) == before
-        assert [alarm["code"] for alarm in hub.verb("status")["alarms"]] == [ProblemCode.LOG_DAMAGED]
+        assert [alarm["code"] for alarm in hub.verb("status")["alarms"]] == [ProblemCode.LOG_BEHIND]
+        assert hub.verb("recover.status")["entries"] == f"{size} of {size + 1} entries are here"  # the folder knows
         assert not hub.verb("verify")["ok"]
-        assert city.feed()["entries"]
 
 
 def test_an_old_database_that_went_on_is_a_fork_and_is_refused(
@@ -382,6 +408,7 @@ def test_an_old_database_that_went_on_is_a_fork_and_is_refused(
     before = contents_of(folder)
     place.mkdir()
     shutil.copy(copies[2], place / "hub.db")
+    adopt(place / "hub.db")
     with RunningHub.start(network, loop, place) as hub:  # it did not know of the folder
         hub.enrol("dresden.sn.de")
         hub.enrol("chemnitz.sn.de")
@@ -467,6 +494,7 @@ def test_verify_names_every_file_of_which_one_bit_is_flipped_or_that_is_missing(
     folder, place = tmp_path / "public", tmp_path / "hub"
     place.mkdir()
     shutil.copy(copies[300], place / "hub.db")
+    adopt(place / "hub.db")
     for size in (250, 256):
         publish(copies[size], folder)
     with RunningHub.start(network, loop, place, static_dir=folder) as hub:
@@ -474,17 +502,54 @@ def test_verify_names_every_file_of_which_one_bit_is_flipped_or_that_is_missing(
         files = contents_of(folder)
         assert len(files) == len(list(files_of(300))) + 3  # the checkpoint, and the partial ones of 250
         for path, data in files.items():
-            with hub.hub.database.read() as session:
-                (folder / path).write_bytes(bytes([data[0] ^ 1, *data[1:]]))
-                _, flipped = static_files.find_faults(session, folder, hub.hub.verifier)
-                (folder / path).unlink()
-                _, missing = static_files.find_faults(session, folder, hub.hub.verifier)
+            (folder / path).write_bytes(bytes([data[0] ^ 1, *data[1:]]))
+            _, flipped = static_files.find_faults(hub.hub.database, folder, hub.hub.verifier)
+            (folder / path).unlink()
+            _, missing = static_files.find_faults(hub.hub.database, folder, hub.hub.verifier)
             assert len(flipped) == 1 and flipped[0].startswith(f"static file {path}:")
             needed = path == CHECKPOINT_PATH or path in {file.path for file in files_of(300)}
             assert [line.partition(":")[0] for line in missing] == ([f"static file {path}"] if needed else [])
             (folder / path).write_bytes(data)
         (folder / "tile/0/007").write_bytes(bytes(8192))
         assert hub.verb("verify")["findings"] == ["static file tile/0/007: expected the bytes of the log"]
+
+
+class BusyDatabase(Database):
+    """The hub's database; while somebody looks at it for the first time, the hub commits and publishes."""
+
+    def __init__(self, hub: RunningHub, city: City) -> None:
+        self._hub, self._city, self._first = hub, city, True
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        with self._hub.hub.database.read() as session:
+            session.connection()
+            session.scalar(select(HeadRow.size))
+            if self._first:
+                self._first = False
+                self._hub.accept(self._city.sign())
+            yield session
+
+
+def test_a_commit_in_between_is_no_damage(network: Network, loop: EventLoop, tmp_path: Path) -> None:
+    folder = tmp_path / "public"
+    with RunningHub.start(network, loop, tmp_path / "hub", static_dir=folder) as hub:
+        city = hub.enrol("leipzig.sn.de")
+        count, findings = static_files.find_faults(BusyDatabase(hub, city), folder, VERIFIER)
+        assert findings == [] and count == len(contents_of(folder))
+        (folder / "tile/0/009").write_bytes(b"")
+        assert static_files.find_faults(BusyDatabase(hub, city), folder, VERIFIER)[1] == [
+            "static file tile/0/009: expected the bytes of the log"
+        ]
+
+
+def test_a_folder_that_is_gone_is_found(network: Network, loop: EventLoop, tmp_path: Path) -> None:
+    folder = tmp_path / "public"
+    with RunningHub.start(network, loop, tmp_path / "hub", static_dir=folder) as hub:
+        shutil.rmtree(folder)
+        assert hub.verb("verify")["findings"] == ["static file checkpoint: expected a file that can be read"]
+        assert hub.verb("log.publish")["written"] > 0
+        assert hub.verb("verify")["ok"]
 
 
 def test_a_damaged_or_missing_file_is_put_right_when_told(copies: dict[int, Path], tmp_path: Path) -> None:
@@ -496,3 +561,46 @@ def test_a_damaged_or_missing_file_is_put_right_when_told(copies: dict[int, Path
     assert publish(copies[300], folder).written == 0
     assert publish(copies[300], folder, thorough=True).written == 2
     assert contents_of(folder) == before
+
+
+# --- the program ---------------------------------------------------------------------------------------------------
+
+SERVE = """
+import errno, pathlib, sys
+from regional_hub import cli, static_files
+
+def fail(point, path):
+    if point == "fsync" and pathlib.Path(sys.argv[-1], "disk-fails").exists():
+        raise OSError(errno.EIO, "Input/output error")
+
+static_files.StaticFiles.__init__.__defaults__ = (fail,)
+cli.main()
+"""
+"""`regional-hub serve` on a disk that fails as soon as a test says so."""
+
+
+@pytest.mark.long
+def test_the_program_ends_when_the_disk_does_not_confirm(tmp_path: Path, free_port: int) -> None:
+    data, city = tmp_path / "hub", key_of("leipzig.sn.de")
+    program = Program("regional_hub", NAME, data, free_port)
+    program.command(
+        "init", "--name", NAME, "--level", "region", "--area", "NUTS:2024:DED", "--public-url", program.url,
+        "--port", str(free_port), "--work-interval", "0",
+    )  # fmt: skip
+    with (data / "hub.toml").open("a") as settings:
+        settings.write(f'static_dir = "{tmp_path / "public"}"\n')
+    command = [sys.executable, "-c", SERVE, "serve", "--data", str(data)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+        program.process = process
+        program.wait_until_ready()
+        code = program.ask("enrol.code", name="leipzig.sn.de")["code"]
+        with HubApi(program.url, city, lambda: datetime.now(UTC)) as api:
+            api.request_enrolment(enrolment("leipzig.sn.de", city, code))
+        before = (tmp_path / "public" / CHECKPOINT_PATH).read_bytes()
+        (data / "disk-fails").touch()
+        with pytest.raises(DemoError, match="expected the disk to confirm"):
+            program.ask("enrol.approve", name="leipzig.sn.de", fingerprint=city.public.fingerprint)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "regional-hub: expected the disk to confirm what was written" in errors.decode().splitlines()[-1]
+    assert (tmp_path / "public" / CHECKPOINT_PATH).read_bytes() == before

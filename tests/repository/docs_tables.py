@@ -25,7 +25,7 @@ from local_node import review
 from local_node.settings import NodeSettings
 from regional_hub import cli as hub_cli
 from regional_hub.settings import HubSettings
-from regional_hub.web import node_api
+from regional_hub.web import node_api, recovery_api
 from shared_schema.envelope import payload_type
 from shared_schema.problem import ProblemCode
 from shared_schema.service.problems import STATUS
@@ -33,9 +33,22 @@ from shared_schema.statement import HUB_KINDS, KINDS_OF_BOTH, STATEMENT_BODIES, 
 
 ROOT = Path(__file__).resolve().parents[2]
 UNSIGNED_READS = frozenset(
-    {"/health", "/checkpoint", "/tile/entries/{path}", "/tile/{level}/{path}", "/receipt/{name}", "/v1/hub"}
+    {
+        "/health",
+        "/checkpoint",
+        "/tile/entries/{path}",
+        "/tile/{level}/{path}",
+        "/receipt/{name}",
+        "/v1/hub",
+        "/v1/recovery",
+        "/v1/seen/{origin}",
+    }
 )
 """What anybody may read; `test_docs_match_code` asks the hub whether that is so."""
+
+
+PROVES_ITSELF = frozenset({"/v1/heads", "/v1/recovery/entries"})
+"""What anybody may bring, because the hub's own signature is in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +117,9 @@ def make_endpoints(now: str) -> str:
 
 def hub_endpoints() -> list[tuple[str, str]]:
     """(method, path) of everything that a hub answers."""
-    router = node_api.make_router(cast(Any, SimpleNamespace()))  # handlers take the hub when they are called
-    routes = [route for route in router.routes if isinstance(route, APIRoute)]
+    hub = cast(Any, SimpleNamespace())  # handlers take the hub when they are called
+    routers = (node_api.make_router(hub), recovery_api.make_router(hub))
+    routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
     return [(method, route.path.replace(":path}", "}")) for route in routes for method in sorted(route.methods or ())]
 
 
@@ -113,6 +127,8 @@ def who_may_call(method: str, path: str) -> str:
     """How a caller shows who it is."""
     if path in UNSIGNED_READS:
         return "anybody"
+    if path in PROVES_ITSELF:
+        return "anybody: it proves itself"
     if path == "/v1/enrolments":
         return "whoever has a code"
     return "a member, by a signed read" if method == "GET" else "a member, by the envelope"

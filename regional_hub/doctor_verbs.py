@@ -1,0 +1,66 @@
+"""`doctor`: everything that is wrong with this hub, each with what to do."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from regional_hub import heads, log, policies, recovery
+from regional_hub.app import Hub
+from regional_hub.backup_verbs import BACKUP_MADE
+from regional_hub.orm import AlarmRow, AuditRow
+from shared_schema.service import doctor
+from shared_schema.service.doctor import Finding
+from shared_schema.statement import parse_time
+
+Params = dict[str, Any]
+Result = dict[str, Any]
+CHECKS = 10
+
+
+def examine(hub: Hub, _params: Params) -> Result:
+    """Look at the machine, the database, the log, the members and the other hubs. Changes nothing."""
+    now = hub.clock()
+    findings = [*doctor.look_at_disk(hub.data_dir), *doctor.look_at_files(hub.data_dir)]
+    damaged = doctor.look_at_database(hub.database, hub.name)
+    if damaged:
+        return doctor.result_of([*findings, *damaged], CHECKS)
+    with hub.database.read() as session:
+        made = session.scalar(select(AuditRow.at).where(AuditRow.action == BACKUP_MADE).order_by(AuditRow.seq.desc()))
+        findings += doctor.look_at_backup(None if made is None else parse_time(made), now, "regional-hub")
+        findings += [*_look_at_log(session), *_look_at_members(session, hub), *_look_at_alarms(session)]
+    for name, url in heads.followers_of(hub):
+        with hub.api(url) as api:
+            findings += doctor.look_at_hub(name, api, now)
+    return doctor.result_of(findings, CHECKS)
+
+
+def _look_at_log(session: Session) -> list[Finding]:
+    held, missing = log.get_head(session).held, recovery.find_missing(session, limit=None)
+    findings = []
+    if held is not None:
+        findings.append(Finding("log", recovery.WORDS[held], recovery.COMMANDS[held]))
+    elif missing:
+        words = f"{len(missing)} contents are missing since it was restored"
+        findings.append(Finding("log", words, "ask the members to sync; see: regional-hub recover --status"))
+    return findings
+
+
+def _look_at_members(session: Session, hub: Hub) -> list[Finding]:
+    refused = policies.refused_members(session, hub.trust.policy)
+    if not refused:
+        return []
+    words = f"the programs of {len(refused)} are too old to hand in anything: {', '.join(refused[:5])}"
+    return [Finding("members", words, "ask them to update")]
+
+
+def _look_at_alarms(session: Session) -> list[Finding]:
+    rows = session.scalars(select(AlarmRow).where(AlarmRow.resolved_at.is_(None)).order_by(AlarmRow.id))
+    return [
+        Finding(f"alarm {row.code}", f"{row.about}: {row.message}", "see the table of alarms in docs/operations.md")
+        for row in rows
+    ]
+
+
+VERBS: dict[str, Callable[[Hub, Params], Result]] = {"doctor": examine}

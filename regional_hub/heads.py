@@ -1,0 +1,153 @@
+"""What others know of this hub's log: asked after every start, and whenever the operator says `recover`.
+
+A hub that does not answer holds up nobody who was not restored: the one that knows more shows it by itself sooner or
+later. What is asked for is a signed note, so it does not matter whether the one that answers is honest.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from sqlalchemy import select
+
+from regional_hub import log, recovery
+from regional_hub.orm import SourceRow
+from shared_schema.checkpoint import NoteVerifier
+from shared_schema.entry import LogEntry
+from shared_schema.errors import ContractError
+from shared_schema.problem import ProblemCode
+from shared_schema.recovery import BroughtEntries, read_own_checkpoint
+from shared_schema.service.database import Database
+from shared_schema.service.hub_api import HubApi, HubRefused, HubUnreachable
+from shared_schema.service.logging import get_logger
+
+MAX_PAGES = 10_000
+
+
+class AskingHub(Protocol):
+    """What is needed of a hub to ask the others."""
+
+    database: Database
+    clock: Callable[[], datetime]
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def verifier(self) -> NoteVerifier: ...
+    def api(self, url: str) -> HubApi: ...
+
+
+class KnowsHeads(Protocol):
+    """Whoever can be asked for the newest checkpoint of a log: a follower, a witness."""
+
+    @property
+    def name(self) -> str: ...
+
+    def ask_known_head(self, origin: str) -> str | None:
+        """The note, or None when it knows no such log. Raises HubUnreachable."""
+
+
+@dataclass(frozen=True, slots=True)
+class FollowerThatKnows:
+    """A hub that follows this one, over its public route."""
+
+    name: str
+    api: HubApi
+
+    def ask_known_head(self, origin: str) -> str | None:
+        try:
+            return self.api.seen_head(origin)
+        except HubRefused as error:
+            if error.status == 404:  # it follows no such hub, or is of a release that keeps no heads
+                return None
+            raise HubUnreachable(error.message) from None
+
+
+def followers_of(hub: AskingHub) -> list[tuple[str, str]]:
+    """(name, address) of the hub above and the hubs below: those that this hub follows, and that follow it."""
+    with hub.database.read() as session:
+        rows = session.execute(select(SourceRow.name, SourceRow.url).order_by(SourceRow.name)).all()
+    return [(row.name, row.url) for row in rows]
+
+
+def ask_followers(hub: AskingHub) -> dict[str, str]:
+    """Ask every follower; what each said: `knows-no-more`, `knows-more`, `unreachable`."""
+    answers = {}
+    for name, url in followers_of(hub):
+        with hub.api(url) as api:
+            answers[name] = ask(hub, FollowerThatKnows(name, api))
+    return answers
+
+
+def ask(hub: AskingHub, knower: KnowsHeads) -> str:
+    """Ask one, and hold the log when it knows more."""
+    try:
+        note = knower.ask_known_head(hub.name)
+    except HubUnreachable:
+        return "unreachable"
+    if note is None:
+        return "knows-no-more"
+    try:
+        with hub.database.write() as session:
+            news = recovery.take_head(session, note, hub.verifier, hub.clock())
+    except ContractError:  # another hub's word without this hub's signature is nothing
+        get_logger().warning("false-head", hub=knower.name)
+        return "knows-no-more"
+    return "knows-more" if news else "knows-no-more"
+
+
+def fetch_from_followers(hub: AskingHub) -> dict[str, str]:
+    """Ask every follower, and get what it keeps; a follower that was asked and gave all counts as heard."""
+    answers = ask_followers(hub)
+    for name, url in followers_of(hub):
+        if answers.get(name) == "unreachable":
+            continue
+        try:
+            with hub.api(url) as api:
+                answers[name] = _fetch(hub, name, api)
+        except (HubUnreachable, HubRefused) as error:
+            answers[name] = error.message
+        except ContractError as error:
+            answers[name] = error.message
+            get_logger().warning("false-mirror", hub=name, code=error.code.value)
+    return answers
+
+
+def _fetch(hub: AskingHub, name: str, api: HubApi) -> str:
+    with hub.database.read() as session:
+        start = first = log.get_head(session).size
+    leaves: list[LogEntry] = []
+    contents: list[dict[str, Any]] = []
+    note = None
+    for _ in range(MAX_PAGES):
+        try:
+            page = api.mirrored(hub.name, first)
+        except HubRefused as error:
+            if error.code != ProblemCode.NOT_FOUND and error.status != 404:
+                raise
+            break  # it follows no such hub
+        note = page.note or note
+        leaves += page.leaves
+        contents += page.contents
+        first += len(page.leaves)
+        if not page.leaves:
+            break
+    checkpoint = None if note is None else read_own_checkpoint(note, hub.verifier)
+    seen = 0 if checkpoint is None else checkpoint.size
+    with hub.database.write() as session:
+        if seen > start:  # limits of a message do not hold for what was read page by page
+            brought = BroughtEntries.model_construct(first=start, leaves=tuple(leaves), note=note)
+            recovery.take_entries(session, brought, hub.verifier, hub.clock())
+        recovery.take_contents(session, contents)
+        recovery.hear(session, name, seen, hub.clock())
+    return f"{len(leaves)} entries"
+
+
+def show_head(api: HubApi, note: str, seen: int) -> bool:
+    """Show the hub of `api` what it has signed; True when it says that it is being restored, and is no liar then."""
+    try:
+        api.show_head(note)
+        return api.recovery_state(seen, done=False).state != "serving"
+    except (HubRefused, HubUnreachable):
+        return False

@@ -1,0 +1,359 @@
+"""A hub that was restored from an old copy: it notices before it signs, and gets back what it has lost.
+
+1. The log is *held* when its database is a copy (`check_place`, `hold`), or when anybody shows a checkpoint that this
+   hub's own key has signed and its log does not lead to (`take_head`). A held log takes nothing and signs nothing.
+2. Followers and members bring what they keep (`take_entries`). All of it proves itself: see `shared_schema.recovery`.
+3. The operator says `recover`. When every leaf up to the largest known checkpoint is here, and every member was heard,
+   `recovered_log.put_back` puts them in their places, and the hub serves again. Contents may follow.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import exists, insert, select, text, update
+from sqlalchemy.orm import Session
+
+from regional_hub import audit, log
+from regional_hub.alarms import raise_alarm
+from regional_hub.errors import HubError
+from regional_hub.orm import (
+    CheckpointRow,
+    ContentRow,
+    EntryRow,
+    HeadRow,
+    MemberRow,
+    MirrorLeafRow,
+    RecoveryContentRow,
+    RecoveryHeardRow,
+    RecoveryLeafRow,
+    RecoveryNoteRow,
+    RecoveryRow,
+    SourceRow,
+    table_of,
+)
+from regional_hub.tiles import TileReader
+from shared_schema.canonical import parse_strict
+from shared_schema.checkpoint import NoteVerifier
+from shared_schema.entry import LogEntry
+from shared_schema.envelope import Envelope, envelope_from_object
+from shared_schema.errors import ContractError
+from shared_schema.keys import MemberStatus
+from shared_schema.merkle import EMPTY_ROOT, range_hash
+from shared_schema.problem import ProblemCode
+from shared_schema.recovery import (
+    MAX_MISSING,
+    BroughtEntries,
+    ForkError,
+    RecoveryState,
+    Standing,
+    prove_entries,
+    read_own_checkpoint,
+)
+
+RECOVERY_ID: Final = 1
+RESTORED: Final = "restored"
+BEHIND: Final = "behind"
+FORKED: Final = "forked"
+UNKNOWN_ORIGIN: Final = ""
+"""The origin of an entry whose content nobody has brought back yet; its seq is below 0."""
+PAGE_LEAVES: Final = 500
+PAGE_CONTENT_BYTES: Final = 1024 * 1024
+WORDS: Final[Mapping[str, str]] = {
+    RESTORED: "this log was restored from a copy, and may be shorter than what its hub has signed",
+    BEHIND: "this log is shorter than what its hub has signed: it was restored from an old copy",
+    FORKED: "this hub's key has signed two histories of its log; keep both databases, and ask for help",
+}
+COMMANDS: Final[Mapping[str, str]] = {
+    RESTORED: "run: regional-hub recover",
+    BEHIND: "run: regional-hub recover",
+    FORKED: "restore the newest copy from before the fork into an empty directory; do not delete this one",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a recovery is: for the operator."""
+
+    state: Standing
+    size: int
+    wanted: int
+    leaves: int
+    contents_missing: int
+    missing: tuple[str, ...]
+    waiting_for: tuple[str, ...]
+    ordered: bool
+
+
+# --- 1. noticing ---------------------------------------------------------------------------------------------------
+
+
+def check_place(session: Session, place: str, now: datetime) -> None:
+    """Hold the log of a database that is not the one that was signed in last: it is a copy."""
+    row = session.get_one(HeadRow, log.HEAD_ID)
+    if row.place is not None and row.place != place and row.held is None:
+        hold(session, RESTORED, now)
+    row.place = place
+    session.flush()
+
+
+def place_of(session: Session) -> str:
+    """What names this very database: of SQLite its file, of PostgreSQL its cluster, timeline and database.
+
+    A copy, a dump that was read in, and a cluster that went back in time each have another one.
+    """
+    engine = session.get_bind().engine
+    if engine.dialect.name == "sqlite":
+        return f"file {Path(engine.url.database or '').stat().st_ino}"
+    found = session.execute(
+        text(
+            "SELECT s.system_identifier, c.timeline_id, d.oid FROM pg_control_system() s, pg_control_checkpoint() c, "
+            "pg_database d WHERE d.datname = current_database()"
+        )
+    ).one()
+    return " ".join(("cluster", *map(str, found)))
+
+
+def hold(session: Session, why: str, now: datetime) -> None:
+    """Sign nothing from now on. What is worse stays: `forked`, then `behind`, then `restored`."""
+    head = log.lock_head(session)
+    order = (None, RESTORED, BEHIND, FORKED)
+    if order.index(why) <= order.index(head.held):
+        return
+    session.execute(update(HeadRow).where(HeadRow.id == log.HEAD_ID).values(held=why))
+    if session.get(RecoveryRow, RECOVERY_ID) is None:
+        row = RecoveryRow(id=RECOVERY_ID, since=now, wanted_size=head.size, ordered=False, alone=False)
+        session.add(row)
+        session.flush()
+    audit.record(session, "program", f"log-held-{why}", str(head.size), now)
+    code = ProblemCode.FEED_FORK if why == FORKED else ProblemCode.LOG_BEHIND
+    raise_alarm(session, "this hub", code, f"{WORDS[why]}; nothing is signed; {COMMANDS[why]}", now)
+
+
+def take_head(session: Session, note: str, verifier: NoteVerifier, now: datetime) -> bool:
+    """Look at a checkpoint that somebody shows; True when it was news, and the log is held from now on.
+
+    Raises HubError (`recovery-proof`) when this hub has not signed it: then it says nothing.
+    """
+    checkpoint = read_own_checkpoint(note, verifier)
+    if checkpoint is None:
+        raise HubError("expected a checkpoint with this hub's own signature", code=ProblemCode.RECOVERY_PROOF)
+    head = log.lock_head(session)
+    if checkpoint.size <= head.size:
+        if _root_at(session, checkpoint.size) == checkpoint.root:
+            return False
+        hold(session, FORKED, now)
+        return True
+    hold(session, BEHIND, now)
+    return _take_notes(session, {checkpoint.size: note}, verifier, now)
+
+
+def _root_at(session: Session, size: int) -> bytes:
+    return range_hash(0, size, TileReader(session).node) if size else EMPTY_ROOT
+
+
+def _take_notes(session: Session, notes: Mapping[int, str], verifier: NoteVerifier, now: datetime) -> bool:
+    """Keep own checkpoints beyond the log; a second one of a size must have the same root."""
+    recovery, news = session.get_one(RecoveryRow, RECOVERY_ID), False
+    for size, note in notes.items():
+        known = session.get(RecoveryNoteRow, size)
+        if known is None:
+            session.add(RecoveryNoteRow(size=size, note=note))
+            news = True
+        elif read_own_checkpoint(known.note, verifier) != read_own_checkpoint(note, verifier):
+            hold(session, FORKED, now)
+            return True
+        recovery.wanted_size = max(recovery.wanted_size, size)
+    session.flush()
+    return news
+
+
+# --- 2. gathering --------------------------------------------------------------------------------------------------
+
+
+def take_entries(session: Session, brought: BroughtEntries, verifier: NoteVerifier, now: datetime) -> None:
+    """Gather what somebody brings: leaves with their proof, contents by the digest of a leaf that is missing its own.
+
+    Raises ContractError and takes nothing when a proof does not hold. What shows that this hub's key has signed two
+    histories holds the log for good.
+    """
+    head = log.lock_head(session)
+    try:
+        proven = prove_entries(brought, head.frontier, verifier)
+    except ForkError:
+        hold(session, FORKED, now)
+        return
+    notes = {size: note for size, note in proven.notes.items() if size > head.size}
+    for size, note in proven.notes.items():
+        if size <= head.size:
+            take_head(session, note, verifier, now)
+    if notes:
+        hold(session, BEHIND, now)
+        _take_notes(session, notes, verifier, now)
+        _take_leaves(session, proven.leaves, now)
+    take_contents(session, brought.contents)
+
+
+def _take_leaves(session: Session, leaves: Mapping[int, LogEntry], now: datetime) -> None:
+    known = dict(session.execute(select(RecoveryLeafRow.index, RecoveryLeafRow.leaf)).all())
+    if any(known.get(index, leaf.to_bytes()) != leaf.to_bytes() for index, leaf in leaves.items()):
+        hold(session, FORKED, now)
+        return
+    rows = [
+        {"index": index, "digest": leaf.digest, "leaf": leaf.to_bytes()}
+        for index, leaf in leaves.items()
+        if index not in known
+    ]
+    if rows:
+        session.connection().execute(insert(table_of(RecoveryLeafRow)), rows)
+
+
+def take_contents(session: Session, contents: Iterable[Mapping[str, object]]) -> None:
+    """Gather the contents that are missing here; others are passed over. Raises SchemaError for what is no envelope."""
+    for value in contents:
+        envelope = envelope_from_object(dict(value))
+        if _is_missing(session, envelope):
+            session.merge(RecoveryContentRow(digest=envelope.digest, envelope=envelope.stored_bytes))
+    session.flush()
+
+
+def _is_missing(session: Session, envelope: Envelope) -> bool:
+    gathered = select(RecoveryLeafRow.index).where(RecoveryLeafRow.digest == envelope.digest)
+    placeholder = select(EntryRow.index).where(
+        EntryRow.origin == UNKNOWN_ORIGIN, EntryRow.digest == envelope.digest, EntryRow.withdrawn_by.is_(None)
+    )
+    return session.scalar(gathered) is not None or session.scalar(placeholder) is not None
+
+
+def hear(session: Session, member: str, seen: int, now: datetime) -> None:
+    """A member has said how much it has seen, and has brought what it has. It counts when that much is known here."""
+    recovery = session.get(RecoveryRow, RECOVERY_ID)
+    if recovery is not None and seen <= recovery.wanted_size:
+        session.merge(RecoveryHeardRow(member=member, seen=seen, at=now))
+        session.flush()
+
+
+# --- 3. where it stands --------------------------------------------------------------------------------------------
+
+
+def is_open(session: Session) -> bool:
+    """Whether a recovery is going on, or contents have come that are not in their places."""
+    waits = select(RecoveryContentRow.digest).limit(1)
+    return session.get(RecoveryRow, RECOVERY_ID) is not None or session.scalar(waits) is not None
+
+
+def is_ready(session: Session, extra_members: Sequence[str] = ()) -> bool:
+    """Whether the operator has said so, everybody was heard, and every leaf is here."""
+    recovery = session.get(RecoveryRow, RECOVERY_ID)
+    head = log.get_head(session)
+    if recovery is None or head.held in (None, FORKED) or not recovery.ordered:
+        return False
+    if not recovery.alone and waiting_for(session, extra_members):
+        return False
+    return _count_leaves(session, head.size) == recovery.wanted_size - head.size
+
+
+def _count_leaves(session: Session, size: int) -> int:
+    return len(session.scalars(select(RecoveryLeafRow.index).where(RecoveryLeafRow.index >= size)).all())
+
+
+def waiting_for(session: Session, extra_members: Sequence[str] = ()) -> tuple[str, ...]:
+    """Members and followed hubs that may know more, and have not been heard since the log is held."""
+    active = select(MemberRow.name).where(MemberRow.status == MemberStatus.ACTIVE.value)
+    names = {*session.scalars(active), *session.scalars(select(SourceRow.name)), *extra_members}
+    return tuple(sorted(names - set(session.scalars(select(RecoveryHeardRow.member)))))
+
+
+def state_of(session: Session) -> RecoveryState:
+    """What everybody may know of it."""
+    head = log.get_head(session)
+    recovery = session.get(RecoveryRow, RECOVERY_ID)
+    wanted = head.size if recovery is None else recovery.wanted_size
+    return RecoveryState(
+        state=_standing(head.held), size=head.size, wanted=max(wanted, head.size), missing=find_missing(session)
+    )
+
+
+def progress_of(session: Session, extra_members: Sequence[str] = ()) -> Progress:
+    """The same for the operator."""
+    state, recovery = state_of(session), session.get(RecoveryRow, RECOVERY_ID)
+    missing = find_missing(session, limit=None)
+    return Progress(
+        state=state.state,
+        size=state.size,
+        wanted=state.wanted,
+        leaves=_count_leaves(session, state.size),
+        contents_missing=len(missing),
+        missing=missing[:MAX_MISSING],
+        waiting_for=() if recovery is None else waiting_for(session, extra_members),
+        ordered=recovery is not None and recovery.ordered,
+    )
+
+
+def _standing(held: str | None) -> Standing:
+    if held is None:
+        return "serving"
+    return "forked" if held == FORKED else "behind" if held == BEHIND else "restored"
+
+
+def find_missing(session: Session, limit: int | None = MAX_MISSING) -> tuple[str, ...]:
+    """Digests of contents that are neither here nor gathered: of entries that are back, then of those that are not."""
+    here = exists().where(RecoveryContentRow.digest == EntryRow.digest)
+    back = select(EntryRow.digest).where(EntryRow.origin == UNKNOWN_ORIGIN, EntryRow.withdrawn_by.is_(None), ~here)
+    gathered = exists().where(RecoveryContentRow.digest == RecoveryLeafRow.digest)
+    coming = select(RecoveryLeafRow.digest).where(~gathered)
+    found = session.scalars(back.order_by(EntryRow.index).limit(limit)).all()
+    more = session.scalars(coming.order_by(RecoveryLeafRow.index).limit(limit)).all()
+    return tuple([*found, *more][:limit])
+
+
+# --- what a follower keeps for others --------------------------------------------------------------------------------
+
+
+def mirror_page(session: Session, source: str, first: int) -> BroughtEntries:
+    """Leaves of the log of `source` from `first` on, the checkpoint they lead to, and the contents that are here.
+
+    Raises HubError (`not-found`) when this hub follows no such hub.
+    """
+    row = session.get(SourceRow, source)
+    if row is None:
+        raise HubError("expected a hub that is followed here", code=ProblemCode.NOT_FOUND)
+    kept = session.execute(
+        select(MirrorLeafRow.index, MirrorLeafRow.leaf)
+        .where(MirrorLeafRow.source == source, MirrorLeafRow.index >= first)
+        .order_by(MirrorLeafRow.index)
+        .limit(PAGE_LEAVES)
+    ).all()
+    leaves = tuple(LogEntry.from_bytes(leaf) for place, (index, leaf) in enumerate(kept, first) if place == index)
+    return BroughtEntries(
+        first=first, leaves=leaves, note=row.read_note, contents=_contents_of(session, [leaf.digest for leaf in leaves])
+    )
+
+
+def _contents_of(session: Session, digests: Sequence[str]) -> tuple[dict[str, object], ...]:
+    found, size = [], 0
+    for stored in session.scalars(select(ContentRow.envelope).where(ContentRow.digest.in_(digests))):
+        size += len(stored)
+        if size > PAGE_CONTENT_BYTES:
+            break
+        found.append(parse_strict(stored))
+    return tuple(found)
+
+
+def newest_note(session: Session, source: str) -> str | None:
+    """The newest checkpoint of another hub's log that this hub has verified."""
+    return session.scalar(select(SourceRow.seen_note).where(SourceRow.name == source))
+
+
+def checkpoint_sizes(session: Session) -> list[int]:
+    return list(session.scalars(select(CheckpointRow.size).order_by(CheckpointRow.size)))
+
+
+def read_content(stored: bytes) -> Envelope | None:
+    """An envelope that was gathered; None when it is none."""
+    try:
+        return envelope_from_object(parse_strict(stored))
+    except ContractError:
+        return None

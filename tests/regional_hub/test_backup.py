@@ -1,0 +1,181 @@
+"""A backup of a hub, on both databases: whole or not there, checked and not changed, never put over another."""
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.engine import make_url
+
+from regional_hub import backup
+from regional_hub.app import open_hub
+from regional_hub.cli import cli
+from regional_hub.orm import EntryRow
+from regional_hub.settings import write_settings
+from shared_schema.service.backup import DATABASE, MANIFEST, Archive, list_backups, read_archive
+from shared_schema.service.control import VerbError
+from shared_schema.service.key_file import write_key
+from tests import postgres
+from tests.regional_hub.running import City, EventLoop, Network, RunningHub, key_of
+
+
+@pytest.fixture
+def filled(hub: RunningHub) -> RunningHub:
+    """A hub with its files and three statements."""
+    values: dict[str, str | int] = {
+        "name": hub.hub.name, "level": "region", "area_scheme": "NUTS", "area_version": "2024", "area_code": "DED",
+        "public_url": hub.url, "port": 8700,
+    }  # fmt: skip
+    if hub.hub.settings.database_url and not hub.hub.settings.database_url.startswith("sqlite"):
+        values["database_url"] = hub.hub.settings.database_url
+    write_settings(hub.hub.data_dir, values)
+    write_key(hub.hub.data_dir, hub.hub.key)
+    city = hub.enrol("leipzig.sn.de")
+    kept, taken_back = city.sign(), city.sign()
+    for body in (kept, taken_back, city.withdrawal(taken_back)):
+        hub.accept(body)
+    return hub
+
+
+def make(hub: RunningHub, target: Path, **params: Any) -> Archive:
+    return read_archive(Path(hub.verb("backup", target=str(target), **params)["backup"]), "regional-hub")
+
+
+def test_a_backup_is_whole_secret_and_true(filled: RunningHub, tmp_path: Path) -> None:
+    archive = make(filled, tmp_path / "backups")
+    assert sorted(archive.files) == [DATABASE, "hub.toml", "signing.key"]
+    assert {path.stat().st_mode & 0o777 for path in archive.folder.iterdir()} == {0o600}
+    assert archive.folder.stat().st_mode & 0o777 == 0o700
+    assert archive.facts["log_size"] == filled.log_size()
+    assert backup.check_archive(archive) == []
+    assert sorted(path.name for path in archive.folder.iterdir()) == sorted([*archive.files, MANIFEST])
+    without = make_later(filled, tmp_path / "backups", keys=False)
+    assert "signing.key" not in without.files and backup.check_archive(without) == []
+
+
+def make_later(hub: RunningHub, target: Path, **params: Any) -> Archive:
+    hub.clock.advance(hours=1)
+    return make(hub, target, **params)
+
+
+def test_only_the_newest_backups_are_kept(filled: RunningHub, tmp_path: Path) -> None:
+    (tmp_path / "backups" / "somebody-elses").mkdir(parents=True)
+    made = [make_later(filled, tmp_path / "backups", keep=2).folder for _ in range(4)]
+    assert [archive.folder for archive in list_backups(tmp_path / "backups", "regional-hub", "sachsen.de")] == made[-2:]
+    assert (tmp_path / "backups" / "somebody-elses").exists()
+
+
+def test_what_was_changed_in_a_backup_is_found_and_the_backup_stays_as_it_is(
+    filled: RunningHub, tmp_path: Path
+) -> None:
+    archive = make(filled, tmp_path / "backups")
+    good = (archive.folder / DATABASE).read_bytes()
+    (archive.folder / DATABASE).write_bytes(good[:5000] + bytes([good[5000] ^ 1]) + good[5001:])
+    assert backup.check_archive(archive) == [f"{DATABASE}: expected the SHA-256 that the manifest names"]
+    (archive.folder / DATABASE).write_bytes(good)
+    (archive.folder / "more").write_text("")
+    assert backup.check_archive(archive) == ["more: expected no file that the manifest does not name"]
+    (archive.folder / "more").unlink()
+    assert backup.check_archive(archive) == []
+    assert (archive.folder / DATABASE).read_bytes() == good
+
+
+def test_a_backup_whose_manifest_was_made_to_fit_is_found_by_the_log_itself(filled: RunningHub, tmp_path: Path) -> None:
+    archive = make(filled, tmp_path / "backups")
+    connection = sqlite3.connect(archive.folder / DATABASE)
+    connection.execute("UPDATE entries SET time = '2020-01-01T00:00:00Z' WHERE \"index\" = 2")
+    connection.commit()
+    connection.close()
+    manifest = json.loads((archive.folder / MANIFEST).read_text())
+    manifest["files"][DATABASE] = backup_hash(archive)
+    (archive.folder / MANIFEST).write_text(json.dumps(manifest))
+    assert any("root" in finding for finding in backup.check_archive(read_archive(archive.folder, "regional-hub")))
+
+
+def backup_hash(archive: Archive) -> str:
+    from shared_schema.service.backup import hash_file
+
+    return hash_file(archive.folder / DATABASE)
+
+
+def test_a_backup_is_restored_into_an_empty_place_only_and_holds_its_log(
+    filled: RunningHub, tmp_path: Path, network: Network, loop: EventLoop, request: pytest.FixtureRequest
+) -> None:
+    archive = make(filled, tmp_path / "backups")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "a").write_text("")
+    with pytest.raises(VerbError, match="empty"):
+        backup.restore(archive, tmp_path / "full", "sqlite", filled.clock())
+    assert [path.name for path in (tmp_path / "full").iterdir()] == ["a"]
+    backup.restore(archive, tmp_path / "again", "sqlite", filled.clock())
+    assert "database_url" not in (tmp_path / "again" / "hub.toml").read_text()
+    check_held(tmp_path / "again", None, filled, network, loop)
+
+
+@pytest.mark.postgres
+def test_a_backup_goes_from_one_database_to_the_other(
+    filled: RunningHub, tmp_path: Path, network: Network, loop: EventLoop, postgres_url: str
+) -> None:
+    archive = make(filled, tmp_path / "backups")
+    with postgres.fresh_database(make_url(postgres_url)) as address:
+        url = address.render_as_string(hide_password=False)
+        backup.restore(archive, tmp_path / "again", url, filled.clock())
+        assert f'database_url = "{url}"' in (tmp_path / "again" / "hub.toml").read_text()
+        check_held(tmp_path / "again", url, filled, network, loop)
+        with pytest.raises(VerbError, match="without a log"):
+            backup.restore(archive, tmp_path / "third", url, filled.clock())
+        assert not (tmp_path / "third").exists()
+
+
+def check_held(place: Path, url: str | None, filled: RunningHub, network: Network, loop: EventLoop) -> None:
+    """It has the same entries, signs nothing, and serves again when its member has come."""
+    with filled.hub.database.read() as session:
+        entries = session.scalars(select(EntryRow.digest).order_by(EntryRow.index)).all()
+    with RunningHub.start(network, loop, place, url, port=8760) as hub:
+        with hub.hub.database.read() as session:
+            assert session.scalars(select(EntryRow.digest).order_by(EntryRow.index)).all() == entries
+        city = City("leipzig.sn.de", key_of("leipzig.sn.de"), hub, seq=3)
+        body = city.sign()
+        assert hub.post(body).json()["code"] == "log-behind"
+        assert hub.verb("recover")["waiting_for"] == ["leipzig.sn.de"]
+        with city.api() as api:
+            assert api.recovery_state(len(entries), done=True).state == "serving"
+        hub.accept(body)
+        assert hub.verb("verify")["findings"] == []
+
+
+def test_a_backup_that_cannot_be_made_leaves_nothing(filled: RunningHub, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(VerbError, match="folder"):
+        filled.verb("backup", target=str(tmp_path / "file"))
+    with pytest.raises(VerbError, match="absolute"):
+        filled.verb("backup", target="backups")
+    with pytest.raises(VerbError, match="keep"):
+        filled.verb("backup", target=str(tmp_path / "backups"), keep=0)
+    assert not (tmp_path / "backups").exists()
+
+
+def test_the_command_says_in_one_line_what_is_no_backup(tmp_path: Path) -> None:
+    assert {command.callback.__name__ for command in cli.registered_commands if command.callback} >= {
+        "backup",
+        "restore",
+        "recover",
+    }
+    with pytest.raises(VerbError, match=r"manifest\.json"):
+        read_archive(tmp_path, "regional-hub")
+    (tmp_path / MANIFEST).write_text(
+        json.dumps({"format": 1, "program": "local-node", "files": {DATABASE: ""}, "facts": {}, "made_at": ""})
+    )
+    with pytest.raises(VerbError, match="backup of regional-hub"):
+        read_archive(tmp_path, "regional-hub")
+
+
+def test_a_hub_whose_database_is_gone_begins_no_second_log(filled: RunningHub, tmp_path: Path) -> None:
+    archive = make(filled, tmp_path / "backups")
+    backup.restore(archive, tmp_path / "again", "sqlite", filled.clock())
+    open_hub(tmp_path / "again").close()
+    (tmp_path / "again" / "hub.db").unlink()
+    with pytest.raises(VerbError, match="restore a backup"):
+        open_hub(tmp_path / "again")
