@@ -9,30 +9,33 @@ A content that the hub says was withdrawn, without a withdrawal in the log, is a
 and fills it as soon as the hub shows the content.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from local_node import audit, mirror, search_index
 from local_node.errors import NodeError
 from local_node.lesson import LESSON_KINDS, Lesson, read_lesson
-from local_node.orm import HubRow, InboxRow, MembershipRow
+from local_node.orm import EvidenceRow, HubRow, InboxRow, MembershipRow, WithdrawalRow
 from local_node.trust import Trust
 from shared_schema.canonical import parse_strict
 from shared_schema.checkpoint import NoteVerifier
-from shared_schema.envelope import Envelope, parse_envelope
+from shared_schema.envelope import MAX_ENVELOPE_BYTES, Envelope, parse_envelope
 from shared_schema.errors import ContractError, FeedError, VerificationError
 from shared_schema.feed import FeedItem, FeedState
-from shared_schema.governance import MembershipBody, PolicyBody, WithdrawalBody
+from shared_schema.governance import Level, MembershipBody, PolicyBody, WithdrawalBody
 from shared_schema.merkle import EMPTY_ROOT, Frontier
 from shared_schema.names import format_time, parse_time
 from shared_schema.pins import Pin
 from shared_schema.problem import ProblemCode
+from shared_schema.reach import is_within
 from shared_schema.rotation import read_rotation
+from shared_schema.service.database import forget
 from shared_schema.statement import (
     STATEMENT_BODIES,
     Audience,
@@ -81,6 +84,9 @@ class PageReport:
     pin: Pin | None = None
     lessons: list[tuple[InboxRow, Lesson]] = field(default_factory=list)
     """What enters the index of the search when the page is done, unless a later entry takes it back."""
+    conflicts: int = 0
+    places: dict[tuple[str, int], str] = field(default_factory=dict)
+    """(origin, seq) → digest of what is here, for all that the page speaks of."""
 
     def count(self, state: InboxState) -> None:
         setattr(self, state.value, getattr(self, state.value) + 1)
@@ -196,13 +202,19 @@ def store_page(
     mirror.keep_leaves(session, hub, items)
     report = PageReport()
     grown = False
-    known = _known(session, [item.entry.digest for item in items])
+    digests = [item.entry.digest for item in items]
+    known, taken_back = _known(session, digests), _taken_back(session, digests)
+    report.places = _places_of(session, (item.envelope for item in items if item.envelope is not None))
     for item in items:
         row = known.get(item.entry.digest)
+        if row is None and item.entry.digest in taken_back:
+            item = replace(item, envelope=None)  # this node's own; its withdrawal is on the way
         if row is None:
             row = _new_row(item, hub, now)
             if row is None:
                 continue  # a content for the hub alone, such as another city's figures
+            if row.digest in taken_back:
+                row.reason = None
             session.add(row)
             known[row.digest] = row
         elif row.state == InboxState.WITHDRAWN.value or item.envelope is None:
@@ -280,6 +292,12 @@ def _known(session: Session, digests: Sequence[str]) -> dict[str, InboxRow]:
     return {row.digest: row for row in rows}
 
 
+def _taken_back(session: Session, digests: Sequence[str]) -> frozenset[str]:
+    """Which of these this node itself has taken back from everybody (`withdrawals`): their text does not come back."""
+    query = select(WithdrawalRow.item).where(WithdrawalRow.item.in_(digests), WithdrawalRow.narrow_to.is_(None))
+    return frozenset(session.scalars(query))
+
+
 def _new_row(item: FeedItem, hub: str, now: datetime) -> InboxRow | None:
     """A row that is not verified yet; until then `issued_at` is the time at which the hub logged the item."""
     if item.envelope is None and item.entry.audience is Audience.HUB:
@@ -288,7 +306,7 @@ def _new_row(item: FeedItem, hub: str, now: datetime) -> InboxRow | None:
         digest=item.entry.digest,
         hub=hub,
         log_index=item.index,
-        kind=item.entry.kind.value,
+        kind=str(item.entry.kind),
         origin=None,
         seq=None,
         audience=item.entry.audience.value,
@@ -315,13 +333,19 @@ def _try(
     was_accepted = row.state == InboxState.ACCEPTED.value
     try:
         verified = _verify_row(row, trust, index, envelope)
+        place = verified.statement.origin, verified.statement.seq
+        if not was_accepted and (known := report.places.setdefault(place, verified.digest)) != verified.digest:
+            _keep_evidence(session, row, verified, known)
+            report.conflicts += 1
+            return False
         grown = trust.learn(verified.statement, position=index)
         if isinstance(verified.statement.body, WithdrawalBody) and not was_accepted:
-            report.erased += _erase(session, verified.statement.body.digest, verified.statement.origin)
+            report.erased += _take_back(session, row.hub, verified.statement.body, verified.statement.origin, trust)
     except ContractError as error:
         if not was_accepted:  # another hub's directory may know more than this one's
             row.state, row.reason = InboxState.QUARANTINED.value, error.code.value
-            row.origin = claimed_origin(envelope or parse_envelope(row.envelope))
+            if envelope is not None:
+                row.origin = claimed_origin(envelope)
         return False
     row.state, row.reason = InboxState.ACCEPTED.value, None
     row.origin, row.seq = verified.statement.origin, verified.statement.seq
@@ -331,11 +355,78 @@ def _try(
     return grown
 
 
+_PLACE = re.compile(rb'"origin":"([a-z0-9.-]{1,100})","seq":([0-9]{1,16}),"v":1\}')
+"""The end of every statement in canonical JSON, and so of every one that verifies."""
+
+
+def _places_of(session: Session, envelopes: Iterable[Envelope]) -> dict[tuple[str, int], str]:
+    """(origin, seq) → digest of what was accepted before, for the numbers that these envelopes claim."""
+    claims = [match for each in envelopes if (match := _PLACE.search(each.payload[-200:]))]
+    if not claims:
+        return {}
+    session.flush()
+    rows = session.execute(
+        select(InboxRow.origin, InboxRow.seq, InboxRow.digest).where(
+            InboxRow.origin.in_({match[1].decode() for match in claims}),
+            InboxRow.seq.in_({int(match[2]) for match in claims}),
+            InboxRow.state != InboxState.QUARANTINED.value,
+        )
+    )
+    return {(origin, seq): digest for origin, seq, digest in rows if origin is not None and seq is not None}
+
+
+def _keep_evidence(session: Session, row: InboxRow, verified: VerifiedStatement, known: str) -> None:
+    """Two contents for one number: the first stays, the second is set aside, both are kept. `sync` raises the alarm."""
+    row.state, row.reason = InboxState.QUARANTINED.value, ProblemCode.SEQ_CONFLICT.value
+    row.origin = verified.statement.origin
+    if session.get(EvidenceRow, row.digest) is None:
+        session.add(
+            EvidenceRow(
+                digest=row.digest,
+                hub=row.hub,
+                origin=verified.statement.origin,
+                seq=verified.statement.seq,
+                known_digest=known,
+                envelope=row.envelope or b"",
+                since=row.received_at,
+            )
+        )
+        session.flush()
+
+
 def _verify_row(row: InboxRow, trust: Trust, index: int, envelope: Envelope | None = None) -> VerifiedStatement:
     logged_at = parse_time(row.issued_at) if row.issued_at else row.received_at
     if envelope is None:
         envelope = parse_envelope(row.envelope or b"")
     return trust.verify(envelope, audience=Audience(row.audience), logged_at=logged_at, position=index)
+
+
+def _take_back(session: Session, hub: str, body: WithdrawalBody, origin: str, trust: Trust) -> bool:
+    """Erase what a withdrawal takes back from this node; a narrowing leaves it to those within."""
+    if body.to is not None and _keeps(session, hub, origin, body.to, trust):
+        return False
+    return _erase(session, body.digest, origin)
+
+
+def _keeps(session: Session, hub: str, origin: str, to: str, trust: Trust) -> bool:
+    """Whether this node is within what is left: as a member of the hub whose log is read, or of another one."""
+    for row in session.scalars(select(HubRow).order_by(HubRow.name != hub)).all():
+        level: Level = row.level  # type: ignore[assignment]  # checked when the hub was pinned
+        known = trust if row.name == hub else load_trust(session, Pin.from_texts(row.vkey, row.former))
+        if is_within(known.directory, origin, to, level=level):
+            return True
+    return False
+
+
+def erase_own(session: Session, digest: str) -> bool:
+    """Erase this node's own item, whose withdrawal is on its way; True when it was here."""
+    row = session.get(InboxRow, digest)
+    if row is None or row.state == InboxState.WITHDRAWN.value:
+        return False
+    row.state, row.reason, row.envelope = InboxState.WITHDRAWN.value, None, None
+    session.flush()
+    forget(session, "inbox")
+    return True
 
 
 def _erase(session: Session, digest: str, origin: str) -> bool:
@@ -352,21 +443,36 @@ def _erase(session: Session, digest: str, origin: str) -> bool:
         raise VerificationError("expected an item of the same origin", code=ProblemCode.WRONG_ORIGIN)
     row.state, row.reason, row.envelope = InboxState.WITHDRAWN.value, None, None
     row.origin = row.origin or origin
+    session.execute(
+        update(EvidenceRow)
+        .where(or_(EvidenceRow.digest == digest, EvidenceRow.known_digest == digest), EvidenceRow.origin == origin)
+        .values(envelope=b"")
+    )
+    forget(session, "inbox")
     return not explained
 
 
-def _try_quarantined_again(session: Session, hub: str, trust: Trust, report: PageReport) -> bool:
+def retry_all(session: Session, hub: str, trust: Trust) -> PageReport:
+    """Try everything again that was set aside of a hub's log, whatever the reason, in the caller's transaction."""
+    report = PageReport()
+    while _try_quarantined_again(session, hub, trust, report, only_healed=False):
+        pass
     session.flush()
-    rows = session.scalars(
-        select(InboxRow)
-        .where(
-            InboxRow.hub == hub,
-            InboxRow.state == InboxState.QUARANTINED.value,
-            InboxRow.reason.in_(HEALED_BY_MEMBERSHIPS),
-        )
-        .order_by(InboxRow.log_index)
-    ).all()
+    _index(session, report)
+    return report
+
+
+def _try_quarantined_again(
+    session: Session, hub: str, trust: Trust, report: PageReport, *, only_healed: bool = True
+) -> bool:
+    session.flush()
+    query = select(InboxRow).where(InboxRow.hub == hub, InboxRow.state == InboxState.QUARANTINED.value)
+    if only_healed:
+        query = query.where(InboxRow.reason.in_(HEALED_BY_MEMBERSHIPS))
+    rows = session.scalars(query.order_by(InboxRow.log_index)).all()
     grown = False
+    stored = [row.envelope for row in rows if row.envelope is not None and len(row.envelope) <= MAX_ENVELOPE_BYTES]
+    report.places |= _places_of(session, map(parse_envelope, stored))
     for row in rows:
         grown = _try(session, row, row.log_index, trust, report) or grown
         if row.state == InboxState.ACCEPTED.value:
@@ -397,12 +503,16 @@ def fill_gap(session: Session, envelope: Envelope, trust: Trust) -> None:
     if row is not None and row.reason in (NOT_YET_EXPLAINED, LOST):
         row.envelope = envelope.stored_bytes
         row.state, row.reason = InboxState.QUARANTINED.value, ProblemCode.UNKNOWN_KEY.value
-        report = PageReport()
+        report = PageReport(places=_places_of(session, [envelope]))
         _try(session, row, row.log_index, trust, report, envelope)
         _index(session, report)
 
 
 # --- reading -------------------------------------------------------------------------------------------------------
+
+
+_KNOWN_KINDS = InboxRow.kind.in_([kind.value for kind in Kind])
+"""A kind of a later release is set aside (`verbs.explaining.quarantine_list`), and no page knows how to show it."""
 
 
 def list_items(
@@ -415,7 +525,8 @@ def list_items(
     offset: int = 0,
 ) -> tuple[InboxItem, ...]:
     """Items, the newest of the log first; with `newest_versions` without those whose place a newer one takes."""
-    query = select(InboxRow).order_by(InboxRow.received_at.desc(), InboxRow.log_index.desc()).limit(limit)
+    newest_first = (InboxRow.received_at.desc(), InboxRow.log_index.desc())
+    query = select(InboxRow).where(_KNOWN_KINDS).order_by(*newest_first).limit(limit)
     if kinds:
         query = query.where(InboxRow.kind.in_([kind.value for kind in kinds]))
     if state is not None:
@@ -428,14 +539,14 @@ def list_items(
 def find_item(session: Session, digest: str) -> InboxItem | None:
     """One item by its digest."""
     row = session.get(InboxRow, digest)
-    return None if row is None else _item(row)
+    return None if row is None or row.kind not in list(Kind) else _item(row)
 
 
 def find_by_beginning(session: Session, beginning: str) -> tuple[InboxItem, ...]:
     """The items whose digest begins so; nothing for fewer than eight digits."""
     if len(beginning) < SHORT_DIGEST or not beginning.isalnum():
         return ()
-    rows = session.scalars(select(InboxRow).where(InboxRow.digest.startswith(beginning.lower())).limit(2))
+    rows = session.scalars(select(InboxRow).where(InboxRow.digest.startswith(beginning.lower()), _KNOWN_KINDS).limit(2))
     return tuple(map(_item, rows))
 
 
@@ -473,7 +584,8 @@ def members_of(session: Session, hub: str) -> tuple[str, ...]:
 
 def count_items(session: Session) -> dict[tuple[Kind, InboxState], int]:
     """How many items there are of every kind and state."""
-    rows = session.execute(select(InboxRow.kind, InboxRow.state, func.count()).group_by(InboxRow.kind, InboxRow.state))
+    grouped = select(InboxRow.kind, InboxRow.state, func.count()).where(_KNOWN_KINDS)
+    rows = session.execute(grouped.group_by(InboxRow.kind, InboxRow.state))
     return {(Kind(kind), InboxState(state)): count for kind, state, count in rows}
 
 

@@ -328,7 +328,11 @@ class InboxRow(Base):
     """
 
     __tablename__ = "inbox"
-    __table_args__ = (Index("inbox_by_hub", "hub", "log_index"), Index("inbox_by_kind", "kind", "state"))
+    __table_args__ = (
+        Index("inbox_by_hub", "hub", "log_index"),
+        Index("inbox_by_kind", "kind", "state"),
+        Index("inbox_by_place", "origin", "seq"),
+    )
 
     digest: Mapped[str] = mapped_column(primary_key=True)
     hub: Mapped[str] = mapped_column(ForeignKey("hubs.name"))
@@ -369,6 +373,77 @@ class KeyChangeRow(Base):
     request: Mapped[bytes | None]
     made_at: Mapped[datetime]
     done_at: Mapped[datetime | None]
+
+
+class WithdrawalRow(Base):
+    """Something of this city that a person took back, from everybody or from those beyond `narrow_to`.
+
+    `digest` names the withdrawal once it is signed; `is_open` is false where no hub could have the item.
+    """
+
+    __tablename__ = "withdrawals"
+    __table_args__ = (Index("withdrawals_by_item", "item"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    item: Mapped[str]
+    kind: Mapped[str]
+    audience: Mapped[str]
+    in_confidence: Mapped[bool]
+    reason: Mapped[str]
+    narrow_to: Mapped[str | None]
+    asked_by: Mapped[str] = mapped_column(ForeignKey("people.id"))
+    asked_at: Mapped[datetime]
+    digest: Mapped[str | None]
+    is_open: Mapped[bool]
+
+
+class RecallRow(Base):
+    """What a hub last said of a withdrawal of this city: how many hold what it takes back, and who has confirmed.
+
+    `late` is canonical JSON: {"names": [...]}.
+    """
+
+    __tablename__ = "recalls"
+    __table_args__ = (PrimaryKeyConstraint("hub", "withdrawal"),)
+
+    hub: Mapped[str] = mapped_column(ForeignKey("hubs.name"))
+    withdrawal: Mapped[str]
+    item: Mapped[str]
+    holders: Mapped[int]
+    confirmed: Mapped[int]
+    unreachable: Mapped[int]
+    unheard: Mapped[int]
+    late: Mapped[str]
+    asked_at: Mapped[datetime]
+
+
+class ExportRow(Base):
+    """A file with own releases that this node wrote for others; `items` is canonical JSON: {"digests": [...]}.
+
+    `file_digest` is the SHA-256 of its bytes: a file that nobody changed since is written anew without what is taken
+    back.
+    """
+
+    __tablename__ = "exports"
+
+    path: Mapped[str] = mapped_column(primary_key=True)
+    file_digest: Mapped[str]
+    items: Mapped[str]
+    written_at: Mapped[datetime]
+
+
+class EvidenceRow(Base):
+    """A second content for a number of an origin, beside the one that came first (`known_digest`)."""
+
+    __tablename__ = "evidence"
+
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    hub: Mapped[str] = mapped_column(ForeignKey("hubs.name"))
+    origin: Mapped[str]
+    seq: Mapped[int]
+    known_digest: Mapped[str]
+    envelope: Mapped[bytes]
+    since: Mapped[datetime]
 
 
 class SearchItemRow(Base):

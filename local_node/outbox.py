@@ -4,7 +4,9 @@ Rows leave in order of `seq`, because a hub takes no lower seq after a higher on
 and goes first. A row that waits for its next try holds back those behind it, a refused one does not. States change by
 compare-and-swap:
 
-    waiting -> sending -> delivered | refused | waiting (later, with the reason)
+    waiting -> sending -> delivered | refused | waiting (later, with the reason) | withdrawn
+
+What is taken back loses its bytes in every row and is never sent again (`erase`); a row that waited becomes withdrawn.
 
 A row that a crash left in `sending` is taken up again at the next start (`take_up_again`); sending it twice is
 harmless, because a hub answers the same envelope with the same receipt for ever.
@@ -15,17 +17,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from local_node.errors import NodeError
 from local_node.orm import OutboxRow
 from shared_schema.entry import Receipt
 from shared_schema.envelope import Envelope, parse_envelope
+from shared_schema.service.database import forget
 
 FIRST_WAIT = timedelta(seconds=30)
 LONGEST_WAIT = timedelta(hours=1)
 """A hub that has been away for a while is asked once an hour, so that its return is not a stampede."""
+
+
+ERASED = b""
+"""In place of an envelope that was taken back; the digest and the receipt stay."""
 
 
 class OutboxState(StrEnum):
@@ -33,6 +40,7 @@ class OutboxState(StrEnum):
     SENDING = "sending"
     DELIVERED = "delivered"
     REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
 
 
 UNSETTLED = (OutboxState.WAITING.value, OutboxState.SENDING.value)
@@ -134,6 +142,7 @@ def put_back(
     wait = max(wait_after(item.attempts), timedelta(seconds=retry_after or 0))
     next_try_at = now + min(wait, LONGEST_WAIT)
     _settle(session, item, state=OutboxState.WAITING.value, reason=reason, next_try_at=next_try_at)
+    _close_erased(session)
     return next_try_at
 
 
@@ -148,9 +157,11 @@ def take_up_again(session: Session) -> int:
     taken = session.execute(
         update(OutboxRow)
         .where(OutboxRow.state == OutboxState.SENDING.value)
-        .values(state=OutboxState.WAITING.value, next_try_at=None)
+        # it may have arrived: from now on it counts as sent
+        .values(state=OutboxState.WAITING.value, next_try_at=None, attempts=OutboxRow.attempts + 1)
         .execution_options(synchronize_session=False)
     )
+    _close_erased(session)
     return int(taken.rowcount)  # type: ignore[attr-defined]
 
 
@@ -158,6 +169,40 @@ def waits_with_another_key(session: Session, keyid: str) -> bool:
     """Whether something waits that was signed with another key than this one."""
     waiting = session.scalars(select(OutboxRow.envelope).where(OutboxRow.state.in_(UNSETTLED)))
     return any(parse_envelope(envelope).keyid != keyid for envelope in waiting)
+
+
+def erase(session: Session, digest: str) -> None:
+    """Erase an item's bytes in every row; one that waits is withdrawn, one on its way right now when that has ended."""
+    session.execute(
+        update(OutboxRow)
+        .where(OutboxRow.digest == digest)
+        .values(envelope=ERASED)
+        .execution_options(synchronize_session="fetch")
+    )
+    _close_erased(session)
+    forget(session, "outbox")
+
+
+def _close_erased(session: Session) -> None:
+    session.execute(
+        update(OutboxRow)
+        .where(OutboxRow.state == OutboxState.WAITING.value, OutboxRow.envelope == ERASED)
+        .values(state=OutboxState.WITHDRAWN.value, next_try_at=None)
+        .execution_options(synchronize_session="fetch")
+    )
+
+
+def remove(session: Session, digest: str) -> None:
+    """Take an item out that never left. Raises OutboxError when somebody has begun to send it meanwhile."""
+    removed = session.execute(
+        delete(OutboxRow).where(
+            OutboxRow.digest == digest, OutboxRow.state == OutboxState.WAITING.value, OutboxRow.attempts == 0
+        )
+    )
+    if session.scalars(select(OutboxRow.id).where(OutboxRow.digest == digest)).first() is not None:
+        raise OutboxError("expected an item that nobody has begun to send")
+    if removed.rowcount:  # type: ignore[attr-defined]
+        forget(session, "outbox")
 
 
 def list_rows(session: Session, *, state: OutboxState | None = None, limit: int = 500) -> tuple[OutboxItem, ...]:

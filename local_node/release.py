@@ -24,7 +24,7 @@ from local_node.figures import Ask
 from local_node.folding import without_invisible
 from local_node.narrative import DETECTOR, NO_LISTS, LocalLists, ScreenedText, free_texts, screen
 from local_node.noise import Draw
-from local_node.orm import SINGLE_ROW, StatementSeqRow
+from local_node.numbering import next_seq, use_seq
 from local_node.people import get_person, list_people
 from local_node.protection import Protection
 from local_node.request_store import StoredRequest
@@ -289,7 +289,7 @@ def sign_approved(
     held: list[tuple[str, str]] = []
     for stored in request_store.list_requests(session, RequestState.APPROVED) if hubs else ():
         request_id = stored.request.id
-        seq = _next_seq(session, highest_seq)
+        seq = next_seq(session, highest_seq)
         try:
             release = _approval_of(session, stored)  # 1. approved by a second person, and unchanged since
             if confidence.is_unnamed(parse_strict(release.request.body)):  # 2. within the rules of the hub, and signed
@@ -307,7 +307,7 @@ def sign_approved(
             request_store.mark_held(session, request_id, f"{error.code}: {error.message}", PROGRAM, now)
             continue
         if seq != confidence.NO_SEQ:
-            _use_seq(session, seq)
+            use_seq(session, seq)
         outbox.enqueue(session, envelope, seq, receivers, now)  # 3. on its way, all in one transaction
         request_store.mark_signed(session, request_id, envelope.digest, PROGRAM, now)
         signed.append(request_id)
@@ -324,7 +324,7 @@ def sign_release(
     policy: PolicyBody,
     now: datetime,
 ) -> Envelope:
-    """Put the frame around the approved body and sign it. The only place in the node where a statement is signed.
+    """Put the frame around the approved body and sign it. All but withdrawals is signed here and nowhere else.
 
     Raises ReleaseRuleError (the policy forbids it), SchemaError (the frame has a wrong form); then nothing is signed.
     """
@@ -348,13 +348,3 @@ def _approval_of(session: Session, stored: StoredRequest) -> ApprovedRelease:
         raise ReviewError("expected the very text that was approved", code="changed")
     asked = replace(stored.request, state=RequestState.REQUESTED)
     return review.approve(asked, get_person(session, stored.decided_by), stored.accepted, stored.decided_at)
-
-
-def _next_seq(session: Session, highest_seq: int) -> int:
-    row = session.get(StatementSeqRow, SINGLE_ROW)
-    return max(highest_seq, 0 if row is None else row.last_seq) + 1
-
-
-def _use_seq(session: Session, seq: int) -> None:
-    session.merge(StatementSeqRow(id=SINGLE_ROW, last_seq=seq))
-    session.flush()

@@ -16,12 +16,20 @@ from local_node.orm import AuditRow, ReleaseRequestRow
 from local_node.patterns import FindingKind
 from local_node.review import ApprovedRelease, ReleaseRequest, RequestState, ReviewedAs, check_transition
 from shared_schema import canonical
+from shared_schema.service.database import forget
 from shared_schema.statement import Audience, Kind
 
 RESOLVED: Final = "release.resolved"
 SHORTEST_BEGINNING: Final = 8
-OPEN_OR_DONE: Final = (RequestState.REQUESTED, RequestState.APPROVED, RequestState.HELD, RequestState.SIGNED)
-"""While a request stands in one of these, nobody can ask for the same figures again."""
+OPEN_OR_DONE: Final = (
+    RequestState.REQUESTED,
+    RequestState.APPROVED,
+    RequestState.HELD,
+    RequestState.SIGNED,
+    RequestState.WITHDRAWN,
+)
+"""While a request stands in one of these, nobody can ask for the same figures again: a hub takes them once."""
+TAKEN_OUT: Final = "taken out before it was sent"
 
 
 @dataclass(frozen=True)
@@ -182,6 +190,36 @@ def mark_signed(session: Session, request_id: str, digest: str, actor: str, now:
     audit.append(session, actor, "release.signed", f"{request_id}/{digest}", now)
 
 
+def find_by_digest(session: Session, digest: str) -> StoredRequest | None:
+    """The request whose statement has this digest."""
+    row = session.scalars(select(ReleaseRequestRow).where(ReleaseRequestRow.digest == digest)).first()
+    return None if row is None else _stored(row)
+
+
+def mark_withdrawn(session: Session, digest: str, actor: str, now: datetime) -> None:
+    """Erase the text of what was signed and is taken back; does nothing when there is no request for it."""
+    stored = find_by_digest(session, digest)
+    if stored is not None and stored.request.state is RequestState.SIGNED:
+        _move(session, stored.request.id, RequestState.SIGNED, RequestState.WITHDRAWN, **_erased(stored.request))
+        audit.append(session, actor, "release.withdrawn", f"{stored.request.id}/{digest}", now)
+
+
+def mark_removed(session: Session, digest: str, actor: str, now: datetime) -> None:
+    """The same for what was never sent: the request ends as if it had been refused, and can be made anew."""
+    stored = find_by_digest(session, digest)
+    if stored is not None and stored.request.state is RequestState.SIGNED:
+        values = _erased(stored.request) | {"reason": TAKEN_OUT}
+        _move(session, stored.request.id, RequestState.SIGNED, RequestState.REFUSED, **values)
+        audit.append(session, actor, "release.taken-out", f"{stored.request.id}/{digest}", now)
+
+
+def _erased(request: ReleaseRequest) -> dict[str, Any]:
+    """What is left of a request: how it was reviewed, and whether it carried the city's name."""
+    body = canonical.parse_strict(request.body)
+    left: dict[str, Any] = {name: body[name] for name in ("review", "attribution") if name in body}
+    return {"body": canonical.encode(left).decode(), "findings": _findings_text((), {})}
+
+
 def mark_held(session: Session, request_id: str, reason: str, actor: str, now: datetime) -> None:
     """Store why an approved request cannot be signed."""
     _move(session, request_id, RequestState.APPROVED, RequestState.HELD, reason=reason)
@@ -214,6 +252,8 @@ def _move(session: Session, request_id: str, old: RequestState, new: RequestStat
     )
     if not isinstance(moved, CursorResult) or moved.rowcount != 1:
         raise ReleaseError(f"expected request {request_id} to be {old.value} still", code="state")
+    if "body" in values:
+        forget(session, "release_requests")
 
 
 # --- rows ----------------------------------------------------------------------------------------------------------

@@ -58,6 +58,7 @@ class RequestState(StrEnum):
     REFUSED = "refused"
     HELD = "held"
     SIGNED = "signed"
+    WITHDRAWN = "withdrawn"
 
 
 TRANSITIONS: Final[Mapping[tuple[RequestState, RequestState], str]] = MappingProxyType(
@@ -67,6 +68,8 @@ TRANSITIONS: Final[Mapping[tuple[RequestState, RequestState], str]] = MappingPro
         (RequestState.REQUESTED, RequestState.REFUSED): "a person refuses, with a reason",
         (RequestState.APPROVED, RequestState.SIGNED): "the node signs and puts it into the outbox",
         (RequestState.APPROVED, RequestState.HELD): "a rule of the hub forbids it, the reason is kept",
+        (RequestState.SIGNED, RequestState.REFUSED): "a person takes it out before it was sent, its text is erased",
+        (RequestState.SIGNED, RequestState.WITHDRAWN): "a person takes it back, its text is erased here",
         (RequestState.HELD, RequestState.REQUESTED): "a person asks again",
         (RequestState.HELD, RequestState.REFUSED): "a person gives it up",
     }

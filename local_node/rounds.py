@@ -18,7 +18,19 @@ import httpx
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from local_node import hub_client, inbox, mirror, outbox, own_keys, own_statements, policy_news, request_store, sync
+from local_node import (
+    hub_client,
+    inbox,
+    mirror,
+    outbox,
+    own_keys,
+    own_statements,
+    policy_news,
+    recalls,
+    request_store,
+    sync,
+    withdrawals,
+)
 from local_node.hub_client import PinnedHub
 from local_node.key_ring import KeyRing
 from local_node.orm import LedgerRow
@@ -84,6 +96,7 @@ class Rounds:
             with self._database.write() as session:
                 outbox.take_up_again(session)  # nobody else is sending: this lock, and the lock of the directory
             reached = [hub for hub in self._hubs() if self._may_ask(hub, patient) and self._read(hub, report)]
+            withdrawals.erase_what_came_back(self._database, self._clock())
             self._change_key(reached, report)
             self._sign_again()
             self._sign(report)
@@ -291,6 +304,7 @@ class Rounds:
         hubs = [hub.name for hub in self._hubs() if hub.enrolled]
         if not hubs or not set(hubs) <= set(self._states):
             return
+        self._sign_withdrawals(report, hubs)
         with self._database.read() as session:
             policy = inbox.current_policy(session, hubs[0])
             waiting = request_store.list_requests(session, RequestState.APPROVED)
@@ -312,6 +326,21 @@ class Rounds:
         report.signed += len(done.signed)
         report.held += len(done.held)
 
+    def _sign_withdrawals(self, report: RoundReport, hubs: Sequence[str]) -> None:
+        """What was taken back goes first, and needs no policy."""
+        with self._database.read() as session:
+            if not withdrawals.has_due(session):
+                return
+        with self._database.write() as session:
+            report.signed += withdrawals.sign_due(
+                session,
+                key=self._ring.current,
+                origin=self._name,
+                highest_seq=max(self._states[name].highest_seq for name in hubs),
+                nonces=_nonces(),
+                now=self._clock(),
+            )
+
     # --- 4. send ----------------------------------------------------------------------------------------------------
 
     def _send(self, hub: PinnedHub, report: RoundReport, patient: bool) -> None:
@@ -319,6 +348,8 @@ class Rounds:
             hub = hub_client.get_hub(session, hub.name)  # its pinned key may have moved since the round began
         with self._connect(hub) as api:
             pushed = sync.push(self._database, hub, api, self._clock, patient=patient)
+            if pushed.problem is None:
+                recalls.ask(self._database, hub.name, api, self._clock)
         report.pushed += pushed.pushed
         report.refused += pushed.refused
         if pushed.problem is not None:

@@ -28,6 +28,7 @@ from shared_schema.relay import is_request, verify_relay_receipt
 from shared_schema.service.database import Database
 from shared_schema.service.hub_api import HubApi, HubRefused, HubUnreachable
 from shared_schema.service.logging import get_logger
+from shared_schema.statement import Kind
 
 Clock = Callable[[], datetime]
 
@@ -66,8 +67,9 @@ NOT_SERVED = "not-served"
 LEDGER_RESTORED = "ledger-restored"
 KEY_TAKEN = "key-taken"
 TOO_OLD = ProblemCode.SOFTWARE_TOO_OLD.value
+TWO_CONTENTS = ProblemCode.SEQ_CONFLICT.value
 PUSH_ALARMS = (FALSE_RECEIPT, NOT_ACCEPTED)
-KEPT_BY_A_FEED = (*PUSH_ALARMS, LEDGER_RESTORED, TOO_OLD, KEY_TAKEN)
+KEPT_BY_A_FEED = (*PUSH_ALARMS, LEDGER_RESTORED, TOO_OLD, TWO_CONTENTS, KEY_TAKEN)
 """Alarms that an honest feed says nothing about."""
 
 
@@ -125,7 +127,7 @@ def _send(database: Database, hub: PinnedHub, api: HubApi, clock: Clock, item: C
         report.problem = UNREACHABLE
         _put_back(database, item, UNREACHABLE, clock(), retry_after=error.retry_after)
     except HubRefused as error:
-        if error.code in FINAL_REFUSALS or (_is_confidential(item) and error.code in FINAL_IN_CONFIDENCE):
+        if error.code in _final_for(item):
             report.refused += 1
             with database.write() as session:
                 outbox.mark_refused(session, item, error.code)
@@ -158,6 +160,15 @@ def _hand_in(hub: PinnedHub, api: HubApi, item: ClaimedItem) -> Receipt | Envelo
 
 def _is_confidential(item: ClaimedItem) -> bool:
     return is_request(parse_envelope(item.envelope))
+
+
+def _final_for(item: ClaimedItem) -> frozenset[str]:
+    """What a hub may say of this item that no retry changes."""
+    if _is_confidential(item):
+        return FINAL_REFUSALS | FINAL_IN_CONFIDENCE
+    if parse_envelope(item.envelope).kind == Kind.WITHDRAWAL.value:
+        return FINAL_REFUSALS | {ProblemCode.NOT_FOUND}  # the item never came there
+    return FINAL_REFUSALS
 
 
 def _put_back(
@@ -234,10 +245,14 @@ def _read_pages(
                 stored = inbox.store_page(session, state, after, items, trust=trust, now=clock(), note=note)
             report.pulled += len(items)
             report.quarantined += stored.quarantined
+            if stored.conflicts:
+                with database.write() as session:
+                    raise_alarm(session, report.hub, TWO_CONTENTS, SENTENCES[TWO_CONTENTS], clock())
             if stored.pin is not None:
                 after = replace(after, verifier=stored.pin.verifier)
         state = after
-        if state.next_index == state.seen_size:
+        # Whoever asks from behind a withdrawal has confirmed it: so once more, when the last page brought one.
+        if state.next_index == state.seen_size and not any(item.entry.kind is Kind.WITHDRAWAL for item in items):
             break
     return state
 
@@ -325,6 +340,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         ProblemCode.FEED_CHECKPOINT: "what it shows was not signed with its own key",
         FALSE_RECEIPT: "it gave a receipt that does not prove that it logged our statement",
         NOT_ACCEPTED: "it does not take our statements at present; everything waits here",
+        TWO_CONTENTS: "it hands on two contents for one number of an author; both are kept: local-node quarantine list",
         NOT_SERVED: "it does not show us its log at present",
         KEY_TAKEN: "its log names a key as ours that this node does not have: somebody else may have put it there",
         TOO_OLD: "its rules ask for a newer program; update this one. Everything waits here, and reading goes on",

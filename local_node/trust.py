@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from shared_schema.directory import Directory, KnownKey, verify_with
-from shared_schema.envelope import Envelope
+from shared_schema.envelope import Envelope, check_size
 from shared_schema.errors import VerificationError
 from shared_schema.governance import MembershipBody
 from shared_schema.pins import Pin
@@ -41,6 +41,7 @@ class Trust:
 
         Raises ContractError with the reason why it cannot be believed.
         """
+        check_size(envelope)
         verified_envelope, known = verify_with(envelope, self._find_keys(envelope))  # 1. signed by a key that we know
         verified = read_statement(verified_envelope)
         statement, author = verified.statement, self.directory.find(known.name)

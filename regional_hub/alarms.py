@@ -37,3 +37,13 @@ def resolve_alarms(session: Session, about: str, now: datetime) -> None:
         .values(resolved_at=now)
         .execution_options(synchronize_session=False)
     )
+
+
+def settle(session: Session, about: str, code: ProblemCode, now: datetime) -> None:
+    """End one alarm that only a person can end."""
+    session.execute(
+        update(AlarmRow)
+        .where(AlarmRow.about == about[:MOST_ABOUT], AlarmRow.resolved_at.is_(None), AlarmRow.code == code.value)
+        .values(resolved_at=now)
+        .execution_options(synchronize_session=False)
+    )

@@ -17,13 +17,9 @@ from shared_schema.feed import MAX_PAGE_BYTES, MAX_PAGE_ENTRIES
 from shared_schema.governance import Level
 from shared_schema.keys import Member, MemberRole
 from shared_schema.problem import ProblemCode
+from shared_schema.reach import REACH_OF_LEVEL
 from shared_schema.statement import Audience, Kind
 
-REACH_OF_LEVEL: dict[Level, int] = {
-    "region": Audience.REGION.reach,
-    "nation": Audience.NATION.reach,
-    "europe": Audience.EUROPE.reach,
-}
 _ENTRY_OVERHEAD_BYTES = 300
 
 
@@ -43,11 +39,18 @@ def can_read(entry: EntryRow, reader: Member, hub: Publisher) -> bool:
     """
     if entry.origin == reader.name:
         return True
-    reach = Audience(entry.audience).reach
+    reach = reach_of(entry)
+    if reader.role is MemberRole.HUB and entry.narrowed_to is not None:  # it hands on to others than this hub's members
+        return reach >= max(REACH_OF_LEVEL[hub.level], Audience.NATION.reach)
     if reader.role is MemberRole.PARENT:
         own_sum = entry.origin == hub.name and entry.kind == Kind.AGGREGATE.value
         return reach > REACH_OF_LEVEL[hub.level] or (own_sum and reach == Audience.HUB.reach)
     return reach >= Audience.REGION.reach
+
+
+def reach_of(entry: EntryRow) -> int:
+    """How far a content may travel now: as far as it was meant to, unless its author has narrowed that."""
+    return Audience(entry.narrowed_to or entry.audience).reach
 
 
 def make_page(session: Session, *, first: int, seen: int, reader: Member, hub: Publisher) -> bytes:
@@ -99,7 +102,8 @@ def _entry_bytes(entry: EntryRow, shown: bytes | None, *, may_see: bool) -> byte
     leaf = log.leaf_of(entry)
     if shown is not None:
         return b'{"entry":' + leaf + b',"envelope":' + shown + b"}"
-    absent = "withdrawn" if entry.withdrawn_by is not None else "lost" if may_see else "audience"
+    is_taken = entry.withdrawn_by is not None or (entry.narrowed_by is not None and not may_see)
+    absent = "withdrawn" if is_taken else "lost" if may_see else "audience"
     return b'{"absent":' + json.dumps(absent).encode() + b',"entry":' + leaf + b"}"
 
 

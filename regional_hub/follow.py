@@ -15,26 +15,30 @@ from sqlalchemy.orm import Session
 
 from regional_hub import audit, log, policies
 from regional_hub.alarms import raise_alarm, resolve_alarms
+from regional_hub.equivocation import keep_evidence
+from regional_hub.erasure import erase_set_aside
 from regional_hub.errors import HubError
-from regional_hub.feed import REACH_OF_LEVEL
+from regional_hub.feed import reach_of
 from regional_hub.members import Trust, membership_of, parent_audience
-from regional_hub.orm import EntryRow, EvidenceRow, MemberRow, MirrorLeafRow, QuarantineRow, SourceRow, table_of
+from regional_hub.orm import EntryRow, MemberRow, MirrorLeafRow, QuarantineRow, SourceRow, table_of
 from regional_hub.publication import next_seq, sign_own
 from shared_schema.canonical import parse_strict
-from shared_schema.envelope import Envelope, envelope_from_object, verify_envelope
-from shared_schema.errors import ContractError, FeedError, VerificationError
+from shared_schema.envelope import Envelope, check_size, envelope_from_object, verify_envelope
+from shared_schema.errors import ContractError, FeedError, SchemaError, VerificationError
 from shared_schema.feed import FeedItem, FeedState, parse_page, verify_page
 from shared_schema.governance import Level, MembershipBody, PolicyBody, WithdrawalBody
 from shared_schema.keys import MemberRole, SigningKey
 from shared_schema.merkle import EMPTY_ROOT, Frontier
 from shared_schema.pins import Pin
 from shared_schema.problem import ProblemCode
+from shared_schema.reach import REACH_OF_LEVEL, is_within
 from shared_schema.release_rules import check_releasable
 from shared_schema.rotation import KeyRotation, read_rotation
 from shared_schema.service.hub_api import HubApi
 from shared_schema.statement import (
     Audience,
     Kind,
+    Statement,
     VerifiedStatement,
     check_may_sign_kind,
     parse_time,
@@ -42,7 +46,7 @@ from shared_schema.statement import (
 )
 from shared_schema.trend import AggregateBody, TrendBody
 
-HEALED_BY_MEMBERSHIPS = (ProblemCode.UNKNOWN_KEY.value, ProblemCode.MEMBER_NOT_ACTIVE.value)
+HEALED_BY_MEMBERSHIPS = (ProblemCode.UNKNOWN_KEY, ProblemCode.MEMBER_NOT_ACTIVE)
 """What a later membership can settle: somebody is made known, or active again."""
 
 
@@ -146,7 +150,7 @@ def store_page(
         if item.envelope is None or item.entry.digest in known:
             continue
         try:
-            verified = _verify_item(session, item, source, trust, follower)
+            verified = _verify_item(session, item, taken, trust, follower)
             _check_not_taken(taken, verified)
         except ContractError as error:
             _set_aside(session, source, item, error, now, taken)
@@ -156,7 +160,7 @@ def store_page(
             policies.take_parents(session, source, verified.statement.body, follower.name, now)
         if not _travels(verified, source, follower):
             continue  # nor may a membership count here that this hub's own log, and so its readers, will not have
-        taken[_place(verified)] = log.Arrival(verified, via=source)
+        _take(session, taken, verified, source, trust, follower)
         body = verified.statement.body
         if isinstance(body, AggregateBody) and body.complete:
             resolve_alarms(session, _alarm_name(source, body), now)
@@ -169,7 +173,7 @@ def store_page(
                     taken[_place(word)] = log.Arrival(word)
                     grown = _learn(trust, word, head.size + len(taken) - 1) or grown
     if grown:
-        _take_released(session, taken, trust, follower)
+        take_set_aside(session, taken, trust, follower, codes=HEALED_BY_MEMBERSHIPS)
     if taken:
         log.append(session, list(taken.values()), name=follower.name, key=follower.key, head=head, now=now)
     report.appended = len(taken)
@@ -247,6 +251,56 @@ def keep_leaves(session: Session, source: str, items: Sequence[FeedItem]) -> Non
         session.connection().execute(insert(table_of(MirrorLeafRow)), rows)
 
 
+def _take(
+    session: Session, taken: dict[tuple[str, int], log.Arrival], verified: VerifiedStatement, source: str,
+    trust: Trust, follower: Follower,
+) -> None:  # fmt: skip
+    """Put a verified statement among those that will be appended.
+
+    A withdrawal of what never came here is not taken: there is nothing to take back, and nobody behind this hub has it
+    either. What was only set aside is erased there.
+    """
+    body, origin = verified.statement.body, verified.statement.origin
+    is_here = True
+    if isinstance(body, WithdrawalBody):
+        if _find_target(session, taken, body.digest) is None:
+            erase_set_aside(session, body.digest, origin)
+            return
+        is_here = body.to is None or is_within(trust.directory, origin, body.to, level=follower.level)
+    taken.setdefault(_place(verified), log.Arrival(verified, via=source, is_within=is_here))
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """What a withdrawal takes back, as far as its rules need it."""
+
+    origin: str
+    kind: Kind
+    reach: int
+
+
+def _find_target(session: Session, taken: Mapping[tuple[str, int], log.Arrival], digest: str) -> _Target | None:
+    """The item with this digest, in the log or on its way into it."""
+    row = log.find_entry(session, digest)
+    if row is not None:
+        return _Target(row.origin, Kind(row.kind), reach_of(row))
+    for arrival in taken.values():
+        if arrival.verified.digest == digest:
+            statement = arrival.verified.statement
+            return _Target(statement.origin, statement.kind, statement.audience.reach)
+    return None
+
+
+def _check_withdrawal(target: _Target | None, statement: Statement, body: WithdrawalBody) -> None:
+    """Raise VerificationError for a withdrawal of what is somebody else's, or that gives back what was taken."""
+    if target is None:
+        return
+    if target.origin != statement.origin or target.kind is Kind.WITHDRAWAL:
+        raise VerificationError("expected an item of the same origin", code=ProblemCode.NOT_FOUND)
+    if body.to is not None and Audience(body.to).reach >= target.reach:
+        raise VerificationError("expected a smaller audience than before", code=ProblemCode.RELEASE_RULE)
+
+
 def _place(verified: VerifiedStatement) -> tuple[str, int]:
     return verified.statement.origin, verified.statement.seq
 
@@ -255,19 +309,23 @@ def _known_digests(session: Session, digests: Sequence[str]) -> set[str]:
     return set(session.scalars(select(EntryRow.digest).where(EntryRow.digest.in_(digests))))
 
 
-def _verify_item(session: Session, item: FeedItem, source: str, trust: Trust, follower: Follower) -> VerifiedStatement:
+def _verify_item(
+    session: Session, item: FeedItem, taken: Mapping[tuple[str, int], log.Arrival], trust: Trust, follower: Follower
+) -> VerifiedStatement:
     """The statement of an item, its origin's signature verified through the directory.
 
     Raises ContractError with the reason why it cannot be taken.
     """
     if item.envelope is None:
         raise VerificationError("expected an envelope")
-    return _verify_relayed(session, item.envelope, item.entry.audience, parse_time(item.entry.time), trust, follower)
+    return _verify_relayed(session, taken, item.envelope, item.entry.audience, parse_time(item.entry.time), trust)
 
 
 def _verify_relayed(
-    session: Session, envelope: Envelope, audience: Audience, logged_at: datetime, trust: Trust, follower: Follower
-) -> VerifiedStatement:
+    session: Session, taken: Mapping[tuple[str, int], log.Arrival], envelope: Envelope, audience: Audience,
+    logged_at: datetime, trust: Trust,
+) -> VerifiedStatement:  # fmt: skip
+    check_size(envelope)
     known = trust.directory.find_key(envelope.keyid)
     member = None if known is None else trust.directory.find(known.name)
     if known is None or member is None:
@@ -286,9 +344,7 @@ def _verify_relayed(
     if isinstance(statement.body, AggregateBody) and statement.audience is Audience.HUB:
         check_releasable(statement, trust.policy)  # it will be added up here, so it must be on the same grid
     if isinstance(statement.body, WithdrawalBody):
-        target = log.find_entry(session, statement.body.digest)
-        if target is None or target.origin != statement.origin or target.kind == Kind.WITHDRAWAL.value:
-            raise VerificationError("expected an item of the same origin", code=ProblemCode.NOT_FOUND)
+        _check_withdrawal(_find_target(session, taken, statement.body.digest), statement, statement.body)
     return verified
 
 
@@ -353,17 +409,9 @@ def _set_aside(
         statement = parse_strict(item.envelope.payload)
         place = statement["origin"], statement["seq"]
         known = taken[place].verified.digest if place in taken else _find_digest(session, *place)
-        session.merge(
-            EvidenceRow(
-                digest=item.entry.digest,
-                origin=statement["origin"],
-                seq=statement["seq"],
-                known_digest=known or "",
-                envelope=stored,
-                since=now,
-            )
+        keep_evidence(
+            session, *place, digest=item.entry.digest, known_digest=known or "", envelope=stored, about=source, now=now
         )
-        raise_alarm(session, source, error.code, "two contents for one seq of an origin; see evidence", now)
 
 
 def _find_sum(envelope: Envelope) -> AggregateBody | None:
@@ -379,26 +427,59 @@ def _alarm_name(source: str, body: AggregateBody | None) -> str:
     return source if body is None else f"{source} {body.table.id}@{body.table.version}/{body.period.label}"
 
 
-def _take_released(
-    session: Session, taken: dict[tuple[str, int], log.Arrival], trust: Trust, follower: Follower
-) -> None:
-    """Take what was set aside and can be verified now that the directory has grown."""
-    rows = session.scalars(
-        select(QuarantineRow).where(QuarantineRow.code.in_(HEALED_BY_MEMBERSHIPS)).order_by(QuarantineRow.source_index)
-    ).all()
+def take_set_aside(
+    session: Session, taken: dict[tuple[str, int], log.Arrival], trust: Trust, follower: Follower, *,
+    codes: Sequence[ProblemCode] = (), digest: str | None = None,
+) -> int:  # fmt: skip
+    """Take what was set aside and can be verified now: because the directory has grown, or this program is newer.
+
+    Without codes and digest everything is tried. What still cannot be taken stays, with the reason of now. Returns how
+    many left quarantine.
+    """
+    query = select(QuarantineRow).order_by(QuarantineRow.source, QuarantineRow.source_index)
+    if codes:
+        query = query.where(QuarantineRow.code.in_([code.value for code in codes]))
+    if digest is not None:
+        query = query.where(QuarantineRow.digest == digest)
+    rows = session.scalars(query).all()
     known = _known_digests(session, [row.digest for row in rows])
+    released = 0
     for row in rows:
         if row.digest not in known:  # else it has come another way since
-            envelope = envelope_from_object(parse_strict(row.envelope))
-            audience = Audience(parse_strict(envelope.payload)["audience"])
             try:
-                verified = _verify_relayed(session, envelope, audience, row.since, trust, follower)
+                envelope = envelope_from_object(parse_strict(row.envelope))
+                audience = _claimed_audience(envelope)
+                verified = _verify_relayed(session, taken, envelope, audience, row.since, trust)
                 _check_not_taken(taken, verified)
-            except ContractError:
+            except ContractError as error:
+                row.code = error.code.value
                 continue
             if _travels(verified, row.source, follower):
-                taken.setdefault(_place(verified), log.Arrival(verified, via=row.source))
+                _take(session, taken, verified, row.source, trust, follower)
         session.execute(delete(QuarantineRow).where(QuarantineRow.digest == row.digest))
+        released += 1
+    return released
+
+
+def _claimed_audience(envelope: Envelope) -> Audience:
+    """What an unverified payload says of its audience; that its entry said the same was checked when it came."""
+    try:
+        return Audience(str(parse_strict(envelope.payload).get("audience")))
+    except ValueError:
+        raise SchemaError("expected an audience") from None
+
+
+def try_again(session: Session, digest: str | None, *, trust: Trust, follower: Follower, now: datetime) -> int:
+    """Try what was set aside once more, all of it or one item, in the caller's transaction; how many left quarantine.
+
+    What a membership among them lets in, the next call takes.
+    """
+    head = log.get_head(session, for_append=True)
+    taken: dict[tuple[str, int], log.Arrival] = {}
+    released = take_set_aside(session, taken, trust, follower, digest=digest)
+    if taken:
+        log.append(session, list(taken.values()), name=follower.name, key=follower.key, head=head, now=now)
+    return released
 
 
 def alarm_of(error: FeedError) -> tuple[ProblemCode, str]:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from regional_hub import charges, log
 from regional_hub.charges import Charges, LedgerConflictError
+from regional_hub.equivocation import keep_evidence
 from regional_hub.errors import IntakeError
 from regional_hub.members import Trust, last_governance, load_trust, policy_in_force
 from regional_hub.orm import ContentRow, EntryRow, EvidenceRow, MemberRow, table_of
@@ -196,11 +197,16 @@ def _find_by_seq(connection: Connection, pairs: Collection[tuple[str, int]]) -> 
 
 
 class _Target(NamedTuple):
-    """An item that can be withdrawn; `subject` says of what its figures are."""
+    """An item that can be withdrawn: how far it may travel, of what its figures are, and what was taken back already.
+
+    `audience` is None for a content that is kept as evidence alone, and never travelled.
+    """
 
     origin: str
-    audience: Audience
+    audience: Audience | None
     subject: str | None
+    narrowed_to: Audience | None = None
+    is_withdrawn: bool = False
 
 
 class _Known:
@@ -246,9 +252,11 @@ class _Known:
         withdrawn = {item.body.digest for item in statements if isinstance(item.body, WithdrawalBody)}
         if withdrawn:
             items = (EntryRow.digest.in_(withdrawn)) & (EntryRow.kind != Kind.WITHDRAWAL.value)
-            columns = (EntryRow.digest, EntryRow.origin, EntryRow.audience, EntryRow.subject)
-            found = session.execute(select(*columns).where(items))
-            known.targets = {row.digest: _Target(row.origin, Audience(row.audience), row.subject) for row in found}
+            aside = session.execute(
+                select(EvidenceRow.digest, EvidenceRow.origin).where(EvidenceRow.digest.in_(withdrawn))
+            )
+            known.targets = {row.digest: _Target(row.origin, None, None) for row in aside}
+            known.targets |= {row.digest: _target_of(row) for row in session.scalars(select(EntryRow).where(items))}
         return known
 
     def check_order(self, session: Session, submission: Submission, now: datetime) -> log.Entry | int | None:
@@ -330,11 +338,15 @@ class _Known:
         target = self.targets.get(body.digest)
         if target is None or target.origin != statement.origin:
             raise IntakeError("expected the digest of an item of the same origin", code=ProblemCode.NOT_FOUND)
-        if statement.audience.reach < target.audience.reach:
+        if target.audience is not None and statement.audience.reach < target.audience.reach:
             raise IntakeError(
                 "expected a withdrawal that travels as far as its item, so that every holder erases it",
                 code=ProblemCode.RELEASE_RULE,
             )
+        if body.to is not None:
+            self.targets[body.digest] = _narrow(target, Audience(body.to))
+            return
+        self.targets[body.digest] = target._replace(is_withdrawn=True)
         if target.subject is not None and (target.origin, target.subject) in self.trends:
             self.trends[target.origin, target.subject] = False  # for what comes behind it in the same group
 
@@ -358,15 +370,15 @@ class _Known:
 
     def _keep_evidence(self, session: Session, submission: Submission, known_digest: str, now: datetime) -> None:
         statement = submission.verified.statement
-        session.merge(
-            EvidenceRow(
-                digest=submission.verified.digest,
-                origin=statement.origin,
-                seq=statement.seq,
-                known_digest=known_digest,
-                envelope=submission.verified.envelope.stored_bytes,
-                since=now,
-            )
+        keep_evidence(
+            session,
+            statement.origin,
+            statement.seq,
+            digest=submission.verified.digest,
+            known_digest=known_digest,
+            envelope=submission.verified.envelope.stored_bytes,
+            about=statement.origin,
+            now=now,
         )
 
     def store_charges(self, session: Session, rows: Sequence[log.Entry]) -> None:
@@ -383,6 +395,24 @@ class _Known:
             if highest != self.stored[name]
         ]
         session.connection().execute(_RAISE_HIGHEST, raised)
+
+
+def _target_of(row: EntryRow) -> _Target:
+    narrowed_to = None if row.narrowed_to is None else Audience(row.narrowed_to)
+    return _Target(row.origin, Audience(row.audience), row.subject, narrowed_to, row.withdrawn_by is not None)
+
+
+def _narrow(target: _Target, to: Audience) -> _Target:
+    """The target with a smaller audience. Raises IntakeError: nobody gets back what was taken from him."""
+    before = target.narrowed_to or target.audience
+    if before is None or target.is_withdrawn:
+        raise IntakeError("expected an item that is not withdrawn altogether", code=ProblemCode.RELEASE_RULE)
+    if to.reach >= before.reach:
+        raise IntakeError(
+            f"expected an audience below {before.value}, which is how far the item may travel now",
+            code=ProblemCode.RELEASE_RULE,
+        )
+    return target._replace(narrowed_to=to)
 
 
 def _check_correction(body: TrendBody, earlier: Sequence[TrendBody]) -> None:

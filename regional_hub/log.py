@@ -9,12 +9,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zlib import crc32
 
-from sqlalchemy import Select, bindparam, delete, insert, select, update
+from sqlalchemy import Select, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
+from regional_hub import erasure
 from regional_hub.errors import HubError, LogError, LogHeldError
 from regional_hub.orm import CheckpointRow, ContentRow, EntryRow, HeadRow, table_of
 from regional_hub.tiles import TileReader
@@ -40,6 +41,8 @@ class Arrival:
 
     verified: VerifiedStatement
     via: str | None = None
+    is_within: bool = True
+    """Of a narrowing: whether this hub is among those who keep the content. The home hub always is."""
 
 
 class Entry(NamedTuple):
@@ -57,6 +60,8 @@ class Entry(NamedTuple):
     receipt_size: int
     row_check: int
     withdrawn_by: int | None = None
+    narrowed_by: int | None = None
+    narrowed_to: str | None = None
 
 
 class Appended(NamedTuple):
@@ -228,20 +233,25 @@ def leaf_of(row: Entry | EntryRow) -> bytes:
 def _erase_withdrawn(session: Session, arrivals: Sequence[Arrival], first: int) -> None:
     """Erase what withdrawals among `arrivals` take back. Who may withdraw what is checked before (intake, follow)."""
     for place, arrival in enumerate(arrivals):
-        body = arrival.verified.statement.body
-        if isinstance(body, WithdrawalBody):
-            session.execute(
-                update(EntryRow)
-                .where(EntryRow.digest == body.digest, EntryRow.origin == arrival.verified.statement.origin)
-                .values(withdrawn_by=first + place)
-                .execution_options(synchronize_session=False)
-            )
-            withdrawn = select(EntryRow.digest).where(
-                EntryRow.digest == body.digest, EntryRow.withdrawn_by.is_not(None)
-            )
-            session.execute(
-                delete(ContentRow).where(ContentRow.digest.in_(withdrawn)).execution_options(synchronize_session=False)
-            )
+        body, origin = arrival.verified.statement.body, arrival.verified.statement.origin
+        if not isinstance(body, WithdrawalBody):
+            continue
+        apply_withdrawal(session, body, origin, first + place, is_within=arrival.is_within)
+
+
+def apply_withdrawal(session: Session, body: WithdrawalBody, origin: str, index: int, *, is_within: bool) -> None:
+    """What the withdrawal at `index` does to its item: erased, or narrowed where this hub is within what is left."""
+    values: dict[str, Any] = {"withdrawn_by": index}
+    if body.to is not None and is_within:
+        values = {"narrowed_by": index, "narrowed_to": body.to}
+    session.execute(
+        update(EntryRow)
+        .where(EntryRow.digest == body.digest, EntryRow.origin == origin, EntryRow.withdrawn_by.is_(None))
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )
+    if "withdrawn_by" in values:
+        erasure.erase(session, body.digest, origin)
 
 
 def make_receipts(

@@ -38,20 +38,21 @@ class Hand:
     key: SigningKey
     now: datetime
 
-    def publish(self, session: Session, body: MembershipBody, audience: Audience = Audience.EUROPE) -> None:
-        publish(session, Kind.MEMBERSHIP, body, audience, name=self.name, key=self.key, now=self.now)
+    def publish(self, session: Session, body: MembershipBody, audience: Audience = Audience.EUROPE) -> log.Entry:
+        return publish(session, Kind.MEMBERSHIP, body, audience, name=self.name, key=self.key, now=self.now)
 
-    def vouch(self, session: Session, body: MembershipBody, chain: Sequence[object], audience: Audience) -> None:
+    def vouch(self, session: Session, body: MembershipBody, chain: Sequence[object], audience: Audience) -> log.Entry:
         """Publish a new member; a hub that has changed its key before, with every key that its log was signed with.
 
-        Raises ContractError when a rotation in `chain` does not verify.
+        Returns the first entry. Raises ContractError when a rotation in `chain` does not verify.
         """
         links = find_links(chain, name=body.member, key=body.public_key)
         first = read_rotation(links[0]).old_key if links else body.key
-        self.publish(session, body.model_copy(update={"key": first}), audience)
+        entry = self.publish(session, body.model_copy(update={"key": first}), audience)
         for signed in links:
             word = {"key": read_rotation(signed).new_key, "rotation": signed.to_object()}
             self.publish(session, body.model_copy(update=word), audience)
+        return entry
 
 
 def accept_rotation(session: Session, signed: SignedRotation, *, trust: Trust, hand: Hand) -> bool:

@@ -240,6 +240,18 @@ def membership_of(row: MemberRow) -> MembershipBody:
     )
 
 
+def to_member(row: MemberRow, vouched_by: str) -> Member:
+    """A row as the directory's member, at the end of the log."""
+    return Member(
+        name=row.name,
+        role=MemberRole(row.role),
+        key=PublicKey(row.public_key),
+        status=MemberStatus(row.status),
+        vouched_by=vouched_by,
+        level=row.level,
+    )
+
+
 @dataclass(frozen=True)
 class Trust:
     """Whom a hub believes: its direct members, the directory with everybody behind them, and its policy.

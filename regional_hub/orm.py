@@ -75,6 +75,9 @@ class EntryRow(Base):
     row_check: Mapped[int] = mapped_column(BigInteger)
     """CRC-32 of the columns that neither the leaf nor, once it is withdrawn, the content vouches for."""
     withdrawn_by: Mapped[int | None] = mapped_column(BigInteger)
+    narrowed_by: Mapped[int | None] = mapped_column(BigInteger)
+    """The last withdrawal from those beyond `narrowed_to`, where this hub is among those who keep the content."""
+    narrowed_to: Mapped[str | None] = mapped_column(String(10))
 
     __table_args__ = (
         Index("entries_origin_seq", "origin", "seq", unique=True),
@@ -159,6 +162,8 @@ class MemberRow(Base):
     last_read_at: Mapped[datetime | None] = mapped_column(UtcTime)
     software: Mapped[str | None] = mapped_column(String(40))
     """The version that its program has named last; it says so itself."""
+    admitted_by: Mapped[int | None] = mapped_column(BigInteger)
+    """The entry that admitted it: nothing that was taken back before it had ever come to it. NULL: not known."""
 
 
 class EnrolmentCodeRow(Base):
@@ -376,6 +381,37 @@ class RelayQuestionRow(Base):
 
     question: Mapped[str] = mapped_column(String(64), primary_key=True)
     item: Mapped[str] = mapped_column(String(64), primary_key=True)
+    since: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class RecallReportRow(Base):
+    """What a linked hub last said of a withdrawal: how many beyond it hold what is taken back, and who has confirmed.
+
+    `withdrawal_index` is its place in that hub's log; `late` canonical JSON, a list of names.
+    """
+
+    __tablename__ = "recall_reports"
+    __table_args__ = (Index("recall_reports_by_withdrawal", "withdrawal"),)
+
+    source: Mapped[str] = mapped_column(String(100), primary_key=True)
+    withdrawal: Mapped[str] = mapped_column(String(64), primary_key=True)
+    withdrawal_index: Mapped[int] = mapped_column(BigInteger)
+    holders: Mapped[int] = mapped_column(Integer)
+    confirmed: Mapped[int] = mapped_column(Integer)
+    unreachable: Mapped[int] = mapped_column(Integer)
+    unheard: Mapped[int] = mapped_column(Integer)
+    late: Mapped[str] = mapped_column(Text)
+    reported_at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class QuarantineReportRow(Base):
+    """What a linked hub said it has set aside of what it read here."""
+
+    __tablename__ = "quarantine_reports"
+
+    reporter: Mapped[str] = mapped_column(String(100), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    code: Mapped[str] = mapped_column(String(40))
     since: Mapped[datetime] = mapped_column(UtcTime)
 
 

@@ -44,9 +44,10 @@ from shared_schema.directory import Directory, member_of
 from shared_schema.entry import LogEntry
 from shared_schema.envelope import verify_envelope
 from shared_schema.errors import ContractError, VerificationError
-from shared_schema.governance import MembershipBody, WithdrawalBody
+from shared_schema.governance import Level, MembershipBody, WithdrawalBody
 from shared_schema.keys import Member, MemberRole, PublicKey
 from shared_schema.merkle import Frontier
+from shared_schema.reach import is_within
 from shared_schema.recovery import read_own_checkpoint
 from shared_schema.statement import Kind, VerifiedStatement, read_statement
 from shared_schema.trend import AggregateBody
@@ -97,6 +98,10 @@ class Signers:
         if statement.origin == self.name:
             self._direct.add(body.member)
 
+    def is_within(self, origin: str, to: str, level: Level) -> bool:
+        """Whether this hub, of `level`, keeps what `origin` narrows to `to`."""
+        return is_within(self._directory, origin, to, level=level)
+
     def via(self, origin: str) -> str | None:
         """Over which followed hub a statement came: None for this hub's own and its cities'."""
         if origin == self.name:
@@ -125,8 +130,9 @@ class _Recovered:
 
 
 def put_back(
-    session: Session, *, trust: Trust, verifier: NoteVerifier, now: datetime, extra_members: tuple[str, ...] = ()
-) -> PutBack | None:
+    session: Session, *, trust: Trust, verifier: NoteVerifier, level: Level, now: datetime,
+    extra_members: tuple[str, ...] = (),
+) -> PutBack | None:  # fmt: skip
     """End the hold and put everything back, in the caller's one transaction; None while something is still awaited.
 
     Raises LogError, and changes nothing, when the leaves do not lead to every checkpoint that was brought.
@@ -142,7 +148,7 @@ def put_back(
     signers = Signers(trust, dict(session.execute(select(SourceRow.name, SourceRow.direction)).all()))
     recovered = _make_entries(session, head.size, leaves, sorted(notes), signers)
     _write_log(session, head, leaves, recovered, notes)
-    _apply(session, recovered.statements, verifier.name)
+    _apply(session, recovered.statements, verifier.name, signers, level)
     _end(session, head.size, len(leaves), now)
     return PutBack(len(leaves), sum(entry.origin == UNKNOWN_ORIGIN for entry in recovered.entries))
 
@@ -200,7 +206,7 @@ def _entry(
     return log.Entry(
         index=index,
         digest=leaf.digest,
-        kind=leaf.kind.value,
+        kind=str(leaf.kind),
         audience=leaf.audience.value,
         time=leaf.time,
         origin=origin,
@@ -240,12 +246,14 @@ def _write_log(
     session.expire_all()
 
 
-def _apply(session: Session, statements: Mapping[int, VerifiedStatement], name: str) -> None:
+def _apply(
+    session: Session, statements: Mapping[int, VerifiedStatement], name: str, signers: Signers, level: Level
+) -> None:
     """What the entries did when they were new: withdrawals erase, memberships count, figures are charged."""
     for index, verified in sorted(statements.items()):
         statement = verified.statement
         if isinstance(statement.body, WithdrawalBody):
-            _withdraw(session, statement.body.digest, statement.origin, index)
+            _withdraw(session, statement.body, statement.origin, index, signers, level)
         elif isinstance(statement.body, MembershipBody) and statement.origin == name:
             _take_membership(session, statement.body)
         elif isinstance(statement.body, AggregateBody) and statement.origin == name:
@@ -255,16 +263,17 @@ def _apply(session: Session, statements: Mapping[int, VerifiedStatement], name: 
     charges.fill_missing(session, name)
 
 
-def _withdraw(session: Session, digest: str, origin: str, index: int) -> None:
-    row = session.scalars(select(EntryRow).where(EntryRow.digest == digest)).one_or_none()
+def _withdraw(session: Session, body: WithdrawalBody, origin: str, index: int, signers: Signers, level: Level) -> None:
+    row = session.scalars(select(EntryRow).where(EntryRow.digest == body.digest)).one_or_none()
     if row is None or row.origin not in (origin, UNKNOWN_ORIGIN) or row.kind == Kind.WITHDRAWAL.value:
         return
-    row.withdrawn_by = index
     if row.origin == UNKNOWN_ORIGIN:
         row.origin = origin
         row.row_check = log.check_of(row.index, origin, row.seq, row.via, row.subject, row.receipt_size)
     session.flush()
-    session.execute(delete(ContentRow).where(ContentRow.digest == digest).execution_options(synchronize_session=False))
+    is_within = body.to is None or signers.is_within(origin, body.to, level)
+    log.apply_withdrawal(session, body, origin, index, is_within=is_within)
+    session.expire_all()
 
 
 def _take_membership(session: Session, body: MembershipBody) -> None:
@@ -315,7 +324,7 @@ def _end(session: Session, first: int, count: int, now: datetime) -> None:
 # --- contents that come later --------------------------------------------------------------------------------------
 
 
-def fill_contents(session: Session, *, trust: Trust, now: datetime) -> int:
+def fill_contents(session: Session, *, trust: Trust, level: Level, now: datetime) -> int:
     """Put contents that came after the entries into their places; returns how many. What cannot be verified waits."""
     waiting = session.execute(
         select(EntryRow, RecoveryContentRow.envelope)
@@ -340,7 +349,7 @@ def fill_contents(session: Session, *, trust: Trust, now: datetime) -> int:
         session.add(ContentRow(digest=row.digest, envelope=stored))
         session.execute(delete(RecoveryContentRow).where(RecoveryContentRow.digest == row.digest))
     session.flush()
-    _apply(session, statements, trust.name)
+    _apply(session, statements, trust.name, signers, level)
     if statements:
         audit.record(session, "program", "contents-recovered", str(len(statements)), now)
     return len(statements)

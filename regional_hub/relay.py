@@ -29,6 +29,7 @@ from shared_schema.keys import MemberRole, SigningKey
 from shared_schema.period import Area
 from shared_schema.problem import ProblemCode
 from shared_schema.relay import RelayRequest
+from shared_schema.service.database import forget
 from shared_schema.statement import Kind
 
 
@@ -98,6 +99,8 @@ def move(session: Session, row: RelayItemRow, state: RelayState, **values: objec
     if moved.rowcount != 1:  # type: ignore[attr-defined]
         raise HubError(f"expected a request that is {before.value} still", code=ProblemCode.BUSY)
     session.refresh(row)
+    if "envelope" in values:
+        forget(session, "relay_items")
 
 
 def close_withdrawal(session: Session, withdrawal: RelayItemRow, target: RelayItemRow) -> None:

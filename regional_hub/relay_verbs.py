@@ -142,7 +142,8 @@ def _send_up(hub: Hub, api: HubApi, parent: str, waiting: list[tuple[str, bytes]
             receipt = api.relay(envelope)
             verify_relay_receipt(receipt, hub=parent, keys=keys, digest=digest)
         except (HubRefused, ContractError) as error:
-            refused = problem = str(error.code)[:40]
+            refused = str(error.code)[:40]
         with hub.database.write() as session:
-            relay_window.note_answer(session, digest, refused)
+            if not relay_window.note_answer(session, digest, refused):
+                problem = refused
     return problem

@@ -163,6 +163,7 @@ def _withdraw(
     if target.state == RelayState.HANDED_UP.value and target.up is not None:
         up = _request_up(WithdrawalBody(digest=target.up, reason=content.reason), row, desk, trust, now)
         row.up, row.up_envelope = up.digest, up.stored_bytes
+        target.up_envelope = None  # what the hub above has not confirmed yet is not sent to it any more
         session.flush()
     relay.close_withdrawal(session, row, target)
     report.withdrawn += 1
@@ -227,12 +228,17 @@ def unconfirmed(session: Session) -> list[tuple[str, bytes]]:
     return [(row.up, row.up_envelope) for row in ordered if row.up is not None and row.up_envelope is not None]
 
 
-def note_answer(session: Session, up: str, refused: str | None) -> None:
-    """The hub above has confirmed a request, or says why it does not take it; then it is sent again later."""
+def note_answer(session: Session, up: str, refused: str | None) -> bool:
+    """The hub above has confirmed a request, or says why it does not take it; then it is sent again later.
+
+    True when it is settled; so is the withdrawal of what never came there.
+    """
     row = session.scalars(select(RelayItemRow).where(RelayItemRow.up == up)).one()
     row.reason = refused
-    if refused is None:
+    never_came = row.kind == Kind.WITHDRAWAL.value and refused == ProblemCode.NOT_FOUND.value
+    if refused is None or never_came:
         row.up_envelope = None
+    return refused is None or never_came
 
 
 def learn_standing(session: Session, standing: RelayStanding, now: datetime) -> None:

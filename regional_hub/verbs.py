@@ -25,6 +25,8 @@ from regional_hub import (
     member_verbs,
     members,
     policies,
+    quarantine_verbs,
+    recall_verbs,
     recovery_verbs,
     relay_verbs,
     trends,
@@ -149,7 +151,8 @@ def approve(hub: Hub, params: Params) -> Result:
     with hub.database.write() as session:
         body = members.admit(session, request, actor=OPERATOR, now=now)
         chain = request.rotations or ()
-        member_verbs.hand_of(hub).vouch(session, body, chain, Audience.EUROPE)
+        entry = member_verbs.hand_of(hub).vouch(session, body, chain, Audience.EUROPE)
+        session.get_one(MemberRow, name).admitted_by = entry.index
         if request.role is MemberRole.HUB and request.url is not None:
             pin = Pin.with_history(NoteVerifier(request.name, request.public_key), chain)
             follow.add_source(session, pin, request.url, "member")
@@ -219,8 +222,12 @@ def _follow_one(hub: Hub, name: str) -> Result:
                 for field in ("pages", "entries", "appended", "quarantined"):
                     report[field] += getattr(page, field)
                 state = after if page.pin is None else replace(after, verifier=page.pin.verifier)
-                if after.next_index >= after.seen_size:
+                # Whoever asks from behind a withdrawal has confirmed it: so once more, when the page brought one.
+                if after.next_index >= after.seen_size and not any(
+                    each.entry.kind is Kind.WITHDRAWAL for each in items
+                ):
                     break
+            recall_verbs.hear(hub, api, name)
     except FeedError as error:
         if recovery_verbs.show_head(hub, name):
             return report | {"unreachable": RESTORING}
@@ -334,6 +341,12 @@ VERBS: dict[str, Callable[[Hub, Params], Result]] = {
     "verify": log_verbs.verify,
     "log.check": log_verbs.check,
     "log.publish": log_verbs.publish,
+    "recalls": recall_verbs.list_recalls,
+    "explain": recall_verbs.explain_item,
+    "quarantine.list": quarantine_verbs.list_items,
+    "quarantine.show": quarantine_verbs.show,
+    "quarantine.retry": quarantine_verbs.retry,
+    "quarantine.drop": quarantine_verbs.drop,
     "relay.list": relay_verbs.list_items,
     "relay.questions": relay_verbs.list_questions,
     "relay.forward": relay_verbs.forward,

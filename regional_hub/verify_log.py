@@ -249,11 +249,19 @@ class _ContentCheck:
             findings.append(f"{place}: expected the checkpoint that came with it for its receipt")
         if row.via is not None and row.via not in self._sources:
             findings.append(f"{place}: expected a hub that is followed")
+        if (row.narrowed_by, row.narrowed_to) != (None, None) and not self._is_narrowed(row):
+            findings.append(f"{place}: expected a withdrawal by its origin from those beyond its audience")
         return findings
+
+    def _is_narrowed(self, row: EntryRow) -> bool:
+        by = None if row.narrowed_by is None else self._session.get(EntryRow, row.narrowed_by)
+        body = None if by is None or by.origin != row.origin else _withdrawal(self._session, by)
+        return body is not None and (body.digest, body.to) == (row.digest, row.narrowed_to)
 
     def _check_withdrawn(self, row: EntryRow, stored: bytes | None) -> list[str]:
         by = self._session.get(EntryRow, row.withdrawn_by)
-        if by is None or by.origin != row.origin or stored is not None or _withdrawn(self._session, by) != row.digest:
+        body = None if by is None or by.origin != row.origin else _withdrawal(self._session, by)
+        if stored is not None or body is None or body.digest != row.digest:
             return [f"entry {row.index}: expected a withdrawal by its origin and no content"]
         return []
 
@@ -277,7 +285,18 @@ class _ContentCheck:
             return [f"{place}: expected origin, seq, kind and audience of its content"]
         if log.subject_of(verified) != row.subject:
             return [f"{place}: expected the subject of its content"]
-        return self._check_way(row, verified, member.role) + self._check_charge(row, statement, charge)
+        findings = self._check_way(row, verified, member.role) + self._check_charge(row, statement, charge)
+        return findings + self._check_effect(row, statement)
+
+    def _check_effect(self, row: EntryRow, statement: Statement) -> list[str]:
+        """What a withdrawal takes back is taken back; of what was only kept as evidence there is no entry."""
+        body = statement.body
+        if not isinstance(body, WithdrawalBody):
+            return []
+        item = log.find_entry(self._session, body.digest)
+        if item is None or item.withdrawn_by is not None or (body.to is not None and item.narrowed_by is not None):
+            return []
+        return [f"entry {row.index}: expected its effect on what it takes back"]
 
     def _check_way(self, row: EntryRow, verified: VerifiedStatement, role: MemberRole) -> list[str]:
         if row.via is None and verified.statement.origin not in self._sources and role is not MemberRole.NODE:
@@ -327,13 +346,13 @@ class _ContentCheck:
         return [f"contents: {count} that no entry names"] if count else []
 
 
-def _withdrawn(session: Session, by: EntryRow) -> str | None:
-    """The digest that a withdrawal takes back; None when it cannot be read (its own place in the log says why)."""
+def _withdrawal(session: Session, by: EntryRow) -> WithdrawalBody | None:
+    """What a withdrawal says; None when it cannot be read (its own place in the log says why)."""
     stored = session.scalar(select(ContentRow.envelope).where(ContentRow.digest == by.digest))
     if by.kind != Kind.WITHDRAWAL.value or stored is None:
         return None
     try:
-        return WithdrawalBody.from_object(parse_strict(parse_envelope(stored).payload).get("body")).digest
+        return WithdrawalBody.from_object(parse_strict(parse_envelope(stored).payload).get("body"))
     except ContractError:
         return None
 

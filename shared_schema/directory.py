@@ -302,4 +302,5 @@ def member_of(body: MembershipBody, voucher: str) -> Member:
         vouched_by=voucher,
         not_before=None if body.not_before is None else parse_time(body.not_before),
         not_after=None if body.not_after is None else parse_time(body.not_after),
+        level=body.level,
     )

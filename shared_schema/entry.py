@@ -12,17 +12,20 @@ from shared_schema.wire import WireModel
 
 
 class LogEntry(WireModel):
-    """One leaf: which statement (by digest), of which kind, for whom, and when the hub took it."""
+    """One leaf: which statement (by digest), of which kind, for whom, and when the hub took it.
+
+    A kind of a later release is a plain text here: the log is checked all the same, and the item itself is set aside.
+    """
 
     v: Version = 1
-    kind: Kind
+    kind: Annotated[Kind | Annotated[str, Field(pattern=r"^[a-z][a-z-]{0,19}$")], Field(union_mode="left_to_right")]
     digest: Digest
     audience: Audience
     time: Timestamp
 
     def to_bytes(self) -> bytes:
         """Canonical JSON."""
-        return entry_bytes(self.kind.value, self.digest, self.audience.value, self.time)
+        return entry_bytes(str(self.kind), self.digest, self.audience.value, self.time)
 
     @property
     def leaf(self) -> bytes:

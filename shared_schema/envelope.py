@@ -106,6 +106,12 @@ def parse_envelope(body: bytes) -> Envelope:
     return envelope_from_object(canonical.parse_strict(body))
 
 
+def check_size(envelope: Envelope) -> None:
+    """Raise SchemaError (`too-large`) for an envelope that `parse_envelope` would not read."""
+    if len(envelope.stored_bytes) > MAX_ENVELOPE_BYTES:
+        raise SchemaError(f"expected at most {MAX_ENVELOPE_BYTES} bytes", code=ProblemCode.TOO_LARGE)
+
+
 def envelope_from_object(value: object) -> Envelope:
     """As `parse_envelope`, from an object that has been read already (a batch, a feed page)."""
     if not isinstance(value, dict) or not {"payload", "payloadType"} <= set(value) <= {

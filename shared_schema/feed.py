@@ -145,7 +145,7 @@ def _item(index: int, item: FeedEntry) -> FeedItem:
         return FeedItem(index, item.entry, None, item.absent)
     try:
         envelope = envelope_from_object(item.envelope)
-        if envelope.digest != item.entry.digest or envelope.kind != item.entry.kind.value:
+        if envelope.digest != item.entry.digest or envelope.kind != str(item.entry.kind):
             raise SchemaError("another digest or kind")
     except (SchemaError, VerificationError):
         raise FeedError(f"expected the envelope that the entry names {place}", code=ProblemCode.FEED_ENTRY) from None

@@ -175,10 +175,15 @@ class PolicyBody(WireModel):
 
 
 class WithdrawalBody(WireModel):
-    """An author takes an item back; every holder erases the content and keeps the digest."""
+    """An author takes an item back; every holder erases the content and keeps the digest.
+
+    With `to`, an audience below that of the item, it is taken back from those beyond it alone: that narrows it.
+    `region` are the author's home hub and its members, `nation` all hubs of its nation and their members.
+    """
 
     digest: Digest
     reason: Literal["error", "consent", "outdated", "other"]
+    to: Literal["region", "nation"] | None = None
 
 
 class RelayedBody(WireModel):

@@ -135,6 +135,8 @@ class Member:
     vouched_by: str
     not_before: datetime | None = None
     not_after: datetime | None = None
+    level: str | None = None
+    """Of a hub: `region`, `nation` or `europe`."""
 
     def check_may_sign(self, now: datetime) -> None:
         """Raise VerificationError unless this member's key may sign at `now`."""

@@ -173,6 +173,8 @@ def read_request(verified: VerifiedEnvelope) -> RelayRequest:
 def check_relayable(request: RelayRequest) -> None:
     """The rules that node and hub both apply to a request. Raises ReleaseRuleError (`release-rule`)."""
     if request.withdrawal is not None:
+        if request.withdrawal.to is not None:
+            raise ReleaseRuleError("expected a withdrawal from everybody: what a hub has relayed is not narrowed")
         return
     if request.attribution not in ("region", "country"):
         raise ReleaseRuleError("expected the attribution region or country: what names its city is an open statement")

@@ -40,8 +40,9 @@ def free_port() -> int:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Offer --no-skips, with which a skipped test fails the run."""
+    """Offer --no-skips, with which a skipped test fails the run, and --seed for what happens at random."""
     parser.addoption("--no-skips", action="store_true", help="fail the run when a test was skipped")
+    parser.addoption("--seed", type=int, help="play the long random histories of a federation from this seed again")
 
 
 def skipped_tests(config: pytest.Config) -> list[str]:

@@ -15,6 +15,7 @@ from local_node.verbs import (
     backups,
     examination,
     exchange,
+    explaining,
     keys,
     lessons,
     records,
@@ -22,6 +23,7 @@ from local_node.verbs import (
     releases,
     spending,
     standing,
+    withdrawals,
     words,
 )
 from local_node.verbs.parameters import Params, Result
@@ -89,6 +91,11 @@ VERBS: dict[str, Callable[[Node, Params], Result]] = {
     "ledger.resume": spending.resume_ledger,
     "backup": backups.make,
     "doctor": examination.examine,
+    "withdraw": withdrawals.withdraw,
+    "recall.status": explaining.recall_status,
+    "explain": explaining.explain_item,
+    "quarantine.list": explaining.quarantine_list,
+    "quarantine.retry": explaining.quarantine_retry,
     "relay.list": relay.relay_list,
     "relay.withdraw": relay.relay_withdraw,
 }

@@ -5,20 +5,16 @@ import secrets
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from local_node import audit, confidence, hub_client, inbox, outbox, people
+from local_node import confidence, hub_client, inbox, withdrawals
 from local_node.app import Node
-from local_node.errors import NodeError
 from local_node.hub_client import PinnedHub
 from local_node.orm import OutboxRow
-from local_node.review import MAY_REVIEW
 from local_node.rounds import NONCE_BYTES
 from local_node.verbs.parameters import Params, Result
 from local_node.web.presentation import title_of
-from shared_schema.envelope import Envelope, parse_envelope
-from shared_schema.relay import RelayRequest
+from local_node.withdrawals import OwnItem
 from shared_schema.service.control import VerbError
-
-REASONS = ("error", "consent", "outdated", "other")
+from shared_schema.statement import Kind
 
 
 def relay_list(node: Node, _params: Params) -> Result:
@@ -47,18 +43,22 @@ def relay_withdraw(node: Node, params: Params) -> Result:
     It goes with the next sync. What nobody has seen is erased at once, the rest when the hub's next window begins.
     """
     reason = str(params["reason"])
-    if reason not in REASONS:
-        raise VerbError("bad-parameter", f"expected one of {', '.join(REASONS)}")
+    if reason not in withdrawals.REASONS:
+        raise VerbError("bad-parameter", f"expected one of {', '.join(withdrawals.REASONS)}")
     with node.database.write() as session:
-        person = people.get_person(session, params["by"])
-        if person.role not in MAY_REVIEW:
-            raise NodeError(f"expected a reviewer or a coordinator, got a {person.role.value}", code="role")
-        item, hub = _find_request(session, str(params["request"]))
-        envelope = confidence.sign_withdrawal(
-            item, reason, nonce=secrets.token_urlsafe(NONCE_BYTES), key=node.key, now=node.clock()
+        item = _find_request(session, str(params["request"]))
+        done = withdrawals.take_back(
+            session,
+            item,
+            by=str(params["by"]),
+            reason=reason,
+            to=None,
+            key=node.key,
+            nonce=secrets.token_urlsafe(NONCE_BYTES),
+            now=node.clock(),
         )
-        outbox.enqueue(session, envelope, confidence.NO_SEQ, [hub], node.clock())
-        audit.append(session, person.id, "relay.withdrawn", item.digest, node.clock())
+    if done.removed:
+        return {"request": item.digest, "state": "removed", "next": "it was never sent: there is nothing to take back"}
     return {"request": item.digest, "state": "waiting", "next": "it is sent with the next sync: local-node sync"}
 
 
@@ -75,13 +75,12 @@ def _title(session: Session, digest: str) -> str:
     return "not read yet: local-node sync" if item is None else title_of(item)
 
 
-def _find_request(session: Session, beginning: str) -> tuple[Envelope, str]:
-    """The one request, other than a withdrawal, whose digest begins so, and its hub."""
+def _find_request(session: Session, beginning: str) -> OwnItem:
+    """The one request, other than a withdrawal, whose digest begins so."""
     rows = session.scalars(
         select(OutboxRow).where(OutboxRow.seq == confidence.NO_SEQ, OutboxRow.digest.startswith(beginning.lower()))
     ).all()
-    found = [(parse_envelope(row.envelope), row.hub) for row in rows]
-    items = [(item, hub) for item, hub in found if RelayRequest.from_bytes(item.payload).withdrawal is None]
+    items = [item for row in rows if (item := withdrawals.find_own(session, row.digest)).kind is not Kind.WITHDRAWAL]
     if len(items) != 1 or len(beginning) < inbox.SHORT_DIGEST or not beginning.isalnum():
         raise VerbError(
             "not-found", "expected the digest of one request, or its first digits; see: local-node relay list"

@@ -13,7 +13,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from local_node import hub_client, ledger_resume, own_keys, spend_file
+from local_node import exports, hub_client, ledger_resume, own_keys, spend_file
 from local_node.app import Node
 from local_node.orm import LedgerRow, OutboxRow
 from local_node.rounds import holds_entry
@@ -100,18 +100,21 @@ def export_releases(node: Node, params: Params) -> Result:
     lines += [json.dumps({spend_file.KEY: signed.to_object()}) for signed in rotations]
     lines += [envelope.stored_bytes.decode() for envelope in releases]
     path = Path(params["file"])
+    content = "\n".join(lines) + "\n"
     try:
         with path.open("x", encoding="utf-8") as file:
-            file.write("\n".join(lines) + "\n")
+            file.write(content)
     except (OSError, ValueError):
         raise VerbError("no-file", f"expected a new file that can be written at {path}") from None
+    with node.database.write() as session:  # so that what is taken back leaves the file as well
+        exports.note_export(session, path, content.encode(), [each.digest for each in releases], node.clock())
     return {"file": str(path), "releases": len(releases), "fingerprint": node.key.public.fingerprint}
 
 
 def _own_releases(session: Session) -> list[Envelope]:
     """Every signed release of figures, in order, once however many hubs it goes to."""
     rows = session.execute(select(OutboxRow.digest, OutboxRow.envelope).order_by(OutboxRow.seq))
-    envelopes = {row.digest: envelope_from_object(parse_strict(row.envelope)) for row in rows}
+    envelopes = {row.digest: envelope_from_object(parse_strict(row.envelope)) for row in rows if row.envelope}
     return [envelope for envelope in envelopes.values() if envelope.kind == Kind.TREND.value]
 
 

@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
-from local_node import inbox, outbox, reading
+from local_node import inbox, outbox, reading, recalls
 from local_node.inbox import InboxState
 from local_node.web import presentation
 from local_node.web.overview import read_overview
@@ -130,7 +130,8 @@ class Site:
                 limit=LATEST_OUTBOX_ROWS // 2,
             )
             sent = outbox.list_rows(session, limit=LATEST_OUTBOX_ROWS)
-        return self._page("overview.html", overview=overview, latest=latest, sent=sent)
+            taken_back = recalls.words_by_item(session, [row.digest for row in sent])
+        return self._page("overview.html", overview=overview, latest=latest, sent=sent, taken_back=taken_back)
 
     def inbox(self, show: str = "lessons", kind: str = "", page: int = 1) -> Response:
         """The items, filtered by a view or by one kind, a page at a time."""

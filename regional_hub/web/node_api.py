@@ -21,6 +21,7 @@ from regional_hub.orm import MemberRow
 from regional_hub.relay import Desk
 from regional_hub.relay_questions import standing_of
 from regional_hub.sequencer import Sequencer, SequencerFull
+from regional_hub.web import recall_api
 from regional_hub.web.log_api import add_log
 from regional_hub.web.membership_api import add_membership
 from shared_schema.canonical import parse_strict
@@ -77,6 +78,13 @@ def make_router(hub: ServedHub) -> APIRouter:
     _add_reading(router, hub)
     _add_relay(router, hub)
     add_log(router, hub)
+
+    def identify(request: Request, *names: str) -> Member:
+        reader = verify_reader(hub, request)
+        check_query(request, *names)
+        return reader
+
+    recall_api.add_routes(router, hub, identify, read_cursor)
     _add_enrolment(router, hub)
     add_membership(router, hub)
     return router

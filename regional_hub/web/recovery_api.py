@@ -118,10 +118,17 @@ def finish(hub: RecoveringHub) -> recovered_log.PutBack | None:
     with hub.database.write() as session:
         lost = recovered_log.staged_members(session, hub.name, hub.verifier.key)
         names = tuple(member.name for member in lost.values() if member.status == "active")
-        done = recovered_log.put_back(session, trust=trust, verifier=hub.verifier, now=hub.clock(), extra_members=names)
+        done = recovered_log.put_back(
+            session,
+            trust=trust,
+            verifier=hub.verifier,
+            level=hub.publisher.level,
+            now=hub.clock(),
+            extra_members=names,
+        )
     trust = hub.reload_trust()
     with hub.database.write() as session:
-        if recovered_log.fill_contents(session, trust=trust, now=hub.clock()):
+        if recovered_log.fill_contents(session, trust=trust, level=hub.publisher.level, now=hub.clock()):
             done = done or recovered_log.PutBack(0, 0)
     hub.reload_trust()
     return done

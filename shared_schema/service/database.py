@@ -9,7 +9,9 @@ what SQLite has anyway. Readers use connections of their own that cannot write.
         session.add(row)          # committed when the block ends, rolled back when it raises
 """
 
+import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.resources import as_file, files
@@ -19,12 +21,16 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 BUSY_TIMEOUT_MS = 2_000
 """Longer than any of our transactions; a caller learns within two seconds that somebody else holds the database."""
 READERS = 8
+WIPE_TIMEOUT_MS = 100
+"""How long writers may wait for readers to let go of the log of writes; what was not wiped is tried again."""
+WIPE_PAUSE_SECONDS = 1.0
+_FORGOTTEN = "forgotten"
 
 
 class Database:
@@ -41,6 +47,8 @@ class Database:
         self.info: dict[str, Any] = {}
         self.after_write: Callable[[dict[str, Any]], None] | None = None
         self._lock = threading.Lock()
+        self._unwiped: set[str] = set()
+        self._next_wipe = 0.0
         if self.dialect == "sqlite":
             self._writer = _sqlite_engine(url, begin="BEGIN IMMEDIATE", pool_size=1, query_only=False)
             self._reader = _sqlite_engine(url, begin="BEGIN", pool_size=READERS, query_only=True)
@@ -65,10 +73,58 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Session]:
         """One transaction; the next writer of this process waits until the block ends."""
-        with self._lock, Session(self._writer, info=self.info) as session, session.begin():
-            yield session
+        with self._lock:
+            with Session(self._writer, info=self.info) as session:
+                with session.begin():
+                    yield session
+                self._unwiped |= session.info.get(_FORGOTTEN, set())
+            if self._unwiped and time.monotonic() >= self._next_wipe:
+                self._wipe()
         if self.after_write is not None:
             self.after_write(session.info)
+
+    @property
+    def is_wiped(self) -> bool:
+        """Whether nothing that was erased is still in the files because somebody was reading at that moment."""
+        return not self._unwiped
+
+    def wipe(self) -> bool:
+        """Try once more to get what was erased out of the files; True when nothing is left to do."""
+        with self._lock:
+            if self._unwiped:
+                self._wipe()
+        return self.is_wiped
+
+    def _wipe(self) -> None:
+        """After the commit: SQLite zeroes what it frees (secure_delete), but the log of writes still has old pages;
+        PostgreSQL keeps a row that was deleted until VACUUM. Neither reaches copies elsewhere (docs/operations.md).
+        """
+        try:
+            done = self._truncate_log_of_writes() if self.dialect == "sqlite" else self._vacuum()
+        except (DBAPIError, sqlite3.Error):  # what was committed is committed; the rest is tried again
+            done = False
+        if done:
+            self._unwiped.clear()
+        self._next_wipe = time.monotonic() + (0.0 if done else WIPE_PAUSE_SECONDS)
+
+    def _vacuum(self) -> bool:
+        tables = ", ".join(sorted(self._unwiped))  # names of our own tables, said in the code
+        with self._writer.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT").execute(text(f"VACUUM {tables}"))
+        return True
+
+    def _truncate_log_of_writes(self) -> bool:
+        """Write the log of writes back into the database and cut it to nothing; False while a reader needs it."""
+        connection = self._writer.raw_connection()
+        try:
+            cursor = connection.cursor()
+            cursor.execute(f"PRAGMA busy_timeout={WIPE_TIMEOUT_MS}")
+            busy, _, _ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+            cursor.close()
+        finally:
+            connection.close()
+        return not busy
 
     def migrate(self, package: str) -> None:
         """Bring the schema to the newest revision of `package` (for example `local_node.migrations`)."""
@@ -78,6 +134,9 @@ class Database:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             connection.commit()
+        if self.dialect == "sqlite":  # a crash may have come between an erasure and its wiping
+            with self._lock:
+                self._truncate_log_of_writes()
 
     def check_reachable(self) -> None:
         """Raise sqlalchemy.exc.OperationalError when the database does not answer."""
@@ -86,7 +145,14 @@ class Database:
 
     def close(self) -> None:
         self._reader.dispose()
+        if self._unwiped:
+            self.wipe()
         self._writer.dispose()
+
+
+def forget(session: Session, *tables: str) -> None:
+    """Say that this transaction erases contents of these tables: after the commit they leave the files as well."""
+    session.info.setdefault(_FORGOTTEN, set()).update(tables)
 
 
 def upgrade_schema(database: Database, package: str) -> None:
@@ -120,6 +186,7 @@ def _sqlite_engine(url: str, *, begin: str, pool_size: int, query_only: bool) ->
             "synchronous=FULL",
             "foreign_keys=ON",
             "secure_delete=ON",
+            "temp_store=MEMORY",  # nothing that is sorted leaves a file behind
             f"busy_timeout={BUSY_TIMEOUT_MS}",
             f"query_only={'ON' if query_only else 'OFF'}",
         ):

@@ -20,9 +20,11 @@ from shared_schema.canonical import encode, parse_strict
 from shared_schema.entry import Receipt
 from shared_schema.envelope import Envelope, parse_envelope
 from shared_schema.errors import ContractError, SchemaError
+from shared_schema.explain import Explanation
 from shared_schema.feed import MAX_RESPONSE_BYTES
 from shared_schema.keys import SigningKey
 from shared_schema.names import Digest, Origin
+from shared_schema.recall import RecallPage
 from shared_schema.recovery import BroughtEntries, RecoveryState, ShownHead
 from shared_schema.relay import RelayStanding
 from shared_schema.rotation import MAX_CHAIN
@@ -192,6 +194,15 @@ class HubApi:
     def relay_standing(self) -> RelayStanding:
         """What the hub knows in confidence of this member: its requests, and the questions for it."""
         return _read(RelayStanding, self._request("GET", "/v1/relay", signed=True))
+
+    def recalls(self, since: int) -> RecallPage:
+        """What the hub knows of who has confirmed the withdrawals in its log from `since` on."""
+        return _read(RecallPage, self._request("GET", f"/v1/recalls?{urlencode({'since': since})}", signed=True))
+
+    def explain(self, digest: str, member: str | None = None) -> Explanation:
+        """Where an item is; for its author also with which member."""
+        query = "" if member is None else f"?{urlencode({'member': member})}"
+        return _read(Explanation, self._request("GET", f"/v1/explain/{digest}{query}", signed=True))
 
     def member_state(self) -> MemberState:
         return _read(MemberState, self._request("GET", "/v1/members/me", signed=True))

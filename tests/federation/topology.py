@@ -35,6 +35,8 @@ from local_node.app import MIGRATIONS as NODE_MIGRATIONS
 from local_node.inbox import InboxState
 from local_node.orm import OutboxRow
 from local_node.settings import load_settings, write_settings
+from shared_schema.canonical import parse_strict
+from shared_schema.envelope import parse_envelope
 from shared_schema.governance import Level
 from shared_schema.service.database import Database
 from shared_schema.service.key_file import write_key
@@ -200,6 +202,22 @@ class FederatedCity:
         with self.node.database.read() as session:
             items = inbox.list_items(session, kinds=[Kind.PRACTICE], state=InboxState.ACCEPTED, limit=1_000_000)
         return {item.digest for item in items}
+
+    def practices(self) -> dict[str, Audience]:
+        """digest → audience of this city's own practices that a hub has acknowledged and nobody has taken back."""
+        with self.node.database.read() as session:
+            rows = session.execute(select(OutboxRow.digest, OutboxRow.envelope).where(OutboxRow.receipt.is_not(None)))
+            envelopes = {digest: parse_envelope(stored) for digest, stored in rows if stored}
+        return {
+            digest: Audience(parse_strict(envelope.payload)["audience"])
+            for digest, envelope in envelopes.items()
+            if envelope.kind == Kind.PRACTICE.value
+        }
+
+    def withdraw(self, digest: str, *, to: Audience | None = None) -> None:
+        """Take an own item back, from everybody or from those beyond `to`; it is sent at the next sync."""
+        narrowed = {} if to is None else {"to": to.value}
+        self.verb("withdraw", digest=digest, by=COORDINATOR, reason="consent", **narrowed)
 
     def receipts(self) -> dict[str, bytes]:
         """digest → receipt of everything that a hub has acknowledged to this city."""

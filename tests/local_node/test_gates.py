@@ -12,7 +12,7 @@ GATES = {
     "ProtectedTable": {"disclosure.protect"},
     "ScreenedText": {"narrative.screen"},
     "ApprovedRelease": {"review.approve"},
-    "sign_statement": {"release.sign_release"},
+    "sign_statement": {"release.sign_release", "withdrawals.sign_due"},
 }
 
 

@@ -149,12 +149,12 @@ def test_nothing_is_signed_that_was_not_approved_right_before(path: list[Request
     assert state is not RequestState.SIGNED or before is RequestState.APPROVED
 
 
-def test_every_state_can_be_reached_and_signed_and_refused_are_the_ends() -> None:
+def test_every_state_can_be_reached_and_withdrawn_and_refused_are_the_ends() -> None:
     reached = {RequestState.REQUESTED}
     for _ in RequestState:
         reached |= {new for old, new in TRANSITIONS if old in reached}
     assert reached == set(RequestState)
-    assert set(RequestState) - {old for old, _ in TRANSITIONS} == {RequestState.SIGNED, RequestState.REFUSED}
+    assert set(RequestState) - {old for old, _ in TRANSITIONS} == {RequestState.WITHDRAWN, RequestState.REFUSED}
 
 
 def test_the_diagram_shows_every_transition() -> None:
@@ -162,7 +162,7 @@ def test_the_diagram_shows_every_transition() -> None:
     assert lines[0] == "stateDiagram-v2"
     assert len(lines) == 2 + len(TRANSITIONS) + 2
     assert "    requested --> approved: a second person approves" in lines
-    assert "    signed --> [*]" in lines
+    assert "    withdrawn --> [*]" in lines
 
 
 # --- one person alone ----------------------------------------------------------------------------------------------

@@ -175,9 +175,10 @@ class City:
         ]
         return self.sign(Kind.TREND, builders.trend_body(**{"cells": cells, "period": period} | changes))
 
-    def withdrawal(self, envelope: bytes) -> bytes:
-        digest = parse_envelope(envelope).digest
-        return self.sign(Kind.WITHDRAWAL, {"digest": digest, "reason": "consent"})
+    def withdrawal(self, envelope: bytes, to: str | None = None) -> bytes:
+        """The withdrawal of what is in an envelope; with `to` from those beyond it alone."""
+        body = {"digest": parse_envelope(envelope).digest, "reason": "consent"} | ({"to": to} if to else {})
+        return self.sign(Kind.WITHDRAWAL, body)
 
     def confide(self, content: RelayContent | None = None, **changes: Any) -> bytes:
         """A signed relay request: the builders' practice, unless another content is given."""

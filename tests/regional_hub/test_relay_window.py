@@ -416,7 +416,9 @@ def test_a_withdrawal_goes_the_same_way_up(nation: tuple[RunningHub, RunningHub,
     assert all(hub.verb("verify")["ok"] for hub in nation)
 
 
-def test_a_nation_that_is_away_gets_it_later(nation: tuple[RunningHub, RunningHub, RunningHub]) -> None:
+def test_a_nation_that_was_away_never_hears_of_what_was_taken_back_meanwhile(
+    nation: tuple[RunningHub, RunningHub, RunningHub],
+) -> None:
     top, saxony, _ = nation
     author = saxony.cities[0]
     body = confide(author, attribution="country", audience=Audience.NATION)
@@ -429,7 +431,10 @@ def test_a_nation_that_is_away_gets_it_later(nation: tuple[RunningHub, RunningHu
     assert saxony.verb("relay.publish")["problem"] == "unreachable"
     saxony.network.apps[top.url] = app
     assert saxony.verb("relay.publish")["problem"] is None
-    assert {item["state"] for item in top.verb("relay.list")["items"]} == {"withdrawn"}
+    assert top.verb("relay.list")["items"] == []
+    with saxony.hub.database.read() as session:
+        rows = [(row.state, row.envelope, row.up_envelope) for row in relay.list_items(session)]
+    assert rows == [("withdrawn", None, None)] * 2
 
 
 def test_a_hub_confides_only_what_names_the_country_alone(nation: tuple[RunningHub, RunningHub, RunningHub]) -> None:

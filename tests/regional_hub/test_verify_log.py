@@ -66,6 +66,8 @@ def full_hub(
         chain = city.sign(Kind.TREND, chained(1, "0" * 64))
         hub.accept_many([other.sign(), chain, other.trend(3, 4, 5), other.sign(Kind.QUESTION), city.sign()])
         hub.accept(city.withdrawal(bodies[1]))
+        hub.accept(city.withdrawal(bodies[2], to="nation"))
+        hub.accept(city.withdrawal(bodies[2], to="region"))
         nation.accept(far.sign())
         nation.accept(far.sign(Kind.QUESTION))
         hub.verb("aggregate")
@@ -165,6 +167,8 @@ def test_every_value_is_watched(full_hub: RunningHub, table: str, column: str) -
         "DELETE FROM tiles",
         "DELETE FROM log_head",
         "UPDATE entries SET withdrawn_by = NULL",
+        "UPDATE entries SET narrowed_by = NULL, narrowed_to = NULL",
+        "UPDATE entries SET narrowed_by = narrowed_by - 1",
         'UPDATE entries SET withdrawn_by = 1 WHERE "index" = 5',
         "UPDATE entries SET receipt_size = (SELECT max(size) FROM checkpoints)",
         "INSERT INTO contents (digest, envelope) SELECT '00', envelope FROM contents LIMIT 1",

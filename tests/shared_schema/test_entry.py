@@ -8,6 +8,7 @@ import pytest
 from shared_schema.entry import LogEntry, Receipt, digest_of
 from shared_schema.envelope import parse_envelope
 from shared_schema.errors import SchemaError
+from shared_schema.statement import Kind
 from tests.shared_schema.builders import DIGEST, NOW_TEXT, filled_log, signed_statement
 
 ENTRY = {"v": 1, "kind": "practice", "digest": DIGEST, "audience": "europe", "time": NOW_TEXT}
@@ -17,7 +18,8 @@ ENTRY = {"v": 1, "kind": "practice", "digest": DIGEST, "audience": "europe", "ti
     "change",
     [
         {"v": 2},
-        {"kind": "gossip"},
+        {"kind": "Gossip"},
+        {"kind": "gossip-that-is-far-too-long"},
         {"digest": "AB" * 32},
         {"digest": "ab" * 31},
         {"digest": "ab" * 32 + "\n"},
@@ -31,6 +33,13 @@ ENTRY = {"v": 1, "kind": "practice", "digest": DIGEST, "audience": "europe", "ti
 def test_an_entry_of_another_form_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(SchemaError):
         LogEntry.from_object(ENTRY | change)
+
+
+def test_an_entry_of_a_later_release_keeps_its_leaf_and_its_kind_as_a_text() -> None:
+    entry = LogEntry.from_object(ENTRY | {"kind": "gossip"})
+    assert entry.kind == "gossip" and not isinstance(entry.kind, Kind)
+    assert b'"kind":"gossip"' in entry.to_bytes()
+    assert LogEntry.from_object(ENTRY).kind is Kind.PRACTICE
 
 
 def test_the_leaf_is_the_hash_of_the_canonical_entry() -> None:

@@ -1,0 +1,231 @@
+"""Who has confirmed a withdrawal: this hub's own members, and what the hubs beside it report of those beyond them.
+
+A member that asks for entries from behind a withdrawal on has erased what it takes back (`feed.note_reading`). A report
+for one hub leaves out what that hub itself has reported, so nobody is counted twice however the hubs are joined in a
+tree.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from regional_hub.feed import Publisher
+from regional_hub.orm import ContentRow, EntryRow, MemberRow, QuarantineReportRow, QuarantineRow, RecallReportRow
+from shared_schema import canonical
+from shared_schema.canonical import parse_strict
+from shared_schema.envelope import envelope_from_object
+from shared_schema.governance import Level, WithdrawalBody
+from shared_schema.keys import Member, MemberRole, MemberStatus
+from shared_schema.names import format_time, parse_time
+from shared_schema.reach import REACH_OF_LEVEL
+from shared_schema.recall import MAX_RECALLS, MAX_SET_ASIDE, Recall, RecallPage, SetAside, Tally, add_up
+from shared_schema.statement import Audience, Kind
+
+LATE_AFTER: Final = timedelta(days=7)
+"""A city that is not asked for a week has a reason that somebody should hear."""
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """A withdrawal in this log, and the item that it takes back."""
+
+    entry: EntryRow
+    item: EntryRow
+    body: WithdrawalBody
+
+
+def page_for(
+    session: Session, reader: Member, hub: Publisher, *, since: int, now: datetime, limit: int = MAX_RECALLS
+) -> RecallPage:
+    """The withdrawals from `since` on that `reader` may know of."""
+    members = session.scalars(select(MemberRow).order_by(MemberRow.name)).all()
+    entries = session.scalars(
+        select(EntryRow)
+        .where(EntryRow.kind == Kind.WITHDRAWAL.value, EntryRow.index >= since)
+        .order_by(EntryRow.index)
+        .limit(limit + 1)
+    ).all()
+    shown = [each for entry in entries[:limit] if (each := _read(session, entry)) is not None]
+    return RecallPage(
+        hub=hub.name,
+        recalls=tuple(recall_of(session, each, members, hub, asker=reader.name, now=now) for each in shown),
+        set_aside=_set_aside_from(session, reader),
+        next=entries[limit].index if len(entries) > limit else None,
+    )
+
+
+def find(session: Session, withdrawal: str) -> Withdrawal | None:
+    """A withdrawal of this log by its digest."""
+    entry = session.scalars(select(EntryRow).where(EntryRow.digest == withdrawal)).one_or_none()
+    return None if entry is None else _read(session, entry)
+
+
+def find_last(session: Session, item: EntryRow) -> Withdrawal | None:
+    """The withdrawal that an item was last touched by; None when nobody has taken it back."""
+    index = item.withdrawn_by if item.withdrawn_by is not None else item.narrowed_by
+    entry = None if index is None else session.get(EntryRow, index)
+    return None if entry is None else _read(session, entry)
+
+
+def _read(session: Session, entry: EntryRow) -> Withdrawal | None:
+    stored = session.scalar(select(ContentRow.envelope).where(ContentRow.digest == entry.digest))
+    if stored is None:
+        return None
+    payload = parse_strict(envelope_from_object(parse_strict(stored)).payload)  # verified when it came in
+    body = WithdrawalBody.from_object(payload["body"])
+    item = session.scalars(select(EntryRow).where(EntryRow.digest == body.digest)).one_or_none()
+    return None if item is None else Withdrawal(entry, item, body)
+
+
+def recall_of(
+    session: Session, each: Withdrawal, members: Sequence[MemberRow], hub: Publisher, *, asker: str, now: datetime
+) -> Recall:
+    """How far a withdrawal has come, without what lies beyond `asker`."""
+    reports = {
+        row.source: row
+        for row in session.scalars(select(RecallReportRow).where(RecallReportRow.withdrawal == each.entry.digest))
+    }
+    total = add_up(_shares(each, members, reports, hub, asker, now))
+    return Recall(
+        index=each.entry.index,
+        withdrawal=each.entry.digest,
+        item=each.item.digest,
+        holders=total.holders,
+        confirmed=total.confirmed,
+        unreachable=total.unreachable,
+        unheard=total.unheard,
+        late=total.late,
+    )
+
+
+def _shares(
+    each: Withdrawal, members: Sequence[MemberRow], reports: dict[str, RecallReportRow], hub: Publisher, asker: str,
+    now: datetime,
+) -> Iterable[Tally]:  # fmt: skip
+    for member in members:
+        is_hub = member.role != MemberRole.NODE.value
+        if (is_hub and member.name == asker) or not _could_hold(each, member, hub):
+            continue
+        if not _keeps(each, member, hub):
+            yield _state_of(each, member, now)
+        if is_hub:
+            yield _beyond(member, reports.get(member.name))
+
+
+def _could_hold(each: Withdrawal, member: MemberRow, hub: Publisher) -> bool:
+    """Whether the item was ever meant for this member, and it was here before it was taken back."""
+    if member.name == each.item.origin or (member.admitted_by or -1) > each.entry.index:
+        return False
+    return _reaches(Audience(each.item.audience).reach, member, hub)
+
+
+def _keeps(each: Withdrawal, member: MemberRow, hub: Publisher) -> bool:
+    """Whether it is among those who may keep the item after a narrowing."""
+    is_narrowed = each.body.to is not None and each.item.withdrawn_by != each.entry.index
+    return is_narrowed and each.body.to is not None and _reaches(Audience(each.body.to).reach, member, hub)
+
+
+def _reaches(reach: int, member: MemberRow, hub: Publisher) -> bool:
+    if member.role == MemberRole.NODE.value:
+        return reach >= Audience.REGION.reach
+    if member.role == MemberRole.PARENT.value:
+        return reach > REACH_OF_LEVEL[hub.level]
+    level: Level = member.level or "region"  # type: ignore[assignment]
+    return reach >= max(REACH_OF_LEVEL[level], Audience.NATION.reach)
+
+
+def _state_of(each: Withdrawal, member: MemberRow, now: datetime) -> Tally:
+    if member.read_up_to > each.entry.index or each.entry.via == member.name:
+        return Tally(holders=1, confirmed=1)
+    if member.status != MemberStatus.ACTIVE.value:
+        return Tally(holders=1, unreachable=1)
+    is_late = now > parse_time(each.entry.time) + LATE_AFTER
+    return Tally(holders=1, late=(member.name,) if is_late else ())
+
+
+def _beyond(member: MemberRow, report: RecallReportRow | None) -> Tally:
+    if report is None:
+        return Tally(unheard=1 if member.status == MemberStatus.ACTIVE.value else 0)
+    late = tuple(parse_strict(report.late.encode())["names"])
+    return Tally(report.holders, report.confirmed, report.unreachable, report.unheard, late)
+
+
+# --- what other hubs report ----------------------------------------------------------------------------------------
+
+
+def next_since(session: Session, source: str) -> int:
+    """From where to ask a hub: the first withdrawal about which it may still say something new."""
+    rows = session.scalars(select(RecallReportRow).where(RecallReportRow.source == source)).all()
+    is_open = [
+        row.withdrawal_index for row in rows if row.unheard or row.confirmed + row.unreachable < row.holders
+    ]  # fmt: skip
+    return min(is_open, default=max((row.withdrawal_index for row in rows), default=-1) + 1)
+
+
+def store_reports(session: Session, source: str, pages: Sequence[RecallPage], has_read: int, now: datetime) -> None:
+    """Store what a hub said, in the caller's transaction.
+
+    `has_read` is how far it had read here before it was asked: of a withdrawal before that place which it does not name
+    it has nothing, and nobody beyond it has.
+    """
+    for recall in (each for page in pages for each in page.recalls):
+        session.merge(
+            RecallReportRow(
+                source=source,
+                withdrawal=recall.withdrawal,
+                withdrawal_index=recall.index,
+                holders=recall.holders,
+                confirmed=recall.confirmed,
+                unreachable=recall.unreachable,
+                unheard=recall.unheard,
+                late=canonical.encode({"names": list(recall.late)}).decode(),
+                reported_at=now,
+            )
+        )
+    session.flush()
+    known = select(RecallReportRow.withdrawal).where(RecallReportRow.source == source)
+    silent = select(EntryRow.digest).where(
+        EntryRow.kind == Kind.WITHDRAWAL.value, EntryRow.index < has_read, EntryRow.digest.not_in(known)
+    )
+    for digest in session.scalars(silent).all():
+        session.add(
+            RecallReportRow(
+                source=source, withdrawal=digest, withdrawal_index=0, holders=0, confirmed=0, unreachable=0, unheard=0,
+                late='{"names":[]}', reported_at=now,
+            )
+        )  # fmt: skip
+    _store_set_aside(session, source, pages)
+
+
+def _store_set_aside(session: Session, reporter: str, pages: Sequence[RecallPage]) -> None:
+    said = {item.digest: item for page in pages for item in page.set_aside}
+    query = select(QuarantineReportRow).where(QuarantineReportRow.reporter == reporter)
+    known = {row.digest: row for row in session.scalars(query)}
+    for digest in known.keys() - said.keys():
+        session.delete(known[digest])
+    for digest, item in said.items():
+        session.merge(
+            QuarantineReportRow(reporter=reporter, digest=digest, code=item.code, since=parse_time(item.since))
+        )
+
+
+def _set_aside_from(session: Session, reader: Member) -> tuple[SetAside, ...]:
+    """What this hub could not take of what it read at the hub that asks."""
+    if reader.role is MemberRole.NODE:
+        return ()
+    rows = session.scalars(
+        select(QuarantineRow)
+        .where(QuarantineRow.source == reader.name)
+        .order_by(QuarantineRow.source_index)
+        .limit(MAX_SET_ASIDE)
+    )
+    return tuple(SetAside(digest=row.digest, code=row.code, since=format_time(row.since)) for row in rows)
+
+
+def has_read(session: Session, member: str) -> int:
+    """How far a member has read this log."""
+    return session.scalar(select(func.max(MemberRow.read_up_to)).where(MemberRow.name == member)) or 0

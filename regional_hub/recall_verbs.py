@@ -1,0 +1,97 @@
+"""Who has confirmed what was taken back, where an item is, and what the hubs beside this one say of both."""
+
+from typing import Any
+
+from sqlalchemy import select
+
+from regional_hub import explain, recall
+from regional_hub.app import Hub
+from regional_hub.orm import EntryRow, SourceRow
+from shared_schema.keys import Member, MemberRole, MemberStatus
+from shared_schema.names import format_time
+from shared_schema.recall import RecallPage, in_words
+from shared_schema.service.control import VerbError
+from shared_schema.service.hub_api import HubApi, HubRefused, HubUnreachable
+from shared_schema.statement import Kind
+
+Params = dict[str, Any]
+Result = dict[str, Any]
+SHORT_DIGEST = 8
+MAX_PAGES = 50
+"""Ten thousand withdrawals that are not settled; what is left is asked for next time."""
+
+
+def hear(hub: Hub, api: HubApi, source: str) -> None:
+    """Ask a hub that is followed how far withdrawals came beyond it, and what it has set aside of what it read here.
+
+    A hub of an older release cannot say, and one that is away says it next time: reading its feed is what counts.
+    """
+    with hub.database.read() as session:
+        since, has_read = recall.next_since(session, source), recall.has_read(session, source)
+    pages: list[RecallPage] = []
+    try:
+        for _ in range(MAX_PAGES):
+            page = api.recalls(since)
+            pages.append(page)
+            if page.next is None or page.next <= since:
+                break
+            since = page.next
+    except (HubRefused, HubUnreachable):
+        return
+    if pages[-1].next is not None:
+        has_read = 0  # not everything was said, so nothing follows from what was not named
+    with hub.database.write() as session:
+        recall.store_reports(session, source, pages, has_read, hub.clock())
+
+
+def list_recalls(hub: Hub, params: Params) -> Result:
+    """Every withdrawal in the log, and how far it has come here and beyond; of one item or of all."""
+    wanted = str(params.get("digest") or "")
+    nobody = Member(hub.name, MemberRole.HUB, hub.key.public, MemberStatus.ACTIVE, hub.name)
+    with hub.database.read() as session:
+        count = session.scalars(select(EntryRow.index).where(EntryRow.kind == Kind.WITHDRAWAL.value)).all()
+        page = recall.page_for(session, nobody, hub.publisher, since=0, now=hub.clock(), limit=len(count) + 1)
+        heard = {row.name: row.last_success_at for row in session.scalars(select(SourceRow))}
+    return {
+        "recalls": [
+            {
+                "item": each.item,
+                "withdrawal": each.withdrawal,
+                "entry": each.index,
+                "state": in_words(each),
+                "holders": each.holders,
+                "confirmed": each.confirmed,
+                "unreachable": each.unreachable,
+                "unheard": each.unheard,
+                "late": ", ".join(each.late),
+            }
+            for each in page.recalls
+            if each.item.startswith(wanted)
+        ],
+        "heard": {name: None if at is None else format_time(at) for name, at in sorted(heard.items())},
+    }
+
+
+def explain_item(hub: Hub, params: Params) -> Result:
+    """Where an item is and what to do, for one receiver or for all."""
+    beginning = str(params["digest"]).lower()
+    member = params.get("member")
+    with hub.database.read() as session:
+        digest = _complete(session.scalars(select(EntryRow.digest).where(_begins(beginning)).limit(2)).all(), beginning)
+        found = explain.explain(session, digest, hub.publisher, member=member, now=hub.clock())
+    return found.to_object()
+
+
+def _begins(beginning: str) -> Any:
+    if len(beginning) < SHORT_DIGEST or not beginning.isalnum():
+        raise VerbError("bad-parameter", f"expected the digest of an item, or its first {SHORT_DIGEST} digits")
+    return EntryRow.digest.startswith(beginning)
+
+
+def _complete(found: Any, beginning: str) -> str:
+    """The one digest that begins so; a whole one may be of what is not in the log."""
+    if len(found) == 1:
+        return str(found[0])
+    if len(beginning) == 64:
+        return beginning
+    raise VerbError("not-found", "expected the digest of one item of the log, or a whole digest")
