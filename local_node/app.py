@@ -11,7 +11,8 @@ import httpx
 from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 
-from local_node import library, outbox
+from local_node import library, outbox, own_keys
+from local_node.key_ring import KeyRing
 from local_node.local_words import read_local_lists
 from local_node.narrative import LocalLists
 from local_node.rounds import Rounds
@@ -53,7 +54,7 @@ class Node:
     ) -> None:
         self.data_dir = data_dir
         self.settings = settings
-        self.key = key
+        self.ring = KeyRing(data_dir, key)
         self.clock = clock
         self.transport = transport
         policy = _head_policy(settings)
@@ -63,11 +64,17 @@ class Node:
             self.database.migrate(MIGRATIONS)
             with self.database.write() as session:
                 outbox.take_up_again(session)
+                own_keys.finish_after_crash(session, self.ring)
                 library.catch_up(session)  # a node of an older release has items that its index does not know
         except SQLAlchemyError as error:
             self.database.close()
             raise VerbError("database", database_trouble(data_dir, error)) from None
-        self.rounds = Rounds(self.database, settings.name, key, clock, transport, policy)
+        self.rounds = Rounds(self.database, settings.name, self.ring, clock, transport, policy)
+
+    @property
+    def key(self) -> SigningKey:
+        """The key in use."""
+        return self.ring.current
 
     @property
     def name(self) -> str:
@@ -143,7 +150,7 @@ def create_app(node: Node, handle_verb: Callable[[str, JsonObject], JsonObject])
     app = FastAPI(title="Prevention Exchange", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     install_problem_handlers(app)
     settings = node.settings
-    city = pages.City(settings.name, settings.display_name, node.key.public.fingerprint)
+    city = pages.City(settings.name, settings.display_name, lambda: node.key.public.fingerprint)
     pages.install(app, node.database, city, node.clock)
     app.add_middleware(KnownHosts, hosts=hosts_of(f"http://127.0.0.1:{settings.port}", settings.port))
     app.add_middleware(SecurityHeaders)

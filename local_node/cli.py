@@ -114,6 +114,11 @@ def _complain(message: str) -> None:
     )
 
 
+def has_settings(data: Path) -> bool:
+    """Whether a node was made in this directory."""
+    return (data / FILE_NAME).exists()
+
+
 def _run(
     data: Path, verb: str, params: dict[str, Any], as_json: bool, *, columns: Sequence[str] = ()
 ) -> dict[str, Any]:
@@ -138,7 +143,7 @@ def _ask(data: Path, verb: str, params: dict[str, Any]) -> dict[str, Any]:
         finally:
             node.close()
 
-    if not (data / FILE_NAME).exists():
+    if not has_settings(data):
         raise VerbError("no-settings", f"expected {data / FILE_NAME}; make it with: local-node init, or give --data")
     return run_verb(data, verb, params, here)
 
@@ -615,9 +620,10 @@ def check_ledger(data: DataDir = HERE, as_json: AsJson = False) -> None:
     _run(data, "ledger.verify", {}, as_json)
 
 
-from local_node import cli_backup as _cli_backup  # noqa: E402, F401
+from local_node import cli_backup as _cli_backup  # noqa: E402, F401 - they add their commands to those above
+from local_node import cli_keys as _cli_keys  # noqa: E402, F401
 from local_node import cli_recall as _cli_recall  # noqa: E402, F401
-from local_node import cli_relay as _cli_relay  # noqa: E402, F401 - they add their commands to those above
+from local_node import cli_relay as _cli_relay  # noqa: E402, F401
 from local_node import cli_search as _cli_search  # noqa: E402, F401
 from local_node import cli_spending as _cli_spending  # noqa: E402, F401
 from local_node import cli_witness as _cli_witness  # noqa: E402, F401

@@ -22,6 +22,7 @@ from shared_schema.checkpoint import NoteVerifier
 from shared_schema.errors import ContractError
 from shared_schema.head_times import HeadTimes
 from shared_schema.keys import SigningKey, same_fingerprint
+from shared_schema.pins import Pin
 from shared_schema.service.hub_api import HubApi, HubIdentity, check_hub_url
 
 MAX_URL_LENGTH = 300
@@ -46,7 +47,7 @@ class PinnedHub:
 
     name: str
     url: str
-    verifier: NoteVerifier
+    pin: Pin
     level: str
     enrolled: bool
     read: int
@@ -56,6 +57,10 @@ class PinnedHub:
     """When the hub last said that the head it shows is its newest."""
     elsewhere: str | None = None
     """Another place where this node asks which head of the hub is known there."""
+
+    @property
+    def verifier(self) -> NoteVerifier:
+        return self.pin.verifier
 
 
 def resolve(host: str) -> list[str]:
@@ -111,7 +116,8 @@ def pin_hub(session: Session, url: str, identity: HubIdentity, fingerprint: str,
 
     Raises HubError when the fingerprint is that of another key, or the name is known with another key.
     """
-    verifier = _verifier(identity)
+    pin = _pin(identity)
+    verifier = pin.verifier
     if not same_fingerprint(fingerprint, verifier.key):
         raise HubError(
             "expected the fingerprint of this hub's key; ask its operator to read it out again",
@@ -123,6 +129,7 @@ def pin_hub(session: Session, url: str, identity: HubIdentity, fingerprint: str,
             name=identity.name,
             url=url,
             vkey=verifier.vkey,
+            former=pin.former_text(),
             level=identity.level,
             added_at=now,
             enrolled=False,
@@ -138,14 +145,15 @@ def pin_hub(session: Session, url: str, identity: HubIdentity, fingerprint: str,
     return _hub(row)
 
 
-def _verifier(identity: HubIdentity) -> NoteVerifier:
+def _pin(identity: HubIdentity) -> Pin:
+    """The hub's key, with those that have handed over to it: its log began with the first of them."""
     try:
-        verifier = NoteVerifier.from_vkey(identity.vkey)
+        pin = Pin.with_history(NoteVerifier.from_vkey(identity.vkey), identity.rotations)
     except ContractError as error:
         raise HubError(error.message) from None
-    if verifier.name != identity.name:
+    if pin.name != identity.name:
         raise HubError("expected a key in the hub's own name")
-    return verifier
+    return pin
 
 
 def list_hubs(session: Session) -> tuple[PinnedHub, ...]:
@@ -189,7 +197,7 @@ def _hub(row: HubRow) -> PinnedHub:
     return PinnedHub(
         name=row.name,
         url=row.url,
-        verifier=NoteVerifier.from_vkey(row.vkey),
+        pin=Pin.from_texts(row.vkey, row.former),
         level=row.level,
         enrolled=row.enrolled,
         read=row.frontier_size,

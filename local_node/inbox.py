@@ -18,21 +18,23 @@ from enum import StrEnum
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
-from local_node import mirror, search_index
+from local_node import audit, mirror, search_index
 from local_node.errors import NodeError
 from local_node.lesson import LESSON_KINDS, Lesson, read_lesson
-from local_node.orm import EvidenceRow, HubRow, InboxRow, WithdrawalRow
+from local_node.orm import EvidenceRow, HubRow, InboxRow, MembershipRow, WithdrawalRow
 from local_node.trust import Trust
 from shared_schema.canonical import parse_strict
 from shared_schema.checkpoint import NoteVerifier
 from shared_schema.envelope import MAX_ENVELOPE_BYTES, Envelope, parse_envelope
 from shared_schema.errors import ContractError, FeedError, VerificationError
 from shared_schema.feed import FeedItem, FeedState
-from shared_schema.governance import Level, PolicyBody, WithdrawalBody
+from shared_schema.governance import Level, MembershipBody, PolicyBody, WithdrawalBody
 from shared_schema.merkle import EMPTY_ROOT, Frontier
 from shared_schema.names import format_time, parse_time
+from shared_schema.pins import Pin
 from shared_schema.problem import ProblemCode
 from shared_schema.reach import is_within
+from shared_schema.rotation import read_rotation
 from shared_schema.service.database import forget
 from shared_schema.statement import (
     STATEMENT_BODIES,
@@ -48,7 +50,12 @@ NOT_YET_EXPLAINED = "withdrawal-not-seen"
 """The reason of a gap: said to be withdrawn, but no withdrawal was read."""
 LOST = "content-lost"
 """The reason of a gap that is nobody's fault: the hub was restored from an old copy and waits for the content."""
-HEALED_BY_MEMBERSHIPS = (ProblemCode.UNKNOWN_KEY.value, ProblemCode.BAD_SIGNATURE.value)
+PROGRAM = "local-node"
+HEALED_BY_MEMBERSHIPS = (
+    ProblemCode.UNKNOWN_KEY.value,
+    ProblemCode.BAD_SIGNATURE.value,
+    ProblemCode.MEMBER_NOT_ACTIVE.value,
+)
 """What a later membership may heal. A key that was revoked or suspended at that place in the log stays so."""
 NEVER_WITHDRAWN = (Kind.MEMBERSHIP.value, Kind.POLICY.value, Kind.WITHDRAWAL.value)
 """Erasing one of these would change whom and what this node believes."""
@@ -70,12 +77,13 @@ class InboxError(NodeError):
 
 @dataclass(slots=True)
 class PageReport:
-    """What a page brought; `erased` contents were here before and are taken back."""
+    """What a page brought; `erased` contents were here before and are taken back. `pin` is there when it has moved."""
 
     accepted: int = 0
     quarantined: int = 0
     withdrawn: int = 0
     erased: int = 0
+    pin: Pin | None = None
     lessons: list[tuple[InboxRow, Lesson]] = field(default_factory=list)
     """What enters the index of the search when the page is done, unless a later entry takes it back."""
     conflicts: int = 0
@@ -118,30 +126,34 @@ def load_state(session: Session, hub: NoteVerifier) -> FeedState:
     )
 
 
-def load_trust(session: Session, hub: NoteVerifier) -> Trust:
-    """The directory: the fold of the accepted memberships, this hub's log first.
+def load_trust(session: Session, pin: Pin) -> Trust:
+    """The directory: the fold of the accepted memberships, in the order of this hub's log.
 
-    All are verified again from the pinned key on, because another hub's word counts here only where this hub's
-    directory carries it.
+    All are verified again from the first key on, because another hub's word counts here only where this hub's
+    directory carries it. What only another hub's log has shown so far comes behind, and counts for what comes later.
     """
-    trust = Trust(hub)
+    trust = Trust(pin)
+    end = session.get_one(HubRow, pin.name).frontier_size
+    here = select(MembershipRow.digest, MembershipRow.log_index).where(MembershipRow.hub == pin.name)
+    places = dict(session.execute(here).all())
     rows = session.scalars(
         select(InboxRow)
         .where(InboxRow.kind == Kind.MEMBERSHIP.value, InboxRow.state == InboxState.ACCEPTED.value)
-        .order_by(InboxRow.hub != hub.name, InboxRow.log_index)
-    ).all()
-    waiting = [row for row in rows if row.envelope is not None]
+        .order_by(InboxRow.log_index)
+    )
+    waiting = [(row, places.get(row.digest, end)) for row in rows if row.envelope is not None]
+    waiting.sort(key=lambda placed: placed[1])
     while waiting:
-        left = [row for row in waiting if not _relearn(trust, row)]
+        left = [(row, index) for row, index in waiting if not _relearn(trust, row, index)]
         if len(left) == len(waiting):
             break
         waiting = left
     return trust
 
 
-def _relearn(trust: Trust, row: InboxRow) -> bool:
+def _relearn(trust: Trust, row: InboxRow, index: int) -> bool:
     try:
-        trust.learn(_verify_row(row, trust).statement)
+        trust.learn(_verify_row(row, trust, index).statement, position=index)
     except ContractError:
         return False
     return True
@@ -215,8 +227,12 @@ def store_page(
             known[row.digest] = row
         elif row.state == InboxState.WITHDRAWN.value or item.envelope is None:
             continue
-        grown = _try(session, row, trust, report, item.envelope) or grown
+        if item.entry.kind is Kind.MEMBERSHIP:
+            session.merge(MembershipRow(hub=hub, log_index=item.index, digest=row.digest))
+        grown = _try(session, row, item.index, trust, report, item.envelope) or grown
         report.count(InboxState(row.state))
+        if item.entry.kind is Kind.MEMBERSHIP and row.state == InboxState.ACCEPTED.value and row.origin == hub:
+            report.pin = _read_announcement(session, row, item.index, now) or report.pin
     while grown:
         grown = _try_quarantined_again(session, hub, trust, report)
     _index(session, report)
@@ -230,6 +246,32 @@ def _index(session: Session, report: PageReport) -> None:
     session.flush()
     accepted = [lesson for row, lesson in report.lessons if row.state == InboxState.ACCEPTED.value]
     search_index.add(session, accepted)
+
+
+def _read_announcement(session: Session, row: InboxRow, index: int, now: datetime) -> Pin | None:
+    """The pin after a hub's announcement of its own next key, whose statement was verified; None when it stays."""
+    body = _body(row)
+    if not isinstance(body, MembershipBody) or body.member != row.origin or body.signed_rotation is None:
+        return None
+    pin = get_pin(session, body.member)
+    moved = pin.announced(read_rotation(body.signed_rotation), index)
+    if moved == pin:
+        return None
+    move_pin(session, moved, now)
+    return moved
+
+
+def get_pin(session: Session, hub: str) -> Pin:
+    """The key of a hub that this node believes, and those before it."""
+    row = session.get_one(HubRow, hub)
+    return Pin.from_texts(row.vkey, row.former)
+
+
+def move_pin(session: Session, pin: Pin, now: datetime) -> None:
+    """Believe another key of a hub, to which the pinned one has handed over; the audit log says so."""
+    row = session.get_one(HubRow, pin.name)
+    row.vkey, row.former = pin.verifier.vkey, pin.former_text()
+    audit.append(session, PROGRAM, "hub.key-moved", f"{pin.name}/{pin.verifier.key.keyid}", now)
 
 
 def _move_on(session: Session, before: FeedState, after: FeedState, note: str | None) -> None:
@@ -291,19 +333,21 @@ def _reason_of(item: FeedItem) -> str:
     return LOST if item.absent == "lost" else NOT_YET_EXPLAINED
 
 
-def _try(session: Session, row: InboxRow, trust: Trust, report: PageReport, envelope: Envelope | None = None) -> bool:
-    """Verify a row and set its state; True when the directory has grown by it."""
+def _try(
+    session: Session, row: InboxRow, index: int, trust: Trust, report: PageReport, envelope: Envelope | None = None
+) -> bool:
+    """Verify a row that stands at `index` of the log and set its state; True when the directory has grown by it."""
     if row.envelope is None:
         return False
     was_accepted = row.state == InboxState.ACCEPTED.value
     try:
-        verified = _verify_row(row, trust, envelope)
+        verified = _verify_row(row, trust, index, envelope)
         place = verified.statement.origin, verified.statement.seq
         if not was_accepted and (known := report.places.setdefault(place, verified.digest)) != verified.digest:
             _keep_evidence(session, row, verified, known)
             report.conflicts += 1
             return False
-        grown = trust.learn(verified.statement)
+        grown = trust.learn(verified.statement, position=index)
         if isinstance(verified.statement.body, WithdrawalBody) and not was_accepted:
             report.erased += _take_back(session, row.hub, verified.statement.body, verified.statement.origin, trust)
     except ContractError as error:
@@ -359,11 +403,11 @@ def _keep_evidence(session: Session, row: InboxRow, verified: VerifiedStatement,
         session.flush()
 
 
-def _verify_row(row: InboxRow, trust: Trust, envelope: Envelope | None = None) -> VerifiedStatement:
+def _verify_row(row: InboxRow, trust: Trust, index: int, envelope: Envelope | None = None) -> VerifiedStatement:
     logged_at = parse_time(row.issued_at) if row.issued_at else row.received_at
     if envelope is None:
         envelope = parse_envelope(row.envelope or b"")
-    return trust.verify(envelope, audience=Audience(row.audience), logged_at=logged_at)
+    return trust.verify(envelope, audience=Audience(row.audience), logged_at=logged_at, position=index)
 
 
 def _take_back(session: Session, hub: str, body: WithdrawalBody, origin: str, trust: Trust) -> bool:
@@ -377,7 +421,7 @@ def _keeps(session: Session, hub: str, origin: str, to: str, trust: Trust) -> bo
     """Whether this node is within what is left: as a member of the hub whose log is read, or of another one."""
     for row in session.scalars(select(HubRow).order_by(HubRow.name != hub)).all():
         level: Level = row.level  # type: ignore[assignment]  # checked when the hub was pinned
-        known = trust if row.name == hub else load_trust(session, NoteVerifier.from_vkey(row.vkey))
+        known = trust if row.name == hub else load_trust(session, Pin.from_texts(row.vkey, row.former))
         if is_within(known.directory, origin, to, level=level):
             return True
     return False
@@ -439,7 +483,7 @@ def _try_quarantined_again(
     stored = [row.envelope for row in rows if row.envelope is not None and len(row.envelope) <= MAX_ENVELOPE_BYTES]
     report.places |= _places_of(session, map(parse_envelope, stored))
     for row in rows:
-        grown = _try(session, row, trust, report) or grown
+        grown = _try(session, row, row.log_index, trust, report) or grown
         if row.state == InboxState.ACCEPTED.value:
             report.count(InboxState.ACCEPTED)
     return grown
@@ -469,7 +513,7 @@ def fill_gap(session: Session, envelope: Envelope, trust: Trust) -> None:
         row.envelope = envelope.stored_bytes
         row.state, row.reason = InboxState.QUARANTINED.value, ProblemCode.UNKNOWN_KEY.value
         report = PageReport(places=_places_of(session, [envelope]))
-        _try(session, row, trust, report, envelope)
+        _try(session, row, row.log_index, trust, report, envelope)
         _index(session, report)
 
 

@@ -50,14 +50,19 @@ class Resumed:
     lost: int
 
 
-def own_releases(session: Session, origin: str, key: PublicKey) -> list[Statement]:
+def own_releases(session: Session, origin: str, keys: Sequence[PublicKey]) -> list[Statement]:
     """The city's own releases as they were read from its hubs, by their place in the ledger; verified again."""
     rows = session.scalars(
         select(InboxRow.envelope).where(
             InboxRow.kind == Kind.TREND.value, InboxRow.origin == origin, InboxRow.envelope.is_not(None)
         )
     )
-    found = [read_statement(verify_envelope(parse_envelope(stored or b""), key)).statement for stored in rows]
+    by_keyid = {key.keyid: key for key in keys}
+    envelopes = [parse_envelope(stored or b"") for stored in rows]
+    found = [
+        read_statement(verify_envelope(envelope, by_keyid.get(envelope.keyid, keys[-1]))).statement
+        for envelope in envelopes
+    ]
     releases = [item for item in found if item.origin == origin and isinstance(item.body, TrendBody)]
     return sorted(releases, key=lambda item: (_body(item).ledger.seq, item.seq))
 

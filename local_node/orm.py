@@ -270,6 +270,7 @@ class HubRow(Base):
     `seen_size` and `seen_root` (hexadecimal) are those of the last checkpoint that was accepted; `frontier_size` and
     `frontier` (Frontier.to_bytes) hold the entries that were read, which may be fewer. `seen_note` is the checkpoint of
     `seen_size` as the hub signed it, `read_note` the newest one up to which every leaf was read.
+    `former` are the keys that were pinned before `vkey`, oldest first (`shared_schema.pins`).
     """
 
     __tablename__ = "hubs"
@@ -277,6 +278,7 @@ class HubRow(Base):
     name: Mapped[str] = mapped_column(primary_key=True)
     url: Mapped[str]
     vkey: Mapped[str]
+    former: Mapped[str] = mapped_column(default="[]", server_default="[]")
     level: Mapped[str]
     added_at: Mapped[datetime]
     enrolled: Mapped[bool] = mapped_column(default=False)
@@ -369,6 +371,33 @@ class InboxRow(Base):
     envelope: Mapped[bytes | None]
     state: Mapped[str]
     reason: Mapped[str | None]
+
+
+class MembershipRow(Base):
+    """Where a membership statement stands in a hub's log. Several logs can have the same one, at different places."""
+
+    __tablename__ = "memberships"
+    __table_args__ = (PrimaryKeyConstraint("hub", "log_index"),)
+
+    hub: Mapped[str] = mapped_column(ForeignKey("hubs.name"))
+    log_index: Mapped[int]
+    digest: Mapped[str]
+
+
+class KeyChangeRow(Base):
+    """A new key of this node that is not in use yet. `how` is rotate or replace.
+
+    `request` is what was sent to the hubs: the rotation that both keys have signed. NULL for a replacement, whose
+    request has a one-time code and is sent once to each hub. `done_at` is when the key came into use.
+    """
+
+    __tablename__ = "key_changes"
+
+    keyid: Mapped[str] = mapped_column(primary_key=True)
+    how: Mapped[str]
+    request: Mapped[bytes | None]
+    made_at: Mapped[datetime]
+    done_at: Mapped[datetime | None]
 
 
 class WithdrawalRow(Base):

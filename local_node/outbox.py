@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 from local_node.errors import NodeError
 from local_node.orm import OutboxRow
 from shared_schema.entry import Receipt
-from shared_schema.envelope import Envelope
+from shared_schema.envelope import Envelope, parse_envelope
 from shared_schema.service.database import forget
 
 FIRST_WAIT = timedelta(seconds=30)
@@ -163,6 +163,12 @@ def take_up_again(session: Session) -> int:
     )
     _close_erased(session)
     return int(taken.rowcount)  # type: ignore[attr-defined]
+
+
+def waits_with_another_key(session: Session, keyid: str) -> bool:
+    """Whether something waits that was signed with another key than this one."""
+    waiting = session.scalars(select(OutboxRow.envelope).where(OutboxRow.state.in_(UNSETTLED)))
+    return any(parse_envelope(envelope).keyid != keyid for envelope in waiting)
 
 
 def erase(session: Session, digest: str) -> None:

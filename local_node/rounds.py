@@ -1,4 +1,4 @@
-"""One round of sync with every hub: read what is new, sign what was approved, send what waits.
+"""One round of sync with every hub: read what is new, change the key if asked, sign what was approved, send what waits.
 
 Only one round runs at a time. Nothing is signed before the hubs have said which `seq` they know from this node, so a
 node that was restored from an old backup never uses a number twice; a hub that was asked once since the start does not
@@ -23,6 +23,7 @@ from local_node import (
     inbox,
     mirror,
     outbox,
+    own_keys,
     own_statements,
     policy_news,
     recalls,
@@ -32,8 +33,10 @@ from local_node import (
 )
 from local_node.head_checks import Checks
 from local_node.hub_client import PinnedHub
+from local_node.key_ring import KeyRing
 from local_node.orm import LedgerRow
 from local_node.outbox import LONGEST_WAIT, wait_after
+from local_node.own_keys import HowChanged
 from local_node.review import RequestState
 from shared_schema.head_times import HeadPolicy
 from shared_schema.keys import SigningKey
@@ -75,18 +78,19 @@ class Rounds:
         self,
         database: Database,
         name: str,
-        key: SigningKey,
+        ring: KeyRing,
         clock: Callable[[], datetime],
         transport: httpx.BaseTransport | None = None,
         policy: HeadPolicy | None = None,
     ) -> None:
         self._database = database
         self._name = name
-        self._key = key
+        self._ring = ring
         self._clock = clock
         self._transport = transport
         self._checks = Checks(
-            policy or HeadPolicy(), lambda url: hub_client.connect(url, self._key, self._clock, self._transport)
+            policy or HeadPolicy(),
+            lambda url: hub_client.connect(url, self._ring.current, self._clock, self._transport),
         )
         self._lock = threading.Lock()
         self._states: dict[str, MemberState] = {}
@@ -100,6 +104,8 @@ class Rounds:
                 outbox.take_up_again(session)  # nobody else is sending: this lock, and the lock of the directory
             reached = [hub for hub in self._hubs() if self._may_ask(hub, patient) and self._read(hub, report)]
             withdrawals.erase_what_came_back(self._database, self._clock())
+            self._change_key(reached, report)
+            self._sign_again()
             self._sign(report)
             for hub in reached:
                 self._send(hub, report, patient)
@@ -110,15 +116,15 @@ class Rounds:
             hubs = hub_client.list_hubs(session)
         return hub_client.nearest_first(hubs)
 
-    def _connect(self, hub: PinnedHub) -> HubApi:
-        return hub_client.connect(hub.url, self._key, self._clock, self._transport)
+    def _connect(self, hub: PinnedHub, key: SigningKey | None = None) -> HubApi:
+        return hub_client.connect(hub.url, key or self._ring.current, self._clock, self._transport)
 
     # --- 1. read ----------------------------------------------------------------------------------------------------
 
     def _read(self, hub: PinnedHub, report: RoundReport) -> bool:
         """Ask who we are to the hub, then read its feed. False when nothing can be sent there now."""
         try:
-            with self._connect(hub) as api:
+            with self._connect(hub, self._key_for_reading(hub)) as api:
                 state = self._hear(hub, api)
                 self._remember_enrolment(hub)
                 if state.missing:
@@ -143,6 +149,8 @@ class Rounds:
         if pulled.problem == sync.UNREACHABLE:
             self._note_silence(hub, None)
             return False
+        if pulled.pulled:
+            self._check_own_key(hub)
         self._silences.pop(hub.name, None)
         if pulled.problem is None:
             with self._database.write() as session:
@@ -160,6 +168,23 @@ class Rounds:
         if not restored or self._clock() - silent_since > LONGEST_RECOVERY:
             sync.note_not_served(self._database, hub, self._clock())
         return ProblemCode.LOG_BEHIND.value
+
+    def _key_for_reading(self, hub: PinnedHub) -> SigningKey:
+        """The one in use; or the one that is to replace it, as soon as the hub knows that one instead.
+
+        Raises HubUnreachable.
+        """
+        with self._database.read() as session:
+            change = own_keys.find_change(session)
+        new = self._ring.find_next() if change is not None and change.how is HowChanged.REPLACE else None
+        if new is None:
+            return self._ring.current
+        try:
+            with self._connect(hub, new) as api:
+                api.member_state()
+        except HubRefused:
+            return self._ring.current
+        return new
 
     def get_state(self, hub: PinnedHub, *, ask_again: bool = False) -> MemberState:
         """What a hub knows of this node: what it said since the start, or else (or to be asked again) says now.
@@ -188,6 +213,19 @@ class Rounds:
                     sync.raise_alarm(session, hub.name, sync.LEDGER_RESTORED, message, self._clock())
         return state
 
+    def _check_own_key(self, hub: PinnedHub) -> None:
+        """Whether a hub's log still names a key of this node: a thief of the old one could have put its own there."""
+        with self._database.read() as session:
+            directory = own_keys.load_directory(session, hub_client.get_hub(session, hub.name).pin)
+        member, new = directory.find(self._name), self._ring.find_next()
+        mine = [key.public for key in (self._ring.current, new) if key is not None]
+        with self._database.write() as session:
+            if member is None or member.key in mine:
+                sync.resolve_alarms(session, hub.name, self._clock(), codes=(sync.KEY_TAKEN,))
+            else:
+                message = f"expected a key of this node, the log names {member.key.keyid}"
+                sync.raise_alarm(session, hub.name, sync.KEY_TAKEN, message, self._clock())
+
     def _remember_enrolment(self, hub: PinnedHub) -> None:
         if not hub.enrolled:
             with self._database.write() as session:
@@ -204,7 +242,69 @@ class Rounds:
         silence.failures += 1
         silence.next_try_at = self._clock() + min(wait, LONGEST_WAIT)
 
-    # --- 2. sign ----------------------------------------------------------------------------------------------------
+    # --- 2. change the key --------------------------------------------------------------------------------------------
+
+    def _change_key(self, reached: Sequence[PinnedHub], report: RoundReport) -> None:
+        """Ask for what is not in a hub's log yet, and use the new key when it is.
+
+        A rotated key waits for every hub, because each of them takes the old one meanwhile. A key that replaces a lost
+        one is used as soon as one hub says so: the old one is worth nothing there.
+        """
+        with self._database.read() as session:
+            change = own_keys.find_change(session)
+        new = self._ring.find_next()
+        if change is None or new is None or new.public.keyid != change.keyid:
+            return
+        if change.request is not None:
+            for hub in reached:
+                if not self._shows(hub, change.keyid):
+                    self._ask_for_rotation(hub, change.request, report)
+        with self._database.read() as session:
+            hubs = [hub for hub in hub_client.list_hubs(session) if hub.enrolled]
+        shown = [self._shows(hub, change.keyid) for hub in hubs]
+        if any(shown) if change.how is HowChanged.REPLACE else shown and all(shown):
+            with self._database.write() as session:
+                own_keys.finish(session, change.keyid, self._clock())
+            self._ring.promote()
+
+    def _ask_for_rotation(self, hub: PinnedHub, request: bytes, report: RoundReport) -> None:
+        try:
+            with self._connect(hub) as api:
+                api.rotate_key(request)
+                pulled = sync.pull(self._database, hub, api, self._clock)
+        except HubUnreachable:
+            report.problems[hub.name] = sync.UNREACHABLE
+        except HubRefused as error:
+            report.problems[hub.name] = error.code
+        else:
+            report.pulled += pulled.pulled
+            report.quarantined += pulled.quarantined
+
+    def _shows(self, hub: PinnedHub, keyid: str) -> bool:
+        with self._database.read() as session:
+            directory = own_keys.load_directory(session, hub_client.get_hub(session, hub.name).pin)
+        return own_keys.shows_key(directory, self._name, keyid)
+
+    def _sign_again(self) -> None:
+        """What waits and was signed with a key that has ended meanwhile; when the home hub has said its highest seq."""
+        home = next((hub for hub in self._hubs() if hub.enrolled), None)
+        if home is None or home.name not in self._states:
+            return
+        with self._database.read() as session:
+            if not outbox.waits_with_another_key(session, self._ring.current.public.keyid):
+                return
+        with self._database.write() as session:
+            own_keys.sign_again(
+                session,
+                own_keys.load_directory(session, home.pin),
+                name=self._name,
+                key=self._ring.current,
+                highest_seq=max(state.highest_seq for state in self._states.values()),
+                nonces=_nonces(),
+                now=self._clock(),
+            )
+
+    # --- 3. sign ----------------------------------------------------------------------------------------------------
 
     def _sign(self, report: RoundReport) -> None:
         """Sign what was approved, when every hub that it goes to has said which seq it knows."""
@@ -222,7 +322,7 @@ class Rounds:
         with self._database.write() as session:
             done = release.sign_approved(
                 session,
-                key=self._key,
+                key=self._ring.current,
                 origin=self._name,
                 hubs=hubs,
                 highest_seq=max(self._states[name].highest_seq for name in hubs),
@@ -241,16 +341,18 @@ class Rounds:
         with self._database.write() as session:
             report.signed += withdrawals.sign_due(
                 session,
-                key=self._key,
+                key=self._ring.current,
                 origin=self._name,
                 highest_seq=max(self._states[name].highest_seq for name in hubs),
                 nonces=_nonces(),
                 now=self._clock(),
             )
 
-    # --- 3. send ----------------------------------------------------------------------------------------------------
+    # --- 4. send ----------------------------------------------------------------------------------------------------
 
     def _send(self, hub: PinnedHub, report: RoundReport, patient: bool) -> None:
+        with self._database.read() as session:
+            hub = hub_client.get_hub(session, hub.name)  # its pinned key may have moved since the round began
         with self._connect(hub) as api:
             pushed = sync.push(self._database, hub, api, self._clock, patient=patient)
             if pushed.problem is None:

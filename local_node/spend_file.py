@@ -1,7 +1,8 @@
 """A file of signed releases, checked by somebody who trusts nobody: signatures first, then what they add up to.
 
 Needs no node and no network. One DSSE envelope a line, or a JSON list of them; a first line {"key": "<base64>"} may
-bring the public key along, so that a person only has to compare its fingerprint.
+bring the public key along, so that a person only has to compare its fingerprint. Where a city has rotated its key, more
+lines {"key": {…}} carry the rotations, each signed with the old key and the new one.
 
     releases = read_releases(data, "a1b2 c3d4 …")
     check_releases(releases, read_policy(policy_bytes)).findings        () when all is well
@@ -21,6 +22,7 @@ from shared_schema.governance import PolicyBody
 from shared_schema.keys import PublicKey, same_fingerprint
 from shared_schema.problem import ProblemCode
 from shared_schema.release_rules import check_trend
+from shared_schema.rotation import read_rotation, rotation_from_object, trace_back
 from shared_schema.spending import SpendAudit, audit_spending
 from shared_schema.statement import read_statement
 from shared_schema.trend import TrendBody
@@ -51,7 +53,7 @@ def read_releases(data: bytes, key: str) -> SignedReleases:
     """
     values = _values(data)
     carried = [value[KEY] for value in values if set(value) == {KEY}]
-    public = find_key(key, carried)
+    keys = _all_keys(key, carried)
     envelopes = []
     for number, value in enumerate(values, 1):
         if set(value) == {KEY}:
@@ -60,16 +62,32 @@ def read_releases(data: bytes, key: str) -> SignedReleases:
             envelopes.append(envelope_from_object(value))
         except ContractError as error:
             raise SpendFileError(f"release {number}: {error.message}") from None
-    return verify_releases(envelopes, public)
+    return verify_releases(envelopes, keys)
 
 
-def verify_releases(envelopes: Iterable[Envelope], key: PublicKey) -> SignedReleases:
-    """Verify every signature; the same release twice counts once. Raises SpendFileError."""
+def _all_keys(key: str, carried: Sequence[Any]) -> list[PublicKey]:
+    """The key that the reader knows, and the ones before it: the file shows how each has handed over to the next.
+
+    Raises SpendFileError.
+    """
+    rotations = [text for text in carried if isinstance(text, dict)]
+    public = find_key(key, [text for text in carried if not isinstance(text, dict)])
+    try:
+        names = {read_rotation(rotation_from_object(value)).name for value in rotations}
+        earlier = [old for name in names for old in trace_back(rotations, name=name, key=public)]
+    except ContractError as error:
+        raise SpendFileError(f"rotation: {error.message}") from None
+    return [*earlier, public]
+
+
+def verify_releases(envelopes: Iterable[Envelope], keys: Sequence[PublicKey]) -> SignedReleases:
+    """Verify every signature with one of a city's keys; the same release twice counts once. Raises SpendFileError."""
+    by_keyid = {key.keyid: key for key in keys}
     bodies: dict[str, TrendBody] = {}
     origins: set[str] = set()
     for number, envelope in enumerate(envelopes, 1):
         try:
-            verified = read_statement(verify_envelope(envelope, key))
+            verified = read_statement(verify_envelope(envelope, by_keyid.get(envelope.keyid, keys[-1])))
         except ContractError as error:
             raise SpendFileError(f"release {number}: {error.message}") from None
         body = verified.statement.body

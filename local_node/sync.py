@@ -7,7 +7,7 @@ the first honest page after that resolves the alarm.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 
@@ -23,7 +23,7 @@ from local_node.trust import Trust
 from shared_schema.entry import Receipt
 from shared_schema.envelope import Envelope, envelope_from_object, parse_envelope
 from shared_schema.errors import ContractError, FeedError, VerificationError
-from shared_schema.feed import FeedState, parse_page, verify_page, verify_receipt
+from shared_schema.feed import FeedItem, FeedState, parse_page, verify_page
 from shared_schema.problem import ProblemCode
 from shared_schema.relay import is_request, verify_relay_receipt
 from shared_schema.service.database import Database
@@ -67,6 +67,7 @@ FALSE_RECEIPT = ProblemCode.RECEIPT.value
 NOT_ACCEPTED = "not-accepted"
 NOT_SERVED = "not-served"
 LEDGER_RESTORED = "ledger-restored"
+KEY_TAKEN = "key-taken"
 TOO_OLD = ProblemCode.SOFTWARE_TOO_OLD.value
 TWO_CONTENTS = ProblemCode.SEQ_CONFLICT.value
 PUSH_ALARMS = (FALSE_RECEIPT, NOT_ACCEPTED)
@@ -76,7 +77,7 @@ HEAD_ALARMS = (
     ProblemCode.RECEIPT_NOT_IN_LOG.value,
 )
 """An honest page does not end them by itself: they are about what stands beside it."""
-KEPT_BY_A_FEED = (*PUSH_ALARMS, *HEAD_ALARMS, LEDGER_RESTORED, TOO_OLD, TWO_CONTENTS)
+KEPT_BY_A_FEED = (*PUSH_ALARMS, *HEAD_ALARMS, LEDGER_RESTORED, TOO_OLD, TWO_CONTENTS, KEY_TAKEN)
 """Alarms that an honest feed says nothing about."""
 
 
@@ -150,9 +151,7 @@ def _send(database: Database, hub: PinnedHub, api: HubApi, clock: Clock, item: C
         with database.write() as session:
             outbox.mark_delivered(session, item, receipt)
             if isinstance(receipt, Receipt):
-                mirror.note_receipt(
-                    session, hub.name, verify_receipt(receipt, item.digest, hub.verifier), receipt.checkpoint
-                )
+                mirror.note_receipt(session, hub.name, hub.pin.verify_receipt(receipt, item.digest), receipt.checkpoint)
             resolve_alarms(session, hub.name, clock(), codes=PUSH_ALARMS)
 
 
@@ -160,10 +159,10 @@ def _hand_in(hub: PinnedHub, api: HubApi, item: ClaimedItem) -> Receipt | Envelo
     """Send one item on its own way, and return its receipt, verified."""
     if not _is_confidential(item):
         receipt = api.submit(item.envelope)
-        verify_receipt(receipt, item.digest, hub.verifier)
+        hub.pin.verify_receipt(receipt, item.digest)
         return receipt
     sealed = api.relay(item.envelope)
-    verify_relay_receipt(sealed, hub=hub.name, key=hub.verifier.key, digest=item.digest)
+    verify_relay_receipt(sealed, hub=hub.name, keys=hub.pin.keys, digest=item.digest)
     return sealed
 
 
@@ -217,7 +216,7 @@ def pull(database: Database, hub: PinnedHub, api: HubApi, clock: Clock, checks: 
     with database.read() as session:
         state = inbox.load_state(session, hub.verifier)
         watched = watch.load(session, hub.name)
-        trust = inbox.load_trust(session, hub.verifier)
+        trust = inbox.load_trust(session, inbox.get_pin(session, hub.name))
         is_disputed = any(item.hub == hub.name and item.code == ProblemCode.FEED_FORK for item in list_alarms(session))
     faults: dict[str, str] = {}
     try:
@@ -302,29 +301,59 @@ def _read_pages(
     report: SyncReport,
 ) -> tuple[FeedState, Watched]:
     for _ in range(MAX_PAGES_A_ROUND):
-        page = parse_page(api.feed(state.next_index, state.seen_size))
-        try:
-            after, items = verify_page(state, page)
-        except FeedError as error:
-            raise explain(error, state, watched, page) from None
-        check_witnesses(page.checkpoint, checks.policy, clock())
+        state, after, items, note = _read_page(database, api, clock, state, watched)
+        check_witnesses(note, checks.policy, clock())
         inbox.check_nothing_hidden(items)
-        heard = listen(api, state.verifier, page.checkpoint, watched, checks.policy)
+        heard = listen(api, state.verifier, note, watched, checks.policy)
         if after != state or heard != watched:
             with database.write() as session:
                 if after != state:
-                    note = page.checkpoint
                     stored = inbox.store_page(session, state, after, items, trust=trust, now=clock(), note=note)
                     report.pulled += len(items)
                     report.quarantined += stored.quarantined
                     if stored.conflicts:
                         raise_alarm(session, report.hub, TWO_CONTENTS, SENTENCES[TWO_CONTENTS], clock())
+                    if stored.pin is not None:
+                        after = replace(after, verifier=stored.pin.verifier)
                 watch.keep(session, state.verifier.name, heard)
         state, watched = after, heard
         # Whoever asks from behind a withdrawal has confirmed it: so once more, when the last page brought one.
         if state.next_index == state.seen_size and not any(item.entry.kind is Kind.WITHDRAWAL for item in items):
             break
     return state, watched
+
+
+def _read_page(
+    database: Database, api: HubApi, clock: Clock, state: FeedState, watched: Watched
+) -> tuple[FeedState, FeedState, list[FeedItem], str]:
+    """The next page with the states before and after it, and its checkpoint as the hub signed it.
+
+    A hub that signs with another key than the pinned one must show how that key was handed on, step by step from the
+    pinned one. Raises FeedError, with both signed heads where it is about two that do not fit together.
+    """
+    page = parse_page(api.feed(state.next_index, state.seen_size))
+    try:
+        return (state, *verify_page(state, page), page.checkpoint)
+    except FeedError as error:
+        if error.code is not ProblemCode.FEED_CHECKPOINT:
+            raise explain(error, state, watched, page) from None
+        with database.read() as session:
+            pin = inbox.get_pin(session, state.verifier.name)
+        try:
+            moved = pin.follow_chain(api.identity().rotations)
+        except ContractError:
+            raise error from None
+        if moved == pin:
+            raise
+    state = replace(state, verifier=moved.verifier)
+    try:
+        after, items = verify_page(state, page)
+    except FeedError as error:
+        raise explain(error, state, watched, page) from None
+    with database.write() as session:
+        inbox.move_pin(session, moved, clock())
+    get_logger().info("hub-key-moved", hub=moved.name, keyid=moved.verifier.key.keyid)
+    return state, after, items, page.checkpoint
 
 
 def _close_gaps(
@@ -382,6 +411,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         NOT_ACCEPTED: "it does not take our statements at present; everything waits here",
         TWO_CONTENTS: "it hands on two contents for one number of an author; both are kept: local-node quarantine list",
         NOT_SERVED: "it does not show us its log at present",
+        KEY_TAKEN: "its log names a key as ours that this node does not have: somebody else may have put it there",
         TOO_OLD: "its rules ask for a newer program; update this one. Everything waits here, and reading goes on",
         LEDGER_RESTORED: "it has releases of ours that this data directory, which is older, does not know",
         ProblemCode.STALE_HEAD: "what it shows may be an old state of its log, or only a part of it",

@@ -10,11 +10,13 @@ from typing import Any
 
 import httpx
 from fastapi import FastAPI
+from sqlalchemy.orm import Session
 
-from regional_hub import alarms, charges, cosigning, heads, log, members, recovery, witness
+from regional_hub import alarms, charges, cosigning, heads, hub_keys, log, members, recovery, witness
 from regional_hub.errors import HubError
 from regional_hub.feed import Publisher
 from regional_hub.follow import Follower
+from regional_hub.hub_keys import OwnKeys
 from regional_hub.relay import Desk
 from regional_hub.sequencer import Sequencer
 from regional_hub.settings import HubSettings, load_settings
@@ -33,7 +35,13 @@ from shared_schema.service.browser import KnownHosts, SecurityHeaders, hosts_of
 from shared_schema.service.control import VerbError, control_server
 from shared_schema.service.database import Database
 from shared_schema.service.hub_api import HubApi
-from shared_schema.service.key_file import COSIGNER_FILE, load_key, load_or_make_key
+from shared_schema.service.key_file import (
+    COSIGNER_FILE,
+    find_next_key,
+    load_key,
+    load_or_make_key,
+    promote_next_key,
+)
 from shared_schema.service.limits import BODY_SECONDS
 from shared_schema.service.logging import get_logger
 from shared_schema.service.problems import install_problem_handlers
@@ -62,7 +70,7 @@ class Hub:
     ) -> None:
         self.data_dir = data_dir
         self.settings = settings
-        self.key = key
+        self._key_at_start = key
         self.clock = clock
         self._transport = transport
         self.head_policy = _head_policy(settings)
@@ -80,6 +88,7 @@ class Hub:
             self.database.migrate(MIGRATIONS)
             with self.database.write() as session:
                 log.start_log(session, settings.name, key)
+                self.own_keys = self._load_keys(session)
                 _check_own_log(log.latest_checkpoint(session), self.verifier)
                 recovery.check_place(session, recovery.place_of(session), clock())
                 charges.fill_missing(session, settings.name)
@@ -88,7 +97,8 @@ class Hub:
         except BaseException:
             self.database.close()
             raise
-        self.sequencer = Sequencer(self.database, settings.name, key, clock)
+        self._finish_retiring()
+        self.sequencer = Sequencer(self.database, settings.name, lambda: self.key, clock)
         self._trust: members.Trust | None = None
         self._asked = False
 
@@ -164,8 +174,32 @@ class Hub:
         return self.settings.name
 
     @property
+    def key(self) -> SigningKey:
+        """What this hub signs with: statements with this key, checkpoints also with those beside it."""
+        return self.own_keys.key
+
+    @property
     def verifier(self) -> NoteVerifier:
-        return NoteVerifier(self.name, self.key.public)
+        """The key that a new reader pins: the newest one, which signs every checkpoint since its announcement."""
+        return NoteVerifier(self.name, self.own_keys.newest)
+
+    def reload_keys(self) -> None:
+        """Take up what this or another process of the hub has announced. Raises LogError when a key is not here."""
+        with self.database.read() as session:
+            self.own_keys = self._load_keys(session)
+
+    def _load_keys(self, session: Session) -> OwnKeys:
+        at_hand = [self._key_at_start, find_next_key(self.data_dir)]
+        by_keyid = {key.public.keyid: key for key in at_hand if key is not None}
+        keys = hub_keys.load_own_keys(session, self.name, by_keyid, self._key_at_start)
+        self._key_at_start = SigningKey(keys.key.private) if keys.state == "settled" else self._key_at_start
+        return keys
+
+    def _finish_retiring(self) -> None:
+        """A crash may have come between the log's word that the old key is retired and its end on the disk."""
+        next_key = find_next_key(self.data_dir)
+        if self.own_keys.state == "settled" and next_key is not None and next_key.public == self.key.public:
+            promote_next_key(self.data_dir)
 
     @property
     def cosigner(self) -> NoteVerifier:
@@ -215,15 +249,19 @@ class Hub:
         return self._trust or self.reload_trust()
 
     def reload_trust(self) -> members.Trust:
-        with self.database.read() as session:
-            self._trust = members.load_trust(session, self.name, self.key.public)
-        return self._trust
+        """Fold the whole log again: contents that a recovery brings back may stand anywhere in it."""
+        return self._fold(None)
 
     def refresh_trust(self) -> members.Trust:
         """As `trust`, after a look whether another process of this hub has changed it."""
         with self.database.read() as session:
             newest = members.last_governance(session)
-        return self.trust if self.trust.as_of == newest else self.reload_trust()
+        return self.trust if self.trust.as_of == newest else self._fold(self._trust)
+
+    def _fold(self, base: members.Trust | None) -> members.Trust:
+        with self.database.read() as session:
+            self._trust = members.load_trust(session, self.name, self.key.public, base)
+        return self._trust
 
     def api(self, url: str) -> HubApi:
         """A client for another hub's API, signing as this hub."""
@@ -315,15 +353,19 @@ def create_app(hub: Hub, handle_verb: Callable[[str, dict[str, Any]], dict[str, 
     return app
 
 
-async def _work_forever(hub: Hub, handle: Callable[[str, dict[str, Any]], Any]) -> None:
-    """Follow, add up, relay and ask witnesses at the interval of the settings.
+WORK = ("recover.continue", "follow", "aggregate", "relay.publish", "witness.collect", "keys.tend", "log.publish")
+"""What a hub does by itself, in this order."""
 
-    A failure is logged and tried again next time.
+
+async def _work_forever(hub: Hub, handle: Callable[[str, dict[str, Any]], Any]) -> None:
+    """Follow, add up, relay, ask witnesses and change keys at the interval of the settings.
+
+    What fails is logged and tried again next time.
     """
     interval = hub.settings.work_interval_seconds
     while interval:
         await asyncio.sleep(interval)
-        for verb in ("recover.continue", "follow", "aggregate", "relay.publish", "witness.collect", "log.publish"):
+        for verb in WORK:
             await _work(handle, verb)
 
 

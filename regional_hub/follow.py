@@ -7,31 +7,33 @@ with its reason and tried again when the directory has grown; it never stops the
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from regional_hub import log, policies, witness
+from regional_hub import audit, log, policies, witness
 from regional_hub.alarms import raise_alarm, resolve_alarms
 from regional_hub.equivocation import keep_evidence
 from regional_hub.erasure import erase_set_aside
 from regional_hub.errors import HubError
 from regional_hub.feed import reach_of
-from regional_hub.members import Trust, apply_membership
-from regional_hub.orm import EntryRow, MirrorLeafRow, QuarantineRow, SourceRow, table_of
+from regional_hub.members import Trust, membership_of, parent_audience
+from regional_hub.orm import EntryRow, MemberRow, MirrorLeafRow, QuarantineRow, SourceRow, table_of
+from regional_hub.publication import next_seq, sign_own
 from shared_schema.canonical import parse_strict
-from shared_schema.checkpoint import NoteVerifier
 from shared_schema.envelope import Envelope, check_size, envelope_from_object, verify_envelope
 from shared_schema.errors import ContractError, FeedError, SchemaError, VerificationError
 from shared_schema.feed import FeedItem, FeedState, parse_page, verify_page
 from shared_schema.governance import Level, MembershipBody, PolicyBody, WithdrawalBody
-from shared_schema.keys import SigningKey
+from shared_schema.keys import MemberRole, SigningKey
 from shared_schema.merkle import EMPTY_ROOT, Frontier
+from shared_schema.pins import Pin
 from shared_schema.problem import ProblemCode
 from shared_schema.reach import REACH_OF_LEVEL, is_within
 from shared_schema.release_rules import check_releasable
+from shared_schema.rotation import KeyRotation, read_rotation
 from shared_schema.service.head_watch import Watched, explain
 from shared_schema.service.hub_api import HubApi
 from shared_schema.statement import (
@@ -47,6 +49,8 @@ from shared_schema.trend import AggregateBody, TrendBody
 
 NEVER_WITHDRAWN = (Kind.MEMBERSHIP, Kind.POLICY, Kind.WITHDRAWAL)
 """Without one of these a reader would believe somebody whom the log no longer vouches for."""
+HEALED_BY_MEMBERSHIPS = (ProblemCode.UNKNOWN_KEY, ProblemCode.MEMBER_NOT_ACTIVE)
+"""What a later membership can settle: somebody is made known, or active again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +64,24 @@ class Follower:
 
 @dataclass(slots=True)
 class FollowReport:
-    """What one run brought: pages and entries read, statements appended, statements set aside."""
+    """What one page brought: entries read, statements appended, statements set aside, and whether the pin has moved."""
 
     pages: int = 0
     entries: int = 0
     appended: int = 0
     quarantined: int = 0
+    pin: Pin | None = None
+
+
+def read_pin(row: SourceRow) -> Pin:
+    """The key of a source that this hub believes."""
+    return Pin.from_texts(row.vkey, row.former)
 
 
 def read_state(row: SourceRow) -> FeedState:
     """How far this hub has read a source."""
     return FeedState(
-        verifier=NoteVerifier.from_vkey(row.vkey),
+        verifier=read_pin(row).verifier,
         seen_size=row.seen_size,
         seen_root=row.seen_root,
         frontier=Frontier.from_bytes(row.frontier_size, row.frontier),
@@ -79,16 +89,18 @@ def read_state(row: SourceRow) -> FeedState:
     )
 
 
-def add_source(session: Session, name: str, url: str, vkey: str, direction: str) -> None:
+def add_source(session: Session, pin: Pin, url: str, direction: str) -> None:
     """Follow a hub from its first entry on; a new address of a known hub keeps the place."""
-    row = session.get(SourceRow, name)
+    row = session.get(SourceRow, pin.name)
     if row is None:
-        session.add(SourceRow(name=name, url=url, vkey=vkey, direction=direction, seen_root=EMPTY_ROOT, frontier=b""))
-    elif row.vkey == vkey:
+        row = SourceRow(name=pin.name, url=url, direction=direction, seen_root=EMPTY_ROOT, frontier=b"")
+        row.vkey, row.former = pin.verifier.vkey, pin.former_text()
+        session.add(row)
+    elif row.vkey == pin.verifier.vkey:
         row.url, row.direction = url, direction
     else:
         raise HubError("expected the key that is known for this hub", code=ProblemCode.NAME_TAKEN)
-    witness.add_log(session, NoteVerifier.from_vkey(vkey))
+    witness.add_log(session, pin.verifier)
 
 
 def fetch_page(api: HubApi, state: FeedState, watched: Watched, level: Level) -> tuple[FeedState, list[FeedItem], str]:
@@ -121,10 +133,12 @@ def store_page(
 ) -> FollowReport:  # fmt: skip
     """Append what travels further and move on, in the caller's one transaction.
 
-    `trust.directory` grows by the memberships among the items. Raises HubError when another process has moved on.
+    What the memberships among the items say counts for those behind them. Raises HubError when another process has
+    moved on.
     """
     report = FollowReport(pages=1, entries=len(items))
     head = log.get_head(session, for_append=True)
+    trust = replace(trust, directory=trust.directory.copy())  # the transaction may fail
     moved = session.execute(
         update(SourceRow)
         .where(SourceRow.name == source, SourceRow.frontier_size == before.next_index)
@@ -164,13 +178,84 @@ def store_page(
         if isinstance(body, AggregateBody) and body.complete:
             resolve_alarms(session, _alarm_name(source, body), now)
         if isinstance(body, MembershipBody):
-            grown = apply_membership(trust.directory, body, verified.statement.origin) or grown
+            grown = _learn(trust, verified, head.size + len(taken) - 1) or grown
+            if (rotation := _find_announcement(body, source)) is not None:
+                report.pin = _read_announcement(session, source, rotation, item.index, now)
+                word = _vouch_again(session, trust, rotation, body, follower, taken, now)
+                if word is not None:
+                    taken[_place(word)] = log.Arrival(word)
+                    grown = _learn(trust, word, head.size + len(taken) - 1) or grown
     if grown:
-        take_set_aside(session, taken, trust, follower, codes=(ProblemCode.UNKNOWN_KEY,))
+        take_set_aside(session, taken, trust, follower, codes=HEALED_BY_MEMBERSHIPS)
     if taken:
         log.append(session, list(taken.values()), name=follower.name, key=follower.key, head=head, now=now)
     report.appended = len(taken)
     return report
+
+
+def _learn(trust: Trust, verified: VerifiedStatement, position: int) -> bool:
+    """Fold one membership; False when it says nothing new or has no authority."""
+    body, statement = verified.statement.body, verified.statement
+    try:
+        return isinstance(body, MembershipBody) and trust.directory.learn(
+            body, signer=statement.origin, seq=statement.seq, position=position
+        )
+    except VerificationError:
+        return False
+
+
+def _find_announcement(body: MembershipBody, source: str) -> KeyRotation | None:
+    """The rotation with which a source announces its own next key; the source's key has signed the statement."""
+    signed = body.signed_rotation
+    if body.member != source or signed is None:
+        return None
+    try:
+        return read_rotation(signed)
+    except ContractError:
+        return None
+
+
+def _read_announcement(session: Session, source: str, rotation: KeyRotation, index: int, now: datetime) -> Pin | None:
+    pin = read_pin(session.get_one(SourceRow, source))
+    moved = pin.announced(rotation, index)
+    if moved == pin:
+        return None
+    move_pin(session, source, moved, now)
+    return moved
+
+
+def move_pin(session: Session, source: str, pin: Pin, now: datetime) -> None:
+    """Believe another key of a source, to which the pinned one has handed over."""
+    row = session.get_one(SourceRow, source)
+    row.vkey, row.former = pin.verifier.vkey, pin.former_text()
+    witness.move_log(session, pin.verifier)
+    audit.record(session, source, "pinned-key-moved", source, now)
+
+
+def _vouch_again(
+    session: Session, trust: Trust, rotation: KeyRotation, body: MembershipBody, follower: Follower,
+    taken: Mapping[tuple[str, int], log.Arrival], now: datetime,
+) -> VerifiedStatement | None:  # fmt: skip
+    """This hub's own word for the next key of a hub that it has vouched for, with the same proof.
+
+    So everybody who reads this hub's log, in whatever region, learns the key before the first statement signed with it.
+    """
+    row = session.get(MemberRow, rotation.name)
+    known = trust.directory.find(rotation.name)
+    if row is None or known is None or known.vouched_by != follower.name or known.key != rotation.old:
+        return None
+    row.public_key, row.keyid = rotation.new.raw, rotation.new.keyid
+    word = membership_of(row).model_copy(update={"rotation": body.rotation})
+    seqs = [seq for origin, seq in taken if origin == follower.name]
+    return sign_own(
+        Kind.MEMBERSHIP,
+        word,
+        Audience.EUROPE if row.role == MemberRole.HUB.value else parent_audience(follower.level),
+        name=follower.name,
+        key=follower.key,
+        seq=max([next_seq(session, follower.name), *(seq + 1 for seq in seqs)]),
+        now=now,
+    )
 
 
 def keep_leaves(session: Session, source: str, items: Sequence[FeedItem]) -> None:
@@ -255,12 +340,13 @@ def _verify_relayed(
     logged_at: datetime, trust: Trust,
 ) -> VerifiedStatement:  # fmt: skip
     check_size(envelope)
-    member = trust.directory.find_by_keyid(envelope.keyid)
-    if member is None:
+    known = trust.directory.find_key(envelope.keyid)
+    member = None if known is None else trust.directory.find(known.name)
+    if known is None or member is None:
         raise VerificationError("expected a key of the directory", code=ProblemCode.UNKNOWN_KEY)
-    verified = read_statement(verify_envelope(envelope, member.key))
+    verified = read_statement(verify_envelope(envelope, known.key))
     statement = verified.statement
-    member.check_may_sign(logged_at)
+    trust.directory.check_may_sign(known, logged_at)  # at the end of this hub's own log, where it would be appended
     if statement.origin != member.name:
         raise VerificationError("expected a statement of the member that signed it", code=ProblemCode.WRONG_ORIGIN)
     check_may_sign_kind(statement.kind, member.role)

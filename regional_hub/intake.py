@@ -17,13 +17,14 @@ from regional_hub import charges, log
 from regional_hub.charges import Charges, LedgerConflictError
 from regional_hub.equivocation import keep_evidence
 from regional_hub.errors import IntakeError
-from regional_hub.members import Trust, last_governance, policy_in_force
+from regional_hub.members import Trust, last_governance, load_trust, policy_in_force
 from regional_hub.orm import ContentRow, EntryRow, EvidenceRow, MemberRow, table_of
 from regional_hub.tiles import NodeCache, TileReader
-from shared_schema.envelope import Envelope, VerifiedEnvelope, parse_envelope, verify_envelope
+from shared_schema.directory import verify_with
+from shared_schema.envelope import Envelope, VerifiedEnvelope, parse_envelope
 from shared_schema.errors import ContractError, VerificationError
 from shared_schema.governance import PolicyBody, WithdrawalBody
-from shared_schema.keys import Member, MemberRole, MemberStatus, SigningKey
+from shared_schema.keys import Member, MemberRole, MemberStatus, PublicKey, SigningKey
 from shared_schema.problem import ProblemCode
 from shared_schema.release_rules import check_ended, check_releasable
 from shared_schema.spending import Charge
@@ -98,12 +99,12 @@ def check_submission(body: bytes, trust: Trust, now: datetime) -> Submission:
     envelope = parse_envelope(body)  # 1. well-formed and not too large
     verified, member = verify_sender(envelope, trust)  # 2. signed by a key of a member
     statement = read_statement(verified)  # 3. canonical, and of the kind it was signed as
-    check_sender(statement, member, now)  # 4. the member speaks for itself, and may
+    check_sender(statement, member, trust, now)  # 4. the member speaks for itself, and may
     check_releasable(statement.statement, trust.policy)  # 5. nothing below the floor
     if isinstance(statement.statement.body, TrendBody):
         check_ended(statement.statement.body.period, now + CLOCK_TOLERANCE)
         charges.check_head(statement.statement.body)
-    return Submission(statement, member.key.keyid, trust.as_of, trust.policy)
+    return Submission(statement, verified.envelope.keyid, trust.as_of, trust.policy)
 
 
 def commit_submissions(
@@ -117,7 +118,7 @@ def commit_submissions(
 ) -> list[Accepted | ContractError]:
     """Steps 6 to 9, for many submissions in the caller's one transaction; a result for each, in order."""
     head = log.get_head(session, for_append=True)  # 6. nobody else appends until the commit
-    known = _Known.load(session, submissions, name)
+    known = _Known.load(session, submissions, name, key.public)
     reader = TileReader(session, nodes, head.frontier)
     results: list[Accepted | ContractError | None] = [None] * len(submissions)
     fresh: list[Submission] = []
@@ -155,22 +156,22 @@ def verify_sender(envelope: Envelope, trust: Trust) -> tuple[VerifiedEnvelope, M
     Raises VerificationError: `unknown-key`, `bad-signature`. The hints (key id, claimed origin) only choose which key
     is tried; what counts is that the signature holds.
     """
-    member = trust.find_direct_by_keyid(envelope.keyid)
-    if member is None:
-        origin = claimed_origin(envelope)
-        member = None if origin is None else trust.find_direct(origin)
+    known = trust.find_direct_key(envelope.keyid)
+    origin = claimed_origin(envelope) if known is None else known.name
+    member = None if origin is None else trust.find_direct(origin)
     if member is None:
         raise VerificationError("expected a signature with the key of a member", code=ProblemCode.UNKNOWN_KEY)
-    return verify_envelope(envelope, member.key), member
+    keys = trust.directory.keys_of(member.name) if known is None else (known,)
+    return verify_with(envelope, keys)[0], member
 
 
-def check_sender(verified: VerifiedStatement, member: Member, now: datetime) -> None:
+def check_sender(verified: VerifiedStatement, member: Member, trust: Trust, now: datetime) -> None:
     """The member may sign now, speaks for itself, and says what its role may say.
 
     Raises VerificationError (`key-not-valid`, `member-not-active`) or IntakeError (`wrong-origin`,
     `kind-not-allowed`).
     """
-    member.check_may_sign(now)
+    trust.check_may_submit(verified.envelope.keyid, now)
     statement = verified.statement
     if statement.origin != member.name:
         raise IntakeError("expected a statement of the member that signed it", code=ProblemCode.WRONG_ORIGIN)
@@ -211,7 +212,9 @@ class _Target(NamedTuple):
 class _Known:
     """What the log already has that concerns a group of submissions; grows as the group is gone through."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str, key: PublicKey) -> None:
+        self._hub = (name, key)
+        self._newest_trust: Trust | None = None
         self.by_seq: dict[tuple[str, int], log.Entry] = {}
         self.trends: dict[tuple[str, str], bool] = {}
         """(origin, subject) of releases → whether its content is still there."""
@@ -227,8 +230,8 @@ class _Known:
         self._spent: dict[int, tuple[TrendBody, Charge]] = {}  # by the place among the group's new ones
 
     @classmethod
-    def load(cls, session: Session, submissions: Sequence[Submission], name: str) -> "_Known":
-        known = cls()
+    def load(cls, session: Session, submissions: Sequence[Submission], name: str, key: PublicKey) -> "_Known":
+        known = cls(name, key)
         statements = [item.verified.statement for item in submissions]
         connection = session.connection()
         for entry in _find_by_seq(connection, {(statement.origin, statement.seq) for statement in statements}):
@@ -263,7 +266,7 @@ class _Known:
         (`privacy-budget`) or VerificationError when the member is no longer what it was when the request began.
         """
         statement = submission.verified.statement
-        self._check_member(submission)
+        self._check_member(session, submission, now)
         place = (statement.origin, statement.seq)
         entry = self.by_seq.get(place)
         if entry is not None:
@@ -347,11 +350,14 @@ class _Known:
         if target.subject is not None and (target.origin, target.subject) in self.trends:
             self.trends[target.origin, target.subject] = False  # for what comes behind it in the same group
 
-    def _check_member(self, submission: Submission) -> None:
-        # Between the check of the request and this transaction another process may have revoked the member.
+    def _check_member(self, session: Session, submission: Submission, now: datetime) -> None:
+        # Between the check of the request and this transaction another process may have revoked the member. A key that
+        # is not the member's newest one is either rotated, or not in force any more: the log says which.
         member = self.members.get(submission.verified.statement.origin)
         if member != (submission.keyid, MemberStatus.ACTIVE.value):
-            raise VerificationError("expected a key that is in force", code=ProblemCode.KEY_NOT_VALID)
+            if self._newest_trust is None:
+                self._newest_trust = load_trust(session, self._hub[0], self._hub[1])
+            self._newest_trust.check_may_submit(submission.keyid, now)
 
     def _check_same(self, session: Session, submission: Submission, digest: str, now: datetime) -> None:
         if submission.verified.digest == digest:

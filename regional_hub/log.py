@@ -16,7 +16,7 @@ from sqlalchemy import Select, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from regional_hub import erasure
-from regional_hub.errors import LogError, LogHeldError
+from regional_hub.errors import HubError, LogError, LogHeldError
 from regional_hub.orm import CheckpointRow, ContentRow, EntryRow, HeadRow, table_of
 from regional_hub.tiles import TileReader
 from shared_schema.checkpoint import Checkpoint
@@ -77,6 +77,8 @@ class Head:
 
     frontier: Frontier
     time: str
+    signers: str | None = field(default=None, compare=False)
+    """Key ids that have to sign, see `HeadRow.signers`."""
     held: str | None = field(default=None, compare=False)
     """Why nothing may be signed: `HeadRow.held`."""
 
@@ -91,7 +93,9 @@ class Head:
 
 
 _ENTRIES, _CONTENTS, _CHECKPOINTS = table_of(EntryRow), table_of(ContentRow), table_of(CheckpointRow)
-_SELECT_HEAD = select(HeadRow.size, HeadRow.frontier, HeadRow.time, HeadRow.held).where(HeadRow.id == HEAD_ID)
+_SELECT_HEAD = select(HeadRow.size, HeadRow.frontier, HeadRow.time, HeadRow.signers, HeadRow.held).where(
+    HeadRow.id == HEAD_ID
+)
 _LOCK_HEAD = _SELECT_HEAD.with_for_update()
 _MOVE_HEAD = (
     update(HeadRow)
@@ -132,11 +136,11 @@ def lock_head(session: Session) -> Head:
     return _read_head(session, _LOCK_HEAD)
 
 
-def _read_head(session: Session, query: Select[int, bytes, str, str | None]) -> Head:
+def _read_head(session: Session, query: Select[int, bytes, str, str | None, str | None]) -> Head:
     row = session.connection().execute(query).one_or_none()
     if row is None:
         raise LogError("expected a log; run init first")
-    return Head(Frontier.from_bytes(row.size, row.frontier), row.time, row.held)
+    return Head(Frontier.from_bytes(row.size, row.frontier), row.time, row.signers, row.held)
 
 
 def append(
@@ -151,8 +155,11 @@ def append(
 ) -> Appended:
     """Append statements to the log in the caller's transaction; `head` was read with `for_append`.
 
-    The caller has made sure that none of them is in the log.
+    The caller has made sure that none of them is in the log. Raises HubError (`busy`) when `key` is not the one that
+    signs this log by now: another process of this hub has announced the next one a moment ago.
     """
+    if head.signers and head.signers != signers_of(key):
+        raise HubError("expected the keys that sign this log now; restart this process", code=ProblemCode.BUSY)
     time = max(format_time(now), head.time)
     size = head.size + len(arrivals)
     entries = [_make_entry(arrival, head.size + place, time, size) for place, arrival in enumerate(arrivals)]
@@ -173,6 +180,11 @@ def append(
     _erase_withdrawn(session, arrivals, head.size)
     session.info[GREW] = True
     return Appended(entries, note)
+
+
+def signers_of(key: SigningKey) -> str:
+    """The key ids that sign with `key`: it signs statements, it and those beside it sign checkpoints."""
+    return " ".join(each.public.keyid for each in (key, *key.beside))
 
 
 def _make_entry(arrival: Arrival, index: int, time: str, size: int) -> Entry:

@@ -131,6 +131,8 @@ class HeadRow(Base):
     size: Mapped[int] = mapped_column(BigInteger)
     frontier: Mapped[bytes] = mapped_column(LargeBinary)
     time: Mapped[str] = mapped_column(String(20))
+    signers: Mapped[str | None] = mapped_column(String(200))
+    """Key ids with which this hub signs: the first one statements, all of them checkpoints. NULL: its only key."""
     held: Mapped[str | None] = mapped_column(String(10))
     """Why nothing may be signed now: `restored`, `behind` or `forked`; NULL when all is well."""
     place: Mapped[str | None] = mapped_column(String(100))
@@ -138,7 +140,10 @@ class HeadRow(Base):
 
 
 class MemberRow(Base):
-    """A direct member, or the parent: what the directory says of it, and how far it is."""
+    """A direct member, or the parent, and how far it is.
+
+    Who may sign with which key, the fold of the log says (`members.load_trust`); here stands what it says at its end.
+    """
 
     __tablename__ = "members"
 
@@ -170,6 +175,8 @@ class EnrolmentCodeRow(Base):
     name: Mapped[str] = mapped_column(String(100))
     expires_at: Mapped[datetime] = mapped_column(UtcTime)
     used_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    replaces: Mapped[bool] = mapped_column(Boolean, default=False, server_default=sql("false"))
+    """For a new key of a member."""
 
 
 class EnrolmentRow(Base):
@@ -181,6 +188,7 @@ class EnrolmentRow(Base):
     request: Mapped[bytes] = mapped_column(LargeBinary)
     received_at: Mapped[datetime] = mapped_column(UtcTime)
     state: Mapped[str] = mapped_column(String(10))
+    replaces: Mapped[bool] = mapped_column(Boolean, default=False, server_default=sql("false"))
 
 
 class SourceRow(Base):
@@ -198,6 +206,8 @@ class SourceRow(Base):
     frontier_size: Mapped[int] = mapped_column(BigInteger, default=0)
     frontier: Mapped[bytes] = mapped_column(LargeBinary, default=b"")
     last_success_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    former: Mapped[str] = mapped_column(Text, default="[]", server_default="[]")
+    """Keys that were pinned before `vkey`, oldest first (`shared_schema.pins`)."""
     seen_note: Mapped[str | None] = mapped_column(Text)
     """The checkpoint of `seen_size` as the source has signed it."""
     read_note: Mapped[str | None] = mapped_column(Text)

@@ -26,17 +26,29 @@ def publish(
 ) -> log.Entry:
     """Sign a statement of the hub with its next seq and append it to the hub's log, in the caller's transaction."""
     head = log.get_head(session, for_append=True)
+    verified = sign_own(kind, body, audience, name=name, key=key, seq=next_seq(session, name), now=now)
+    return log.append(session, [log.Arrival(verified)], name=name, key=key, head=head, now=now).entries[0]
+
+
+def next_seq(session: Session, name: str) -> int:
+    """The hub's own next number; whoever asks holds the head of the log."""
     last = session.scalar(select(func.max(EntryRow.seq)).where(EntryRow.origin == name)) or 0
     # After a recovery some of this hub's own statements may be known by their digest alone: their numbers are taken.
     last += session.scalar(select(func.count()).where(EntryRow.origin == "")) or 0
+    return last + 1
+
+
+def sign_own(
+    kind: Kind, body: StatementBody, audience: Audience, *, name: str, key: SigningKey, seq: int, now: datetime
+) -> VerifiedStatement:
+    """A statement of the hub, signed, for whoever appends it to the log among others."""
     statement = make_statement(
         body,
         kind=kind,
         origin=name,
-        seq=last + 1,
+        seq=seq,
         issued_at=now,
         nonce=secrets.token_urlsafe(NONCE_BYTES),
         audience=audience,
     )
-    arrival = log.Arrival(VerifiedStatement(statement, sign_statement(statement, key)))
-    return log.append(session, [arrival], name=name, key=key, head=head, now=now).entries[0]
+    return VerifiedStatement(statement, sign_statement(statement, key))

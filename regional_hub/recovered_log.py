@@ -7,6 +7,7 @@ Where a commit ended is known from the checkpoints that were brought (everybody 
 of their receipts). So whoever still has a receipt gets the same one again.
 """
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,10 +17,10 @@ from typing import Final
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from regional_hub import audit, charges, log, members
+from regional_hub import audit, charges, log
 from regional_hub.alarms import resolve_alarms
 from regional_hub.errors import LogError
-from regional_hub.members import Trust, apply_membership
+from regional_hub.members import Trust
 from regional_hub.orm import (
     RECOVERED,
     AggregateRow,
@@ -39,11 +40,12 @@ from regional_hub.orm import (
 from regional_hub.recovery import FORKED, UNKNOWN_ORIGIN, hold, is_ready, read_content
 from regional_hub.tiles import TileReader
 from shared_schema.checkpoint import NoteVerifier
+from shared_schema.directory import Directory, member_of
 from shared_schema.entry import LogEntry
 from shared_schema.envelope import verify_envelope
-from shared_schema.errors import ContractError
+from shared_schema.errors import ContractError, VerificationError
 from shared_schema.governance import Level, MembershipBody, WithdrawalBody
-from shared_schema.keys import Directory, Member, MemberRole, PublicKey
+from shared_schema.keys import Member, MemberRole, PublicKey
 from shared_schema.merkle import Frontier
 from shared_schema.reach import is_within
 from shared_schema.recovery import read_own_checkpoint
@@ -68,36 +70,33 @@ class Signers:
 
     def __init__(self, trust: Trust, sources: Mapping[str, str]) -> None:
         self.name = trust.name
-        self._directory: Directory = trust.directory
+        self._directory: Directory = trust.directory.copy()
         self._direct = set(trust.direct)
         self._sources = sources
-        self._keys: dict[str, Member] = {member.key.keyid: member for member in self._directory.members()}
 
     def verify(self, stored: bytes, digest: str) -> VerifiedStatement | None:
         """The statement of a content; None when it is another one, or nobody known has signed it."""
         envelope = read_content(stored)
         if envelope is None or envelope.digest != digest:
             return None
-        member = self._keys.get(envelope.keyid)
-        if member is None:
+        known = self._directory.find_key(envelope.keyid)
+        if known is None:
             return None
         try:
-            verified = read_statement(verify_envelope(envelope, member.key))
+            verified = read_statement(verify_envelope(envelope, known.key))
         except ContractError:
             return None
-        return verified if verified.statement.origin == member.name else None
+        return verified if verified.statement.origin == known.name else None
 
-    def learn(self, verified: VerifiedStatement) -> None:
-        """Fold a membership, as this hub did when the entry was new."""
+    def learn(self, verified: VerifiedStatement, index: int) -> None:
+        """Fold a membership that stands at `index`, as this hub did when the entry was new."""
         statement, body = verified.statement, verified.statement.body
         if not isinstance(body, MembershipBody):
             return
-        apply_membership(self._directory, body, statement.origin)
+        with contextlib.suppress(VerificationError):  # it has no authority over that name, here as everywhere
+            self._directory.learn(body, signer=statement.origin, seq=statement.seq, position=index)
         if statement.origin == self.name:
             self._direct.add(body.member)
-        if statement.origin == self.name or self._directory.find(body.member) is not None:
-            member = members.member_of(body, statement.origin)
-            self._keys.setdefault(member.key.keyid, member)
 
     def is_within(self, origin: str, to: str, level: Level) -> bool:
         """Whether this hub, of `level`, keeps what `origin` narrows to `to`."""
@@ -184,7 +183,7 @@ def _make_entries(
         stored = contents.get(leaf.digest)
         verified = None if stored is None else signers.verify(stored, leaf.digest)
         if verified is not None and stored is not None:
-            signers.learn(verified)
+            signers.learn(verified, index)
             recovered.statements[index] = verified
             recovered.contents[leaf.digest] = stored
         recovered.entries.append(_entry(index, leaf, ends[index], verified, signers))
@@ -342,7 +341,7 @@ def fill_contents(session: Session, *, trust: Trust, level: Level, now: datetime
         verified = signers.verify(stored, row.digest)
         if verified is None:
             continue
-        signers.learn(verified)
+        signers.learn(verified, row.index)
         statements[row.index] = verified
         row.origin, row.seq = verified.statement.origin, verified.statement.seq
         row.via, row.subject = signers.via(row.origin), log.subject_of(verified)
@@ -373,5 +372,5 @@ def staged_members(session: Session, name: str, key: PublicKey) -> dict[str, Mem
         except ContractError:
             continue
         if isinstance(statement.body, MembershipBody) and statement.origin == name:
-            found[statement.body.public_key.keyid] = members.member_of(statement.body, name)
+            found[statement.body.public_key.keyid] = member_of(statement.body, name)
     return found

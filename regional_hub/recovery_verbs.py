@@ -12,6 +12,7 @@ from regional_hub.orm import MemberRow, RecoveryRow, SourceRow
 from regional_hub.web import recovery_api
 from shared_schema.checkpoint import NoteVerifier
 from shared_schema.keys import MemberRole, PublicKey
+from shared_schema.pins import Pin
 from shared_schema.service.control import VerbError
 from shared_schema.service.hub_api import check_hub_url
 
@@ -113,8 +114,7 @@ def set_address(hub: Hub, params: Params) -> Result:
             raise VerbError("not-found", "expected the name of a hub that is a member or the parent")
         row.url = url
         direction = "parent" if row.role == MemberRole.PARENT.value else "member"
-        vkey = NoteVerifier(name, PublicKey(row.public_key)).vkey
-        follow.add_source(session, name, url, vkey, direction)
+        follow.add_source(session, Pin(NoteVerifier(name, PublicKey(row.public_key))), url, direction)
         audit.record(session, OPERATOR, "member-address", name, hub.clock())
     return {"name": name, "url": url}
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from regional_hub import audit, log
 from regional_hub.errors import IntakeError
 from regional_hub.intake import verify_sender
-from regional_hub.members import Trust
+from regional_hub.members import Trust, load_trust
 from regional_hub.orm import MemberRow, RelayItemRow, RelayQuestionRow
 from regional_hub.relay import Desk, RelayState, close_withdrawal, find_parent, read_content
 from shared_schema.content import AnswerBody, ExperienceBody
@@ -50,7 +50,8 @@ def check_request(body: bytes, *, trust: Trust, desk: Desk, now: datetime) -> Se
     """Steps 1 to 4, which need no database. Raises ContractError."""
     verified, member = verify_sender(parse_envelope(body), trust)  # 1. signed by a member
     request = read_request(verified)  # 2. a request, of the right length
-    _check_sender(request, member, desk, now)  # 3. for itself, to this hub, and it may
+    trust.check_may_submit(verified.envelope.keyid, now)  # 3. for itself, to this hub, and it may
+    _check_sender(request, member, desk)
     _check_content(request, member, trust, desk)  # 4. that can be relayed without naming it
     return Sealed(request, verified.envelope)
 
@@ -61,7 +62,7 @@ def accept(session: Session, sealed: Sealed, *, desk: Desk, now: datetime) -> Ta
     Raises ContractError and changes nothing unless every step passes.
     """
     log.get_head(session, for_append=True)  # 5. one at a time, also between processes
-    _check_member(session, sealed)
+    _check_member(session, sealed, desk, now)
     row = session.get(RelayItemRow, sealed.envelope.digest)
     if row is not None:  # 6. a retry gets its old receipt
         return Taken(_receipt(row, desk), new=False)
@@ -70,18 +71,17 @@ def accept(session: Session, sealed: Sealed, *, desk: Desk, now: datetime) -> Ta
     return Taken(_receipt(row, desk), new=True)
 
 
-def _check_sender(request: RelayRequest, member: Member, desk: Desk, now: datetime) -> None:
-    member.check_may_sign(now)
+def _check_sender(request: RelayRequest, member: Member, desk: Desk) -> None:
     if request.origin != member.name or member.role is MemberRole.PARENT:
         raise IntakeError("expected a request of the member that signed it", code=ProblemCode.WRONG_ORIGIN)
     if request.hub != desk.name:
         raise IntakeError("expected a request to this hub", code=ProblemCode.WRONG_ORIGIN)
 
 
-def _check_member(session: Session, sealed: Sealed) -> None:
+def _check_member(session: Session, sealed: Sealed, desk: Desk, now: datetime) -> None:
     row = session.get(MemberRow, sealed.request.origin)  # another process may have revoked the member meanwhile
     if row is None or (row.keyid, row.status) != (sealed.envelope.keyid, MemberStatus.ACTIVE.value):
-        raise IntakeError("expected a key that is in force", code=ProblemCode.KEY_NOT_VALID)
+        load_trust(session, desk.name, desk.key.public).check_may_submit(sealed.envelope.keyid, now)
 
 
 def _check_content(request: RelayRequest, member: Member, trust: Trust, desk: Desk) -> None:

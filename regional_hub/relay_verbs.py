@@ -134,14 +134,13 @@ def _talk_to_parent(hub: Hub) -> str | None:
 
 def _send_up(hub: Hub, api: HubApi, parent: str, waiting: list[tuple[str, bytes]]) -> str | None:
     """Each on its own: one that is refused does not hold up those behind it. The last refusal, if there was one."""
-    member = hub.trust.find_direct(parent)
+    keys = [known.key for known in hub.trust.directory.keys_of(parent) if known.ended_at is None]
     problem = None
     for digest, envelope in waiting:
         refused = None
         try:
             receipt = api.relay(envelope)
-            if member is not None:
-                verify_relay_receipt(receipt, hub=parent, key=member.key, digest=digest)
+            verify_relay_receipt(receipt, hub=parent, keys=keys, digest=digest)
         except (HubRefused, ContractError) as error:
             refused = str(error.code)[:40]
         with hub.database.write() as session:

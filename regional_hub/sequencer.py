@@ -39,7 +39,9 @@ class _Waiting:
 class Sequencer:
     """`submit` waits for the commit; `stop` commits what waits and ends. All on one event loop."""
 
-    def __init__(self, database: Database, name: str, key: SigningKey, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, database: Database, name: str, key: Callable[[], SigningKey], clock: Callable[[], datetime]
+    ) -> None:
         self._database = database
         self._name = name
         self._key = key
@@ -99,7 +101,7 @@ class Sequencer:
     def _commit(self, submissions: list[Submission]) -> list[Accepted | ContractError]:
         with self._database.write() as session:
             return commit_submissions(
-                session, submissions, name=self._name, key=self._key, now=self._clock(), nodes=self._nodes
+                session, submissions, name=self._name, key=self._key(), now=self._clock(), nodes=self._nodes
             )
 
 

@@ -7,6 +7,7 @@ VerbError with one sentence.
 import re
 from base64 import b64encode
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import func, select
@@ -17,8 +18,11 @@ from regional_hub import (
     backup_verbs,
     doctor_verbs,
     follow,
+    hub_keys,
+    key_verbs,
     log,
     log_verbs,
+    member_verbs,
     members,
     policies,
     quarantine_verbs,
@@ -37,17 +41,18 @@ from regional_hub.publication import publish
 from shared_schema.checkpoint import NoteVerifier
 from shared_schema.envelope import sign_payload
 from shared_schema.errors import ContractError, FeedError
-from shared_schema.feed import FeedState
+from shared_schema.feed import FeedItem, FeedState
 from shared_schema.governance import ENROLMENT_KIND, LEAST_CONTRIBUTORS, EnrolmentRequest, PolicyBody
 from shared_schema.head_evidence import TwoHeads
 from shared_schema.keys import MemberRole, MemberStatus, same_fingerprint
 from shared_schema.names import ORIGIN_PATTERN
+from shared_schema.pins import Pin
 from shared_schema.problem import ProblemCode
 from shared_schema.service import head_watch
 from shared_schema.service.control import VerbError
-from shared_schema.service.hub_api import HubRefused, HubUnreachable, check_hub_url
+from shared_schema.service.hub_api import HubApi, HubRefused, HubUnreachable, check_hub_url
 from shared_schema.service.logging import get_logger
-from shared_schema.statement import Audience, Kind, format_time
+from shared_schema.statement import Audience, Kind
 
 Params = dict[str, Any]
 Result = dict[str, Any]
@@ -92,7 +97,7 @@ def show_status(hub: Hub, _params: Params) -> Result:
         return {
             "name": hub.name,
             "level": hub.settings.level,
-            "fingerprint": hub.key.public.fingerprint,
+            "fingerprint": hub.verifier.key.fingerprint,
             "log_size": log.get_head(session).size,
             "log": recovery_verbs.log_in_words(session),
             "direct": session.scalar(
@@ -140,55 +145,24 @@ def approve(hub: Hub, params: Params) -> Result:
     try:
         with hub.database.read() as session:
             request = members.check_fingerprint(session, name, str(params["fingerprint"]))
+            replaces = members.is_replacement(session, name)
     except ContractError as error:
         with hub.database.write() as session:
             audit.record(session, OPERATOR, f"enrolment-refused-{error.code.value}", name[:100], now)
         raise
+    if replaces:
+        return member_verbs.replace_key(hub, request)
     members.check_unclaimed(hub.refresh_trust().directory, request)
     with hub.database.write() as session:
         body = members.admit(session, request, actor=OPERATOR, now=now)
-        entry = publish(session, Kind.MEMBERSHIP, body, Audience.EUROPE, name=hub.name, key=hub.key, now=now)
+        chain = request.rotations or ()
+        entry = member_verbs.hand_of(hub).vouch(session, body, chain, Audience.EUROPE)
         session.get_one(MemberRow, name).admitted_by = entry.index
         if request.role is MemberRole.HUB and request.url is not None:
-            vkey = NoteVerifier(request.name, request.public_key).vkey
-            follow.add_source(session, request.name, request.url, vkey, "member")
+            pin = Pin.with_history(NoteVerifier(request.name, request.public_key), chain)
+            follow.add_source(session, pin, request.url, "member")
     hub.reload_trust()
     return {"name": name, "role": request.role.value, "status": "active"}
-
-
-def list_members(hub: Hub, _params: Params) -> Result:
-    """Members, their keys, and how far each one is."""
-    with hub.database.read() as session:
-        rows = session.scalars(select(MemberRow).order_by(MemberRow.name)).all()
-        return {
-            "members": [
-                {
-                    "name": row.name,
-                    "role": row.role,
-                    "status": row.status,
-                    "keyid": row.keyid,
-                    "software": row.software,
-                    "highest_seq": row.highest_seq,
-                    "read_up_to": row.read_up_to,
-                    "last_read_at": None if row.last_read_at is None else format_time(row.last_read_at),
-                }
-                for row in rows
-            ]
-        }
-
-
-def set_status(hub: Hub, params: Params) -> Result:
-    """Suspend, revoke or reactivate a member."""
-    name, now = str(params["name"]), hub.clock()
-    try:
-        status = MemberStatus(params["status"])
-    except ValueError:
-        raise VerbError("bad-parameter", f"expected one of {', '.join(MemberStatus)}") from None
-    with hub.database.write() as session:
-        body = members.set_status(session, name, status, actor=OPERATOR, now=now)
-        publish(session, Kind.MEMBERSHIP, body, Audience.EUROPE, name=hub.name, key=hub.key, now=now)
-    hub.reload_trust()
-    return {"name": name, "status": status.value}
 
 
 def add_parent(hub: Hub, params: Params) -> Result:
@@ -207,15 +181,16 @@ def add_parent(hub: Hub, params: Params) -> Result:
             code=str(params["code"]),
             level=hub.settings.level,
             url=hub.settings.public_url,
+            rotations=tuple(hub_keys.shown(hub.own_keys.rotations)) or None,
         )
         api.request_enrolment(sign_payload(ENROLMENT_KIND, request.to_bytes(), hub.key).to_bytes())
     with hub.database.write() as session:
         body = members.add_parent(session, identity.name, verifier.key, identity.level, hub.area, url)
         # As far down as this hub's word reaches, so that its members can check what comes from above; a smaller region
         # below a region takes what is for the nation at least.
-        audience = Audience.EUROPE if hub.settings.level == "europe" else Audience.NATION
-        publish(session, Kind.MEMBERSHIP, body, audience, name=hub.name, key=hub.key, now=now)
-        follow.add_source(session, identity.name, url, identity.vkey, "parent")
+        audience = members.parent_audience(hub.settings.level)
+        member_verbs.hand_of(hub).vouch(session, body, identity.rotations, audience)
+        follow.add_source(session, Pin.with_history(verifier, identity.rotations), url, "parent")
         audit.record(session, OPERATOR, "parent-added", identity.name, now)
     hub.reload_trust()
     return {"name": identity.name, "level": identity.level, "fingerprint": hub.key.public.fingerprint}
@@ -223,9 +198,16 @@ def add_parent(hub: Hub, params: Params) -> Result:
 
 def follow_all(hub: Hub, _params: Params) -> Result:
     """Read the feeds of the hub above and the hubs below, once, to their ends or `MAX_PAGES_A_RUN` pages far."""
+    trust = hub.refresh_trust()
     with hub.database.read() as session:
         names = session.scalars(select(SourceRow.name).order_by(SourceRow.name)).all()
-    return {"sources": [_follow_one(hub, name) for name in names]}
+    return {"sources": [_follow_one(hub, name) for name in names if _is_followed(trust, name)]}
+
+
+def _is_followed(trust: members.Trust, name: str) -> bool:
+    """Whoever is suspended is read on from the same place later; whoever is revoked or has left, never again."""
+    member = trust.directory.find(name)
+    return member is None or member.status is MemberStatus.ACTIVE
 
 
 def _follow_one(hub: Hub, name: str) -> Result:
@@ -237,9 +219,9 @@ def _follow_one(hub: Hub, name: str) -> Result:
     try:
         with hub.api(url) as api:
             for _ in range(MAX_PAGES_A_RUN):
-                after, items, note = follow.fetch_page(api, state, watched, hub.settings.level)
+                after, items, note = _fetch_page(hub, api, name, state, watched)
                 head_watch.check_witnesses(note, hub.head_policy, hub.clock())
-                watched = head_watch.listen(api, state.verifier, note, watched, hub.head_policy)
+                watched = head_watch.listen(api, after.verifier, note, watched, hub.head_policy)
                 trust = hub.refresh_trust()
                 with hub.database.write() as session:
                     stored = follow.store_page(
@@ -248,7 +230,7 @@ def _follow_one(hub: Hub, name: str) -> Result:
                     source_watch.keep(session, name, watched)
                 for field in ("pages", "entries", "appended", "quarantined"):
                     report[field] += getattr(stored, field)
-                state = after
+                state = after if stored.pin is None else replace(after, verifier=stored.pin.verifier)
                 # Whoever asks from behind a withdrawal has confirmed it: so once more, when the page brought one.
                 if after.next_index >= after.seen_size and not any(
                     each.entry.kind is Kind.WITHDRAWAL for each in items
@@ -293,6 +275,29 @@ def _evidence_of(
             return head_watch.evidence_of(error, state, watched, api, hub.clock())
     except ContractError:  # one of them was signed with an earlier key of that hub
         return None
+
+
+def _fetch_page(
+    hub: Hub, api: HubApi, name: str, state: FeedState, watched: head_watch.Watched
+) -> tuple[FeedState, list[FeedItem], str]:
+    """The next page; a source that signs with another key than the pinned one must show how that key was handed on."""
+    try:
+        return follow.fetch_page(api, state, watched, hub.settings.level)
+    except FeedError as error:
+        if error.code is not ProblemCode.FEED_CHECKPOINT:
+            raise
+        with hub.database.read() as session:
+            pin = follow.read_pin(session.get_one(SourceRow, name))
+        try:
+            moved = pin.follow_chain(api.identity().rotations)
+        except ContractError:
+            raise error from None
+        if moved == pin:
+            raise
+    found = follow.fetch_page(api, replace(state, verifier=moved.verifier), watched, hub.settings.level)
+    with hub.database.write() as session:
+        follow.move_pin(session, name, moved, hub.clock())
+    return found
 
 
 def aggregate(hub: Hub, _params: Params) -> Result:
@@ -346,8 +351,16 @@ VERBS: dict[str, Callable[[Hub, Params], Result]] = {
     "enrol.code": make_code,
     "enrol.list": list_requests,
     "enrol.approve": approve,
-    "members.list": list_members,
-    "members.set": set_status,
+    "members.list": member_verbs.list_members,
+    "members.set": member_verbs.set_status,
+    "members.history": member_verbs.show_history,
+    "members.revoke": member_verbs.revoke,
+    "members.replace-key": member_verbs.make_replacement_code,
+    "keys.show": key_verbs.show,
+    "keys.announce": key_verbs.announce,
+    "keys.activate": key_verbs.activate,
+    "keys.retire": key_verbs.retire,
+    "keys.tend": key_verbs.tend,
     "parent.add": add_parent,
     "follow": follow_all,
     "aggregate": aggregate,

@@ -6,6 +6,7 @@ checksum and the checkpoint of its receipt; withdrawn entries with their withdra
 keys come from the memberships in the log itself, in their order, and the tables from its policies.
 """
 
+import contextlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,11 +21,12 @@ from regional_hub.errors import LogError
 from regional_hub.orm import ChargeRow, CheckpointRow, ContentRow, EntryRow, SourceRow, TileRow
 from shared_schema.canonical import parse_strict
 from shared_schema.checkpoint import NoteVerifier, verify_checkpoint
+from shared_schema.directory import Directory, KnownKey
 from shared_schema.entry import digest_of
 from shared_schema.envelope import parse_envelope, verify_envelope
-from shared_schema.errors import ContractError
+from shared_schema.errors import ContractError, VerificationError
 from shared_schema.governance import MembershipBody, PolicyBody, WithdrawalBody
-from shared_schema.keys import Directory, Member, MemberRole
+from shared_schema.keys import Member, MemberRole, PublicKey
 from shared_schema.merkle import TILE_HEIGHT, TILE_WIDTH, Frontier, completed_nodes
 from shared_schema.problem import ProblemCode
 from shared_schema.service.database import is_busy
@@ -82,17 +84,20 @@ class _Verification:
         session = self._session
         self._notes = dict(session.execute(select(CheckpointRow.size, CheckpointRow.note)).all())
         contents = _ContentCheck(session, self._verifier, sorted(self._notes))
-        self._check_note(0)
+        self._check_note(0, contents)
         for row, stored, charge in _entries(session):
             if self._is_over():
                 raise LogError("expected time to verify the whole log", code=ProblemCode.BUSY)
             if row.index != self._frontier.size or len(self.findings) > MAX_FINDINGS or not self._add(row):
                 self.findings.append(f"entry {self._frontier.size}: expected it here, with every entry after it")
                 break
-            self._check_note(self._frontier.size, missing_is_fine=True)
-            self.findings += contents.check(row, stored, charge)
+            findings = contents.check(row, stored, charge)
+            self._check_note(self._frontier.size, contents, missing_is_fine=True)
+            self.findings += findings
         self._contents = contents.count
-        self._check_head()
+        if contents.verifier != self._verifier:
+            self.findings.append("key: expected the one to which this log's announcements lead")
+        self._check_head(contents)
         self._check_tiles()
         self.findings += contents.orphans()
         try:
@@ -114,24 +119,28 @@ class _Verification:
         self._time = row.time
         return True
 
-    def _check_note(self, size: int, *, missing_is_fine: bool = False) -> None:
+    def _check_note(self, size: int, contents: "_ContentCheck", *, missing_is_fine: bool = False) -> None:
         if size not in self._notes:
             if not missing_is_fine:
                 self.findings.append(f"checkpoint {size}: missing")
             return
         try:
-            checkpoint = verify_checkpoint(self._notes[size], self._verifier)
+            # From its announcement on the next key signs too, so each one is signed by the newest of its time.
+            checkpoint = verify_checkpoint(self._notes[size], contents.verifier)
         except ContractError as error:
             self.findings.append(f"checkpoint {size}: {error.message}")
             return
         if (checkpoint.size, checkpoint.root) != (size, self._frontier.root()):
             self.findings.append(f"checkpoint {size}: expected the root of the first {size} entries")
 
-    def _check_head(self) -> None:
+    def _check_head(self, contents: "_ContentCheck") -> None:
         size = self._frontier.size
         try:
-            if log.get_head(self._session) != log.Head(self._frontier, self._time):
+            head = log.get_head(self._session)
+            if (head.frontier, head.time) != (self._frontier, self._time):
                 self.findings.append(f"head: expected the frontier of {size} entries and the time of the last one")
+            if not contents.may_sign(head.signers):
+                self.findings.append("head: expected the keys that the log announces as those that sign it")
         except ContractError as error:
             self.findings.append(f"head: {error.message}")
         if size not in self._notes or max(self._notes) != size:
@@ -166,25 +175,29 @@ def _entries(session: Session) -> Iterator[tuple[EntryRow, bytes | None, ChargeR
 
 
 class _Signers:
-    """Everybody whose key has counted so far: the directory as the log tells it, up to the entry that is looked at.
+    """Who may sign: the directory as the log tells it, up to the entry that is looked at.
 
-    Whoever is revoked later has signed what stands before that place all the same.
+    A former key has signed what stands before its end all the same; and what was set aside at first stands behind it.
     """
 
-    def __init__(self, verifier: NoteVerifier) -> None:
-        self._name = verifier.name
-        self._directory = Directory(verifier.name, verifier.key)
-        self._by_keyid = {member.key.keyid: member for member in self._directory.members()}
+    def __init__(self, name: str, first_key: PublicKey) -> None:
+        self._directory = Directory(name, first_key)
 
-    def find(self, keyid: str) -> Member | None:
-        return self._by_keyid.get(keyid)
+    @property
+    def own_keys(self) -> tuple[KnownKey, ...]:
+        """Every key of this hub, oldest first."""
+        return self._directory.keys_of(self._directory.root)
 
-    def learn(self, statement: Statement) -> None:
+    def find(self, keyid: str) -> tuple[Member, PublicKey] | None:
+        known = self._directory.find_key(keyid)
+        member = None if known is None else self._directory.find(known.name)
+        return None if known is None or member is None else (member, known.key)
+
+    def learn(self, statement: Statement, position: int) -> None:
         body = statement.body
         if isinstance(body, MembershipBody):
-            member = members.member_of(body, statement.origin)
-            if members.apply_membership(self._directory, body, statement.origin) or statement.origin == self._name:
-                self._by_keyid[member.key.keyid] = member
+            with contextlib.suppress(VerificationError):  # it has no authority over that name, here as everywhere
+                self._directory.learn(body, signer=statement.origin, seq=statement.seq, position=position)
 
 
 class _ContentCheck:
@@ -192,11 +205,28 @@ class _ContentCheck:
 
     def __init__(self, session: Session, verifier: NoteVerifier, sizes: Sequence[int]) -> None:
         self._session = session
-        self._signers = _Signers(verifier)
+        self._name = verifier.name
+        first_key = verifier.key
+        with contextlib.suppress(ContractError):  # a membership that cannot be read is found at its place
+            first_key = members.find_first_key(session, verifier.name, verifier.key)
+        self._signers = _Signers(verifier.name, first_key)
         self._sources = {verifier.name, *session.scalars(select(SourceRow.name))}
         self._sizes = sizes
         self._tables = KnownTables()
         self.count = 0
+
+    def may_sign(self, signers: str | None) -> bool:
+        """Whether the head names the keys of this hub: the newest one alone, or with the one before it."""
+        *former, newest = (known.key.keyid for known in self._signers.own_keys)
+        if signers is None:
+            return not former
+        allowed = {newest, f"{newest} {former[-1]}", f"{former[-1]} {newest}"} if former else {newest}
+        return signers in allowed
+
+    @property
+    def verifier(self) -> NoteVerifier:
+        """The newest key of this hub, as far as the log has been read."""
+        return NoteVerifier(self._name, self._signers.own_keys[-1].key)
 
     def check(self, row: EntryRow, stored: bytes | None, charge: ChargeRow | None) -> list[str]:
         place = f"entry {row.index}"
@@ -239,14 +269,15 @@ class _ContentCheck:
         place = f"entry {row.index}"
         try:
             envelope = parse_envelope(stored)
-            member = self._signers.find(envelope.keyid)
-            if member is None:
+            found = self._signers.find(envelope.keyid)
+            if found is None:
                 return [f"{place}: expected a key of the directory"]
-            verified = read_statement(verify_envelope(envelope, member.key))
+            member, key = found
+            verified = read_statement(verify_envelope(envelope, key))
         except ContractError as error:
             return [f"{place}: {error.message}"]
         statement = verified.statement
-        self._signers.learn(statement)
+        self._signers.learn(statement, row.index)
         if isinstance(statement.body, PolicyBody):
             self._tables.learn(statement.body)
         said = (statement.origin, statement.seq, statement.kind.value, statement.audience.value)

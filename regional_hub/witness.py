@@ -16,6 +16,7 @@ from regional_hub.orm import HeadEvidenceRow, SourceRow, WitnessedRow, WitnessRo
 from shared_schema.checkpoint import NoteVerifier, split_note, verify_checkpoint
 from shared_schema.cosignature import add_lines, cosign, without_others
 from shared_schema.entry import digest_of
+from shared_schema.errors import ContractError
 from shared_schema.head_evidence import TwoHeads, is_proven, judge, pair_heads
 from shared_schema.head_times import MAX_WITNESSES
 from shared_schema.keys import SigningKey
@@ -39,6 +40,24 @@ def add_log(session: Session, log: NoteVerifier) -> None:
         session.flush()
     elif row.vkey != log.vkey:
         raise HubError("expected the key that is known for this log", code=ProblemCode.NAME_TAKEN)
+
+
+def move_log(session: Session, log: NoteVerifier) -> None:
+    """Witness a log with the key that its former key has handed over to; how far it is known stays."""
+    row = session.get(WitnessedRow, log.name)
+    if row is not None:
+        row.vkey = log.vkey
+        if row.note is not None and not _is_signed(row.note, log):
+            row.note = None  # the next one is signed with this key; size and root say what it must continue
+        session.flush()
+
+
+def _is_signed(note: str, log: NoteVerifier) -> bool:
+    try:
+        verify_checkpoint(note, log)
+    except ContractError:
+        return False
+    return True
 
 
 def add_followed(session: Session) -> None:
@@ -87,7 +106,9 @@ def witnessed_note(session: Session, origin: str) -> str | None:
     """The newest checkpoint of a log that this hub has verified: what it has cosigned, or read when it followed."""
     row, source = session.get(WitnessedRow, origin), session.get(SourceRow, origin)
     if source is not None and source.seen_note is not None and (row is None or source.seen_size > row.size):
-        return without_others(source.seen_note, NoteVerifier.from_vkey(source.vkey))
+        log = NoteVerifier.from_vkey(source.vkey)
+        if _is_signed(source.seen_note, log):  # not while it is still the last one of the former key
+            return without_others(source.seen_note, log)
     return None if row is None else row.note
 
 

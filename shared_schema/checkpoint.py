@@ -71,10 +71,12 @@ class NoteVerifier:
 
 
 def sign_note(text: str, name: str, key: SigningKey) -> str:
-    """The note of `text` (which ends in a line break) with one signature."""
-    verifier = NoteVerifier(name, key.public)
-    signature = base64.b64encode(verifier.key_hash + key.sign(text.encode())).decode()
-    return f"{text}\n— {name} {signature}\n"
+    """The note of `text` (which ends in a line break) with the signature of the key, and of those beside it."""
+    lines = []
+    for each in (key, *key.beside):
+        signature = NoteVerifier(name, each.public).key_hash + each.sign(text.encode())
+        lines.append(f"— {name} {base64.b64encode(signature).decode()}\n")
+    return f"{text}\n{''.join(lines)}"
 
 
 def verify_note(note: str, verifier: NoteVerifier) -> str:

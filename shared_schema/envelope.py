@@ -124,7 +124,7 @@ def envelope_from_object(value: object) -> Envelope:
     if not isinstance(type_name, str) or not isinstance(payload, str):
         raise SchemaError("expected payload and payloadType to be texts")
     keyid, signature = _only_signature(value.get("signatures"))
-    return Envelope(type_name, _decode_base64(payload), keyid, signature)
+    return Envelope(type_name, decode_base64(payload), keyid, signature)
 
 
 def _only_signature(signatures: object) -> tuple[str, bytes]:
@@ -139,13 +139,14 @@ def _only_signature(signatures: object) -> tuple[str, bytes]:
     if not isinstance(keyid, str) or not isinstance(sig, str):
         raise SchemaError("expected keyid and sig to be texts")
     try:
-        signature = _decode_base64(sig)
+        signature = decode_base64(sig)
     except MalformedError as error:  # cut off or changed: whoever sent it, it is nobody's signature
         raise VerificationError(f"expected a signature: {error.message}") from None
     return (keyid if _KEYID.fullmatch(keyid) else ""), signature
 
 
-def _decode_base64(text: str) -> bytes:
+def decode_base64(text: str) -> bytes:
+    """Both alphabets, one spelling of every value. Raises MalformedError."""
     # DSSE: "MUST accept both standard and URL-safe base64".
     standard = text.replace("-", "+").replace("_", "/")
     try:

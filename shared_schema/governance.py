@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -11,6 +11,7 @@ from shared_schema.errors import ContractError
 from shared_schema.keys import MemberRole, MemberStatus, PublicKey
 from shared_schema.names import Base64Key, Digest, Origin, Timestamp, Version
 from shared_schema.period import Area, Granularity
+from shared_schema.rotation import MAX_CHAIN, SignedRotation, rotation_from_object
 from shared_schema.trend import MeasureDefinition, TableDefinition
 from shared_schema.wire import WireModel
 
@@ -27,6 +28,11 @@ class MembershipBody(WireModel):
     """A hub's word that a key belongs to a member, from this place in its log on.
 
     The role `parent` is how a hub vouches for the hub above it, so that its members can check what comes from there.
+
+    `rotation` is the member's own word that the key takes the place of the one before, signed with both; without it the
+    one before is lost, and counts for nothing from here on. `former_until` says until when the hub still takes what the
+    key before has signed. `revoked_keys` are former keys that end here. A hub's word about its own name announces its
+    next key.
     """
 
     member: Origin
@@ -37,6 +43,9 @@ class MembershipBody(WireModel):
     level: Level | None = None
     not_before: Timestamp | None = None
     not_after: Timestamp | None = None
+    rotation: dict[str, Any] | None = None
+    former_until: Timestamp | None = None
+    revoked_keys: Annotated[tuple[Digest, ...], Field(min_length=1, max_length=50)] | None = None
 
     @field_validator("key")
     @classmethod
@@ -47,9 +56,30 @@ class MembershipBody(WireModel):
             raise ValueError(error.message) from None
         return encoded
 
+    @field_validator("rotation")
+    @classmethod
+    def _is_rotation(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        """Its form alone: whether it holds depends on the key that a reader knows (`Directory.apply`)."""
+        try:
+            if value is not None and rotation_from_object(value).to_object() != value:
+                raise ValueError("expected the one spelling of a rotation")
+        except ContractError as error:
+            raise ValueError(error.message) from None
+        return value
+
+    @model_validator(mode="after")
+    def _overlap_has_a_rotation(self) -> Self:
+        if self.former_until is not None and self.rotation is None:
+            raise ValueError("expected former_until beside a rotation only")
+        return self
+
     @property
     def public_key(self) -> PublicKey:
         return PublicKey(base64.b64decode(self.key))
+
+    @property
+    def signed_rotation(self) -> SignedRotation | None:
+        return None if self.rotation is None else rotation_from_object(self.rotation)
 
 
 class PeriodAdvice(WireModel):
@@ -214,7 +244,10 @@ def _is_general(area: Area, attribution: UnnamedAttribution) -> bool:
 
 
 class EnrolmentRequest(WireModel):
-    """A node (or a hub) asks to become a member; signed with the very key it asks for."""
+    """A node (or a hub) asks to become a member; signed with the very key it asks for.
+
+    `rotations` is how a hub's key was handed on, oldest first: its log began with the first one.
+    """
 
     v: Version = 1
     name: Origin
@@ -224,6 +257,7 @@ class EnrolmentRequest(WireModel):
     code: Annotated[str, Field(pattern=r"^[A-Z2-7]{4}(?:-[A-Z2-7]{4}){3}$")]
     level: Level | None = None
     url: Annotated[str, Field(max_length=300, pattern=r"^https?://[^\s@]+$")] | None = None
+    rotations: Annotated[tuple[dict[str, Any], ...], Field(min_length=1, max_length=MAX_CHAIN)] | None = None
 
     @field_validator("key")
     @classmethod

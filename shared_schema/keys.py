@@ -1,13 +1,11 @@
-"""Key ids, public keys and the directory: who may sign, and who said so.
+"""Key ids, public keys, and the members that have them.
 
 A key's id is the SHA-256 of its 32 public bytes in hexadecimal; people compare the first 40 digits in groups of four
-(`Fingerprint`). The directory is nothing but the fold of the `membership` statements in the log, so everybody who has
-read the same log has the same directory.
+(`Fingerprint`). Who has which key, the `directory` tells.
 """
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -74,9 +72,14 @@ class PublicKey:
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """An Ed25519 private key. It never prints itself."""
+    """An Ed25519 private key. It never prints itself.
+
+    `beside` are keys that sign checkpoints (and nothing else) together with this one, while a hub hands over from one
+    key to the next.
+    """
 
     private: Ed25519PrivateKey
+    beside: "tuple[SigningKey, ...]" = ()
 
     @classmethod
     def from_seed(cls, seed: bytes) -> "SigningKey":
@@ -117,7 +120,8 @@ class MemberStatus(StrEnum):
     LEFT = "left"
 
 
-_FINAL = frozenset({MemberStatus.REVOKED, MemberStatus.LEFT})
+FINAL_STATUSES = frozenset({MemberStatus.REVOKED, MemberStatus.LEFT})
+"""They end every key of the member. The name can come back with a new key, a key that has ended never does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,68 +146,3 @@ class Member:
         too_late = self.not_after is not None and now >= self.not_after
         if self.status is not MemberStatus.ACTIVE or too_early or too_late:
             raise VerificationError("expected a key that is in force", code=ProblemCode.KEY_NOT_VALID)
-
-
-class Directory:
-    """Members by name and key, folded from membership statements in the order of the log.
-
-    The root is the one hub whose fingerprint a person compared. Authority goes outwards from it: a member with the
-    role hub or parent may vouch for its own members; nobody can speak about a name that another hub has vouched for,
-    nor about itself, nor about the root. A key that was revoked, or whose member has left, never comes back.
-
-        directory = Directory(root_name, root_key)
-        directory.apply(signer="nation.de", member=member)      # -> True when it changed something
-    """
-
-    def __init__(self, root_name: str, root_key: PublicKey) -> None:
-        self._members: dict[str, Member] = {}
-        self._by_keyid: dict[str, Member] = {}
-        self._ended: set[str] = set()
-        self.root = root_name
-        self._put(Member(root_name, MemberRole.HUB, root_key, MemberStatus.ACTIVE, vouched_by=root_name))
-
-    def apply(self, *, signer: str, member: Member) -> bool:
-        """Take what `signer` says about `member.name`; False when it says nothing new.
-
-        Raises VerificationError when the signer has no authority over that name. The statement's own signature must
-        have been verified before.
-        """
-        voucher = self._members.get(signer)
-        if voucher is None or voucher.role is MemberRole.NODE or voucher.status is not MemberStatus.ACTIVE:
-            raise VerificationError("expected a membership signed by an active hub of the directory")
-        if member.name in (signer, self.root):
-            # Every region vouches for the same nation; a hub's own word about the root of this reader adds nothing.
-            return False
-        known = self._members.get(member.name)
-        if known is not None and known.vouched_by != signer:
-            if known.key == member.key:
-                return False
-            raise VerificationError("expected a name that no other hub has vouched for", code=ProblemCode.NAME_TAKEN)
-        other = self._by_keyid.get(member.key.keyid)
-        if other is not None and other.name != member.name:
-            raise VerificationError("expected a key that no other member uses", code=ProblemCode.NAME_TAKEN)
-        if member.key.keyid in self._ended and member.status not in _FINAL:
-            raise VerificationError("expected a key that was never revoked", code=ProblemCode.KEY_NOT_VALID)
-        fresh = replace(member, vouched_by=signer)
-        if known == fresh:
-            return False
-        self._put(fresh)
-        return True
-
-    def find(self, name: str) -> Member | None:
-        return self._members.get(name)
-
-    def find_by_keyid(self, keyid: str) -> Member | None:
-        return self._by_keyid.get(keyid)
-
-    def members(self) -> Iterable[Member]:
-        return tuple(self._members.values())
-
-    def _put(self, member: Member) -> None:
-        known = self._members.get(member.name)
-        if known is not None:
-            self._by_keyid.pop(known.key.keyid, None)
-        if member.status in _FINAL:
-            self._ended.add(member.key.keyid)
-        self._members[member.name] = member
-        self._by_keyid[member.key.keyid] = member

@@ -7,8 +7,9 @@ an item of that author must have travelled to be here.
     distance_of(directory, "leipzig.sn.de", level="region")      Audience.REGION at its home hub and its members
 """
 
+from shared_schema.directory import Directory
 from shared_schema.governance import Level
-from shared_schema.keys import Directory, Member, MemberRole
+from shared_schema.keys import Member, MemberRole
 from shared_schema.statement import Audience
 
 REACH_OF_LEVEL: dict[Level, int] = {

@@ -12,6 +12,7 @@ Every request is filled up to a multiple of 16 KiB, so that its length does not 
 withdrawal to somebody who watches the line.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Self
 
@@ -232,9 +233,15 @@ def sign_receipt(hub: str, digest: str, taken_at: datetime, key: SigningKey) -> 
     return sign_payload(RECEIPT_TYPE, receipt.to_bytes(), key)
 
 
-def verify_relay_receipt(envelope: Envelope, *, hub: str, key: PublicKey, digest: str) -> RelayReceipt:
-    """Return the receipt with which `hub` says that it holds `digest`. Raises VerificationError (`receipt`)."""
+def verify_relay_receipt(envelope: Envelope, *, hub: str, keys: Sequence[PublicKey], digest: str) -> RelayReceipt:
+    """Return the receipt with which `hub` says that it holds `digest`, signed with one of its keys.
+
+    There is more than one key while the hub hands over to its next one. Raises VerificationError (`receipt`).
+    """
     try:
+        if not keys:
+            raise VerificationError("no key of the hub")
+        key = next((key for key in keys if key.keyid == envelope.keyid), keys[-1])
         payload = verify_envelope(envelope, key).envelope.payload
         if kind_of(envelope.payload_type) != RECEIPT_TYPE:
             raise SchemaError("another kind")

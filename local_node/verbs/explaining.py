@@ -167,7 +167,7 @@ def quarantine_retry(node: Node, _params: Params) -> Result:
         hubs = hub_client.list_hubs(session)
     for hub in hubs:
         with node.database.write() as session:
-            trust = inbox.load_trust(session, hub.verifier)
+            trust = inbox.load_trust(session, hub.pin)
             report = inbox.retry_all(session, hub.name, trust)
             if report.erased:
                 search_index.compact(session)

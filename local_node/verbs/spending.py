@@ -13,7 +13,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from local_node import exports, hub_client, ledger_resume, spend_file
+from local_node import exports, hub_client, ledger_resume, own_keys, spend_file
 from local_node.app import Node
 from local_node.orm import LedgerRow, OutboxRow
 from local_node.rounds import holds_entry
@@ -67,7 +67,9 @@ def verify_spend(node: Node, _params: Params) -> Result:
     """Check the node's own signed releases against its home hub's policy and its own ledger."""
     with node.database.read() as session:
         _, policy = home_policy(session)
-        releases = spend_file.verify_releases(_own_releases(session), node.key.public)
+        releases = spend_file.verify_releases(
+            _own_releases(session), own_keys.list_keys(session, node.name, node.key.public)
+        )
         entries = dict(session.execute(select(LedgerRow.seq, LedgerRow.entry_hash)).all())
     audit = spend_file.check_releases(releases, policy)
     strange = [body.ledger.seq for body in releases.bodies if entries.get(body.ledger.seq) != body.ledger.head]
@@ -93,7 +95,9 @@ def export_releases(node: Node, params: Params) -> Result:
     """Write the node's own signed releases to a file that others can check; an existing file is kept."""
     with node.database.read() as session:
         releases = _own_releases(session)
+        rotations = own_keys.list_rotations(session, node.name)
     lines = [json.dumps({spend_file.KEY: base64.b64encode(node.key.public.raw).decode()})]
+    lines += [json.dumps({spend_file.KEY: signed.to_object()}) for signed in rotations]
     lines += [envelope.stored_bytes.decode() for envelope in releases]
     path = Path(params["file"])
     content = "\n".join(lines) + "\n"
@@ -129,7 +133,9 @@ def resume_ledger(node: Node, _params: Params) -> Result:
         )
     end = None if state.ledger_seq is None or state.ledger_head is None else (state.ledger_seq, state.ledger_head)
     with node.database.write() as session:
-        releases = ledger_resume.own_releases(session, node.name, node.key.public)
+        releases = ledger_resume.own_releases(
+            session, node.name, own_keys.list_keys(session, node.name, node.key.public)
+        )
         tables = ledger_resume.known_tables(session)
         done = ledger_resume.resume(session, releases, end, tables, node.clock())
     node.rounds.get_state(home, ask_again=True)  # settles the alarm

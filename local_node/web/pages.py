@@ -39,7 +39,12 @@ class City:
 
     name: str
     display_name: str
-    fingerprint: str
+    read_fingerprint: Callable[[], str]
+
+    @property
+    def fingerprint(self) -> str:
+        """That of the key in use, which may change while the node runs."""
+        return self.read_fingerprint()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from fastapi.responses import Response
 
 from regional_hub import charges, feed, log, members, recovery, relay_intake
 from regional_hub.errors import HubError
+from regional_hub.hub_keys import OwnKeys, shown
 from regional_hub.intake import Accepted, Submission, check_submission
 from regional_hub.members import Trust
 from regional_hub.orm import MemberRow
@@ -22,11 +23,13 @@ from regional_hub.relay_questions import standing_of
 from regional_hub.sequencer import Sequencer, SequencerFull
 from regional_hub.web import recall_api, witness_api
 from regional_hub.web.log_api import add_log
+from regional_hub.web.membership_api import add_membership
 from shared_schema.canonical import parse_strict
 from shared_schema.checkpoint import NoteVerifier
+from shared_schema.directory import KnownKey
 from shared_schema.envelope import MAX_ENVELOPE_BYTES
 from shared_schema.errors import ContractError, SchemaError, VerificationError
-from shared_schema.keys import Member, PublicKey
+from shared_schema.keys import Member, PublicKey, SigningKey
 from shared_schema.policy_order import VERSION_PATTERN, check_software
 from shared_schema.problem import ProblemCode
 from shared_schema.service.hub_api import VERSION_HEADER
@@ -36,6 +39,7 @@ from shared_schema.service.signed_reads import verify_request
 
 MAX_BATCH_BYTES = 4 * 1024 * 1024
 MAX_BATCH_ITEMS = 500
+CHANGED_BY_A_MEMBERSHIP = (ProblemCode.UNKNOWN_KEY, ProblemCode.KEY_NOT_VALID, ProblemCode.MEMBER_NOT_ACTIVE)
 JSON = "application/json"
 
 
@@ -53,8 +57,13 @@ class ServedHub(witness_api.WitnessingHub, Protocol):
     def publisher(self) -> feed.Publisher: ...
     @property
     def desk(self) -> Desk: ...
+    @property
+    def key(self) -> SigningKey: ...
+    @property
+    def own_keys(self) -> OwnKeys: ...
     def refresh_trust(self) -> Trust: ...
     def keep_fresh(self) -> None: ...
+    def reload_trust(self) -> Trust: ...
 
 
 def make_router(hub: ServedHub) -> APIRouter:
@@ -73,6 +82,7 @@ def make_router(hub: ServedHub) -> APIRouter:
     recall_api.add_routes(router, hub, identify, read_cursor)
     _add_enrolment(router, hub)
     witness_api.add_routes(router, hub)
+    add_membership(router, hub)
     return router
 
 
@@ -114,9 +124,9 @@ def _check(hub: ServedHub, body: bytes) -> Submission:
     try:
         return check_submission(body, hub.trust, hub.clock())
     except VerificationError as error:
-        if error.code is not ProblemCode.UNKNOWN_KEY:
+        if error.code not in CHANGED_BY_A_MEMBERSHIP:
             raise
-    # Another process of this hub may have admitted the member a moment ago.
+    # Another process of this hub may have admitted or reactivated the member a moment ago.
     return check_submission(body, hub.refresh_trust(), hub.clock())
 
 
@@ -210,23 +220,49 @@ def _take_in_confidence(hub: ServedHub, body: bytes) -> relay_intake.Taken:
 def verify_reader(
     hub: ServedHub, request: Request, find_member: Callable[[str], Member | None] | None = None
 ) -> Member:
-    """The member that signed this read; members are found by their key id, among the direct ones unless told otherwise.
+    """The member that signed this read; by its key among the direct ones, unless `find_member` knows others.
 
-    Raises VerificationError or HubError (`not-a-member`).
+    Raises VerificationError.
     """
-    find = find_member or (lambda keyid: hub.refresh_trust().find_direct_by_keyid(keyid))
+    if find_member is not None:
+        return _verify_lost_reader(hub, request, find_member)
+    found: list[tuple[Trust, KnownKey]] = []
+
+    def find_key(keyid: str) -> PublicKey | None:
+        trust = hub.refresh_trust()
+        known = trust.find_direct_key(keyid)
+        if known is None:
+            return None
+        found.append((trust, known))
+        return known.key
+
+    verify_request(request.method, _url_of(hub, request), request.headers, find_key, hub.clock())
+    trust, known = found[0]
+    trust.check_may_read(known.key.keyid, hub.clock())
+    member = trust.find_direct(known.name)
+    if member is None:
+        raise VerificationError("expected a key of a member", code=ProblemCode.UNKNOWN_KEY)
+    return member
+
+
+def _url_of(hub: ServedHub, request: Request) -> str:
+    query = f"?{request.url.query}" if request.url.query else ""
+    url: str = hub.settings.public_url.rstrip("/") + request.url.path + query
+    return url
+
+
+def _verify_lost_reader(hub: ServedHub, request: Request, find_member: Callable[[str], Member | None]) -> Member:
+    """A member that the hub has forgotten with an old copy, and that somebody has proved to it."""
     found: list[Member] = []
 
     def find_key(keyid: str) -> PublicKey | None:
-        member = find(keyid)
+        member = find_member(keyid)
         if member is None:
             return None
         found.append(member)
         return member.key
 
-    query = f"?{request.url.query}" if request.url.query else ""
-    url = hub.settings.public_url.rstrip("/") + request.url.path + query
-    verify_request(request.method, url, request.headers, find_key, hub.clock())
+    verify_request(request.method, _url_of(hub, request), request.headers, find_key, hub.clock())
     found[0].check_may_sign(hub.clock())
     return found[0]
 
@@ -249,13 +285,15 @@ def read_cursor(request: Request, name: str) -> int:
 def _add_enrolment(router: APIRouter, hub: ServedHub) -> None:
     @router.get("/v1/hub")
     def identity() -> Response:
-        answer = {
+        answer: dict[str, object] = {
             "api": 1,
             "name": hub.name,
             "level": hub.settings.level,
             "vkey": hub.verifier.vkey,
             "fingerprint": hub.verifier.key.fingerprint,
         }
+        if hub.own_keys.rotations:  # nodes of an older release know no such field
+            answer["rotations"] = shown(hub.own_keys.rotations)
         return Response(json.dumps(answer), media_type=JSON)
 
     @router.post("/v1/enrolments")

@@ -26,13 +26,14 @@ class WitnessingHub(Protocol):
     """What these handlers need of a hub."""
 
     database: Database
-    key: SigningKey
     cosigner_key: SigningKey
     clock: Any
     body_seconds: float
 
     @property
     def name(self) -> str: ...
+    @property
+    def key(self) -> SigningKey: ...
 
 
 def add_routes(router: APIRouter, hub: WitnessingHub) -> None:

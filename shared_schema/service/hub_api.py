@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from ipaddress import ip_address
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
@@ -28,6 +28,7 @@ from shared_schema.problem import ProblemCode
 from shared_schema.recall import RecallPage
 from shared_schema.recovery import BroughtEntries, RecoveryState, ShownHead
 from shared_schema.relay import RelayStanding
+from shared_schema.rotation import MAX_CHAIN
 from shared_schema.service.signed_reads import sign_request
 from shared_schema.wire import WireModel
 from shared_schema.witness import SIZE_MEDIA_TYPE
@@ -80,6 +81,8 @@ class HubIdentity(WireModel):
     vkey: Annotated[str, Field(max_length=300)]
     fingerprint: Annotated[str, Field(max_length=100)]
     api: Literal[1]
+    rotations: Annotated[tuple[dict[str, Any], ...], Field(max_length=MAX_CHAIN)] = ()
+    """How its key was handed on, oldest first (`shared_schema.rotation`); a reader verifies each one."""
 
 
 class MemberState(WireModel):
@@ -178,6 +181,14 @@ class HubApi:
     def request_enrolment(self, envelope: bytes) -> None:
         """Ask to become a member."""
         self._request("POST", "/v1/enrolments", body=envelope)
+
+    def rotate_key(self, rotation: bytes) -> None:
+        """Ask for a new key in the place of this member's old one; the log says when it is done."""
+        self._request("POST", "/v1/rotations", body=rotation)
+
+    def leave(self, envelope: bytes) -> None:
+        """Stop being a member."""
+        self._request("POST", "/v1/leave", body=envelope)
 
     def submit(self, envelope: bytes) -> Receipt:
         """Hand in one statement; the receipt is not verified yet."""

@@ -161,7 +161,7 @@ class City:
         node = self.node
         node.settings = node.settings.model_copy(update=settings)
         node.database = Database(f"sqlite:///{path.resolve()}")
-        node.rounds = Rounds(node.database, node.name, node.key, node.clock, node.transport)
+        node.rounds = Rounds(node.database, node.name, node.ring, node.clock, node.transport)
 
     def copy_database(self) -> bytes:
         """The database as a backup would hold it."""

@@ -23,6 +23,7 @@ from shared_schema.head_evidence import judge, parse_evidence
 from shared_schema.head_times import HeadPolicy
 from shared_schema.keys import MemberRole, MemberStatus
 from shared_schema.names import format_time
+from shared_schema.pins import Pin
 from shared_schema.service.database import Database, upgrade_schema
 from shared_schema.service.hub_api import HubApi, HubRefused
 from shared_schema.statement import Kind
@@ -163,7 +164,7 @@ def story(federation: Federation) -> Iterator[Story]:
             story.readers[place] = stack.enter_context(node_reader(story, place, number))
         hub.enrol("bund.de", key_of("bund.de").public, role=MemberRole.PARENT)
         with federation.follower.hub.database.write() as session:
-            follow.add_source(session, hub.name, hub.url, hub.verifier.vkey, "member")
+            follow.add_source(session, Pin(hub.verifier), hub.url, "member")
         story.readers["following hub"] = Follower(federation.follower, hub.name)
         for title in ("Open evenings", "Football at night"):
             hub.log(story.city.practice(title))

@@ -67,7 +67,7 @@ def test_a_chain_of_hubs_that_arrives_in_the_wrong_order_is_untangled(leipzig: L
     leipzig.pull()
     assert all(item.state is InboxState.ACCEPTED for item in leipzig.items().values())
     with leipzig.database.read() as session:
-        trust = inbox.load_trust(session, leipzig.pinned.verifier)
+        trust = inbox.load_trust(session, leipzig.pinned.pin)
     assert trust.directory.find("koeln.nw.de") is not None
 
 

@@ -81,7 +81,7 @@ def test_a_newer_program_takes_what_an_older_one_set_aside(leipzig: Leipzig) -> 
         row = session.get_one(InboxRow, envelope.digest)
         row.state, row.reason, row.seq = InboxState.QUARANTINED.value, ProblemCode.SCHEMA.value, None
     with leipzig.database.write() as session:
-        report = inbox.retry_all(session, leipzig.hub.name, inbox.load_trust(session, leipzig.pinned.verifier))
+        report = inbox.retry_all(session, leipzig.hub.name, inbox.load_trust(session, leipzig.pinned.pin))
     assert report.accepted == 1
     assert leipzig.items()[envelope.digest].state is InboxState.ACCEPTED
 
@@ -126,7 +126,7 @@ def read_shuffled(leipzig: Leipzig, deliveries: int) -> None:
         order = [chance.choice(items) for _ in range(100)]
         with leipzig.database.write() as session:
             state = inbox.load_state(session, leipzig.pinned.verifier)
-            trust = inbox.load_trust(session, leipzig.pinned.verifier)
+            trust = inbox.load_trust(session, leipzig.pinned.pin)
             for envelope in order:
                 leipzig.hub.log(envelope)
             inbox.store_page(session, state, state, make_items(leipzig, order, start), trust=trust, now=leipzig.clock())

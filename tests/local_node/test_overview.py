@@ -12,6 +12,7 @@ from local_node.review import RequestState
 from local_node.sync import SENTENCES, Alarm
 from local_node.web.overview import Overview
 from shared_schema.checkpoint import NoteVerifier
+from shared_schema.pins import Pin
 from tests.hub_simulator import seeded_key
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
@@ -19,7 +20,7 @@ NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 
 def hub(*, enrolled: bool = True) -> PinnedHub:
     verifier = NoteVerifier("sachsen.de", seeded_key("sachsen.de").public)
-    return PinnedHub("sachsen.de", "https://hub.example", verifier, "region", enrolled, 0, 0, None)
+    return PinnedHub("sachsen.de", "https://hub.example", Pin(verifier), "region", enrolled, 0, 0, None)
 
 
 def overview(**changes: Any) -> Overview:

@@ -88,7 +88,7 @@ def test_two_pulls_at_once_do_not_store_a_page_twice(leipzig: Leipzig) -> None:
     leipzig.hub.log(leipzig.hub.city("dresden.sn.de").practice())
     with leipzig.database.read() as session:
         before = inbox.load_state(session, leipzig.pinned.verifier)
-        trust = inbox.load_trust(session, leipzig.pinned.verifier)
+        trust = inbox.load_trust(session, leipzig.pinned.pin)
     after, items = verify_page(before, parse_page(leipzig.api.feed(0, 0)))
     leipzig.pull()
     with pytest.raises(InboxError, match="nobody else"), leipzig.database.write() as session:

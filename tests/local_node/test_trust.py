@@ -3,6 +3,7 @@
 import base64
 from dataclasses import replace
 from datetime import datetime
+from itertools import count
 
 import pytest
 
@@ -13,9 +14,13 @@ from shared_schema.errors import ContractError
 from shared_schema.governance import MembershipBody
 from shared_schema.keys import MemberRole, MemberStatus
 from shared_schema.names import format_time
+from shared_schema.pins import Pin
 from shared_schema.problem import ProblemCode
 from shared_schema.statement import Audience, Kind, Statement
 from tests.hub_simulator import SAXONY, Author, MovableClock, practice_body, seeded_key
+
+PLACES = count()
+"""Every step stands at the end of the log."""
 
 
 @pytest.fixture
@@ -30,7 +35,7 @@ def dresden(clock: MovableClock) -> Author:
 
 @pytest.fixture
 def trust(saxony: Author) -> Trust:
-    return Trust(NoteVerifier(saxony.name, saxony.key.public))
+    return Trust(Pin(NoteVerifier(saxony.name, saxony.key.public)))
 
 
 def vouch(
@@ -54,21 +59,21 @@ def vouch(
         not_after=format_time(not_after) if not_after else None,
     )
     envelope = signer.sign(Kind.MEMBERSHIP, body, Audience.EUROPE)
-    verified = trust.verify(envelope, audience=Audience.EUROPE, logged_at=signer.clock())
-    trust.learn(verified.statement)
+    verified = trust.verify(envelope, audience=Audience.EUROPE, logged_at=signer.clock(), position=next(PLACES))
+    trust.learn(verified.statement, position=next(PLACES))
     return verified.statement
 
 
 def refusal(trust: Trust, envelope: Envelope, now: datetime, audience: Audience = Audience.EUROPE) -> ProblemCode:
     with pytest.raises(ContractError) as caught:
-        trust.verify(envelope, audience=audience, logged_at=now)
+        trust.verify(envelope, audience=audience, logged_at=now, position=next(PLACES))
     return caught.value.code
 
 
 def test_a_member_s_practice_is_believed(trust: Trust, saxony: Author, dresden: Author) -> None:
     vouch(trust, saxony, dresden)
     envelope = dresden.practice()
-    verified = trust.verify(envelope, audience=Audience.EUROPE, logged_at=dresden.clock())
+    verified = trust.verify(envelope, audience=Audience.EUROPE, logged_at=dresden.clock(), position=next(PLACES))
     assert verified.digest == envelope.digest
 
 
@@ -120,7 +125,7 @@ def test_an_older_word_that_arrives_later_does_not_undo_a_revocation(
 ) -> None:
     admitted = vouch(trust, saxony, dresden)
     vouch(trust, saxony, dresden, status=MemberStatus.REVOKED)
-    assert trust.learn(admitted) is False
+    assert trust.learn(admitted, position=next(PLACES)) is False
     assert refusal(trust, dresden.practice(), dresden.clock()) is ProblemCode.KEY_NOT_VALID
 
 
@@ -133,7 +138,7 @@ def test_a_key_is_believed_only_for_what_was_logged_while_it_was_in_force(
     vouch(trust, saxony, dresden, not_before=start, not_after=clock())
     envelope = dresden.practice()
     assert refusal(trust, envelope, clock()) is ProblemCode.KEY_NOT_VALID
-    assert trust.verify(envelope, audience=Audience.EUROPE, logged_at=start)
+    assert trust.verify(envelope, audience=Audience.EUROPE, logged_at=start, position=next(PLACES))
 
 
 def test_members_of_the_hub_above_are_reached_from_the_pinned_key_outwards(
@@ -145,7 +150,7 @@ def test_members_of_the_hub_above_are_reached_from_the_pinned_key_outwards(
     vouch(trust, saxony, nation, role=MemberRole.PARENT)
     vouch(trust, nation, nrw, role=MemberRole.HUB)
     vouch(trust, nrw, koeln)
-    assert trust.verify(koeln.practice(), audience=Audience.EUROPE, logged_at=clock())
+    assert trust.verify(koeln.practice(), audience=Audience.EUROPE, logged_at=clock(), position=next(PLACES))
 
 
 def test_no_hub_can_take_a_name_that_another_hub_has_vouched_for(
@@ -164,4 +169,4 @@ def test_no_hub_can_take_a_name_that_another_hub_has_vouched_for(
 def test_the_key_id_is_only_a_hint(trust: Trust, saxony: Author, dresden: Author) -> None:
     vouch(trust, saxony, dresden)
     envelope = replace(dresden.practice(), keyid="")
-    assert trust.verify(envelope, audience=Audience.EUROPE, logged_at=dresden.clock())
+    assert trust.verify(envelope, audience=Audience.EUROPE, logged_at=dresden.clock(), position=next(PLACES))

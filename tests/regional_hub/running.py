@@ -31,6 +31,9 @@ from sqlalchemy.engine import URL, make_url
 
 from regional_hub import verbs
 from regional_hub.app import MIGRATIONS, Hub, create_app
+from regional_hub.member_keys import Hand
+from regional_hub.members import membership_of
+from regional_hub.orm import MemberRow
 from regional_hub.settings import HubSettings
 from shared_schema.envelope import parse_envelope, sign_payload
 from shared_schema.governance import ENROLMENT_KIND, EnrolmentRequest, Level, PolicyBody
@@ -301,6 +304,39 @@ class RunningHub:
         self.verb("enrol.approve", name=name, fingerprint=city.key.public.fingerprint)
         self.cities.append(city)
         return city
+
+    def rotate(self, city: City, new: SigningKey) -> httpx.Response:
+        """A city asks for a new key, and uses it from then on when the hub has agreed."""
+        signed = builders.rotation(city.key, new, name=city.name)
+        response = self.post(signed.to_bytes(), "/v1/rotations")
+        if response.status_code == 201:
+            city.key = new
+        return response
+
+    def replace(self, city: City, new: SigningKey) -> None:
+        """The whole ceremony for a key that was lost or stolen."""
+        code = self.verb("members.replace-key", name=city.name)["code"]
+        response = self.post(enrolment(city.name, new, code), "/v1/enrolments")
+        assert response.status_code == 202, response.text
+        self.verb("enrol.approve", name=city.name, fingerprint=new.public.fingerprint)
+        city.key = new
+
+    def say_of(self, name: str, **changes: object) -> None:
+        """Publish a membership that no verb makes: what the hub says of a member now, with `changes`."""
+        with self.hub.database.write() as session:
+            body = membership_of(session.get_one(MemberRow, name)).model_copy(update=changes)
+            Hand(self.hub.name, self.hub.key, self.clock()).publish(session, body)
+        self.hub.reload_trust()
+
+    @contextmanager
+    def another_process(self) -> Iterator[Hub]:
+        """A second process of the same hub, on the same database."""
+        seed = SigningKey.from_seed(self.hub.key.seed)
+        other = Hub(self.hub.data_dir, self.hub.settings, seed, self.clock, self.network)
+        try:
+            yield other
+        finally:
+            other.close()
 
     def log_size(self) -> int:
         size: int = self.verb("status")["log_size"]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import func, insert, select
+from sqlalchemy import MetaData, func, insert, select
 
 from regional_hub import charges
 from regional_hub.app import Hub
@@ -330,13 +330,15 @@ LATER_COLUMNS = ("atoms", "held", "place", "software", "seen_note", "read_note")
 def copy_into_first(hub: RunningHub, url: str) -> None:
     """Put a hub's log into a database of release 0.1."""
     with closing(migrate_to_first(url)) as old, hub.hub.database.read() as source, old.write() as target:
+        then = MetaData()
+        then.reflect(target.connection())
         for table in Base.metadata.sorted_tables:
-            if table.name == "charges":
+            if table.name not in then.tables:
                 continue
-            columns = [column for column in table.columns if column.name not in LATER_COLUMNS]
+            columns = [table.columns[column.name] for column in then.tables[table.name].columns]
             rows = [dict(row._mapping) for row in source.execute(select(*columns))]
             if rows:
-                target.connection().execute(insert(table), rows)
+                target.connection().execute(insert(then.tables[table.name]), rows)
 
 
 @pytest.fixture

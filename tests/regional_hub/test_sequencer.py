@@ -133,7 +133,7 @@ def test_a_stop_commits_what_waits(hub: RunningHub, city: City) -> None:
     size = hub.log_size()
 
     async def push_and_stop() -> None:
-        ending = Sequencer(hub.hub.database, hub.hub.name, hub.hub.key, hub.clock)
+        ending = Sequencer(hub.hub.database, hub.hub.name, lambda: hub.hub.key, hub.clock)
         tasks = [asyncio.create_task(ending.submit([item])) for item in items]
         await asyncio.sleep(0)
         await ending.stop()

@@ -73,6 +73,8 @@ def full_hub(
         hub.verb("aggregate")
         hub.verb("follow")
         hub.accept(other.sign())
+        hub.verb("keys.announce")
+        hub.accept(other.sign())
         assert hub.verb("verify")["ok"]
         yield hub
 

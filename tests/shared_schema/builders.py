@@ -22,6 +22,7 @@ from shared_schema.merkle import EMPTY_ROOT, completed_nodes, consistency_proof,
 from shared_schema.problem import ProblemCode
 from shared_schema.relay import RelayContent, RelayRequest, make_request
 from shared_schema.release_rules import check_releasable
+from shared_schema.rotation import KeyRotation, SignedRotation, sign_rotation
 from shared_schema.service.problems import STATUS
 from shared_schema.statement import Audience, Kind, VerifiedStatement, read_statement
 from shared_schema.trend import TableDefinition
@@ -178,6 +179,18 @@ def membership_body(**changes: object) -> dict[str, Any]:
         "area": LEIPZIG,
     }
     return body | changes
+
+
+def rotation(
+    old: SigningKey = CITY_KEY, new: SigningKey = OTHER_KEY, *, name: str = CITY, **changes: object
+) -> SignedRotation:
+    """A member's word that `new` takes the place of `old`, signed with both."""
+    fields = {"v": 1, "name": name, "made_at": NOW_TEXT, "nonce": "A" * 22}
+    keys = {
+        "old_key": base64.b64encode(old.public.raw).decode(),
+        "new_key": base64.b64encode(new.public.raw).decode(),
+    }
+    return sign_rotation(KeyRotation.from_object(fields | keys | changes), old=old, new=new)
 
 
 def enrolment_request(**changes: object) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 import base64
 import hashlib
-from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -13,17 +11,13 @@ from shared_schema import keys
 from shared_schema.envelope import pae
 from shared_schema.errors import VerificationError
 from shared_schema.keys import (
-    Directory,
-    Member,
-    MemberRole,
-    MemberStatus,
     PublicKey,
     SigningKey,
     same_fingerprint,
 )
 from shared_schema.problem import ProblemCode
 from tests.shared_schema import edwards25519
-from tests.shared_schema.builders import CITY, CITY_KEY, HUB, HUB_KEY, NOW, OTHER_KEY, VECTORS
+from tests.shared_schema.builders import CITY_KEY, OTHER_KEY, VECTORS
 
 MASK = 2**255 - 1
 TORSION = edwards25519.torsion_points()
@@ -172,117 +166,3 @@ def test_a_private_key_never_prints_itself() -> None:
         assert "seed" not in text
         assert "Ed25519PrivateKey" not in text
     assert key.seed == b"seed" * 8
-
-
-# --- the directory ---------------------------------------------------------------------------------------------
-
-NATION, NATION_KEY = "deutschland.de", SigningKey.from_seed(b"nati" * 8)
-REGION = Member(HUB, MemberRole.HUB, HUB_KEY.public, MemberStatus.ACTIVE, vouched_by="")
-NODE = Member(CITY, MemberRole.NODE, CITY_KEY.public, MemberStatus.ACTIVE, vouched_by="")
-
-
-@pytest.fixture
-def directory() -> Directory:
-    """A nation as root, one region below it, one city below that."""
-    directory = Directory(NATION, NATION_KEY.public)
-    assert directory.apply(signer=NATION, member=REGION)
-    assert directory.apply(signer=HUB, member=NODE)
-    return directory
-
-
-def test_a_stranger_vouches_for_nobody(directory: Directory) -> None:
-    before = directory.members()
-    with pytest.raises(VerificationError, match="signed by an active hub"):
-        directory.apply(signer="stranger.example.org", member=replace(NODE, name="halle.st.de", key=OTHER_KEY.public))
-    assert directory.members() == before
-
-
-def test_a_node_vouches_for_nobody(directory: Directory) -> None:
-    with pytest.raises(VerificationError, match="signed by an active hub"):
-        directory.apply(signer=CITY, member=replace(NODE, name="halle.st.de", key=OTHER_KEY.public))
-
-
-@pytest.mark.parametrize("status", [MemberStatus.REVOKED, MemberStatus.SUSPENDED, MemberStatus.LEFT])
-def test_a_hub_that_is_not_active_vouches_for_nobody(directory: Directory, status: MemberStatus) -> None:
-    assert directory.apply(signer=NATION, member=replace(REGION, status=status))
-    with pytest.raises(VerificationError, match="signed by an active hub"):
-        directory.apply(signer=HUB, member=replace(NODE, name="halle.st.de", key=OTHER_KEY.public))
-
-
-def test_nobody_speaks_about_a_name_that_another_hub_has_vouched_for(directory: Directory) -> None:
-    with pytest.raises(VerificationError, match="no other hub") as caught:
-        directory.apply(signer=NATION, member=replace(NODE, key=OTHER_KEY.public))
-    assert caught.value.code is ProblemCode.NAME_TAKEN
-    assert directory.find(CITY) == replace(NODE, vouched_by=HUB)
-
-
-def test_another_hub_that_says_the_same_key_changes_nothing(directory: Directory) -> None:
-    assert not directory.apply(signer=NATION, member=replace(NODE, status=MemberStatus.REVOKED))
-    assert directory.find(CITY) == replace(NODE, vouched_by=HUB)
-
-
-def test_nobody_speaks_about_itself_or_about_the_root(directory: Directory) -> None:
-    assert not directory.apply(signer=HUB, member=replace(REGION, key=OTHER_KEY.public))
-    assert not directory.apply(signer=HUB, member=replace(REGION, name=NATION, key=OTHER_KEY.public))
-    found = directory.find(NATION)
-    assert found is not None
-    assert found.key == NATION_KEY.public
-    assert directory.find(HUB) == replace(REGION, vouched_by=NATION)
-
-
-def test_a_key_belongs_to_one_member(directory: Directory) -> None:
-    with pytest.raises(VerificationError, match="no other member uses") as caught:
-        directory.apply(signer=HUB, member=replace(NODE, name="halle.st.de"))
-    assert caught.value.code is ProblemCode.NAME_TAKEN
-    assert directory.find("halle.st.de") is None
-
-
-def test_the_same_word_twice_changes_nothing(directory: Directory) -> None:
-    assert not directory.apply(signer=HUB, member=NODE)
-
-
-def test_a_rotated_key_takes_the_place_of_the_old_one(directory: Directory) -> None:
-    assert directory.apply(signer=HUB, member=replace(NODE, key=OTHER_KEY.public))
-    assert directory.find_by_keyid(CITY_KEY.public.keyid) is None
-    found = directory.find_by_keyid(OTHER_KEY.public.keyid)
-    assert found is not None
-    assert found.name == CITY
-
-
-def test_a_revoked_key_stays_known_so_that_nobody_else_takes_it(directory: Directory) -> None:
-    directory.apply(signer=HUB, member=replace(NODE, status=MemberStatus.REVOKED))
-    with pytest.raises(VerificationError):
-        directory.apply(signer=HUB, member=replace(NODE, name="halle.st.de"))
-    assert [member.name for member in directory.members()] == [NATION, HUB, CITY]
-
-
-@pytest.mark.parametrize(
-    ("changes", "code"),
-    [
-        ({"status": MemberStatus.SUSPENDED}, ProblemCode.MEMBER_NOT_ACTIVE),
-        ({"status": MemberStatus.REVOKED}, ProblemCode.KEY_NOT_VALID),
-        ({"status": MemberStatus.LEFT}, ProblemCode.KEY_NOT_VALID),
-        ({"not_before": NOW + timedelta(seconds=1)}, ProblemCode.KEY_NOT_VALID),
-        ({"not_after": NOW}, ProblemCode.KEY_NOT_VALID),
-    ],
-)
-def test_a_member_out_of_force_may_not_sign(changes: dict[str, object], code: ProblemCode) -> None:
-    with pytest.raises(VerificationError) as caught:
-        replace(NODE, **changes).check_may_sign(NOW)  # type: ignore[arg-type]
-    assert caught.value.code is code
-
-
-def test_a_member_may_sign_from_its_first_second_to_its_last() -> None:
-    replace(NODE, not_before=NOW, not_after=NOW + timedelta(seconds=1)).check_may_sign(NOW)
-
-
-@pytest.mark.parametrize("status", [MemberStatus.REVOKED, MemberStatus.LEFT])
-def test_a_key_that_has_ended_never_comes_back(directory: Directory, status: MemberStatus) -> None:
-    assert directory.apply(signer=HUB, member=replace(NODE, status=status))
-    for changed in (NODE, replace(NODE, status=MemberStatus.SUSPENDED)):
-        with pytest.raises(VerificationError, match="never revoked") as caught:
-            directory.apply(signer=HUB, member=changed)
-        assert caught.value.code is ProblemCode.KEY_NOT_VALID
-    assert directory.apply(signer=HUB, member=replace(NODE, key=OTHER_KEY.public))
-    with pytest.raises(VerificationError, match="never revoked"):
-        directory.apply(signer=HUB, member=NODE)

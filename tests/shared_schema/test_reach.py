@@ -2,8 +2,9 @@
 
 import pytest
 
+from shared_schema.directory import Directory
 from shared_schema.governance import Level
-from shared_schema.keys import Directory, Member, MemberRole, MemberStatus, SigningKey
+from shared_schema.keys import Member, MemberRole, MemberStatus, SigningKey
 from shared_schema.reach import distance_of, is_within
 from shared_schema.statement import Audience
 
@@ -19,7 +20,7 @@ def directory(root: str, *members: tuple[str, MemberRole, str, str | None]) -> D
     made = Directory(root, key(root).public)
     for name, role, voucher, level in members:
         member = Member(name, role, key(name).public, MemberStatus.ACTIVE, voucher, level=level)
-        assert made.apply(signer=voucher, member=member), name
+        assert made.apply(position=0, signer=voucher, member=member), name
     return made
 
 

@@ -193,14 +193,14 @@ def test_a_country_is_named_by_its_two_letters_whatever_the_hub_is_called() -> N
 )
 def test_a_receipt_that_proves_nothing_is_refused(receipt: Envelope) -> None:
     with pytest.raises(VerificationError) as caught:
-        verify_relay_receipt(receipt, hub=HUB, key=HUB_KEY.public, digest=DIGEST)
+        verify_relay_receipt(receipt, hub=HUB, keys=[HUB_KEY.public], digest=DIGEST)
     assert caught.value.code is ProblemCode.RECEIPT
 
 
 def test_a_receipt_is_the_same_whenever_it_is_asked_for() -> None:
     receipt = sign_receipt(HUB, DIGEST, NOW, HUB_KEY)
     assert receipt.to_bytes() == sign_receipt(HUB, DIGEST, NOW, HUB_KEY).to_bytes()
-    assert verify_relay_receipt(receipt, hub=HUB, key=HUB_KEY.public, digest=DIGEST).digest == DIGEST
+    assert verify_relay_receipt(receipt, hub=HUB, keys=[HUB_KEY.public], digest=DIGEST).digest == DIGEST
 
 
 def test_a_withdrawal_has_no_attribution() -> None:
