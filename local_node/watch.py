@@ -19,7 +19,8 @@ from shared_schema.service.head_watch import Watched
 
 DELIVERED = "delivered"
 MAX_EVIDENCE = 100
-"""Of one hub; one is enough."""
+"""Of one hub: so many that prove something, and so many that are open. One is enough, and a hub that first shows much
+that is open keeps no proof out."""
 SHORT_DIGEST = 8
 
 
@@ -127,7 +128,8 @@ def keep_evidence(session: Session, evidence: TwoHeads, code: str, now: datetime
         if proven and not known.proven:
             known.body, known.proven = evidence.to_bytes().decode(), True
         return
-    kept = session.scalars(select(HeadEvidenceRow.digest).where(HeadEvidenceRow.hub == log.name)).all()
+    alike = (HeadEvidenceRow.hub == log.name) & (HeadEvidenceRow.proven == proven)
+    kept = session.scalars(select(HeadEvidenceRow.digest).where(alike)).all()
     if len(kept) < MAX_EVIDENCE:
         body = evidence.to_bytes().decode()
         session.add(HeadEvidenceRow(digest=digest, hub=log.name, code=code, proven=proven, body=body, since=now))

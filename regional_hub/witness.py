@@ -26,7 +26,8 @@ from shared_schema.problem import ProblemCode
 from shared_schema.witness import Contradiction, NotTheSizeKnown, Seen, WitnessRefusal, advance, parse_request
 
 MAX_EVIDENCE = 100
-"""Of one log. Whoever has its key could fill the disk otherwise, and one is enough."""
+"""Of one log: so many that prove something, and so many that are open. Whoever has its key could fill the disk
+otherwise, and one is enough; what is open leaves room for what proves something."""
 
 
 # --- the logs that are witnessed -----------------------------------------------------------------------------------
@@ -145,9 +146,10 @@ def keep_evidence(session: Session, evidence: TwoHeads, code: ProblemCode, now: 
     log = NoteVerifier.from_vkey(evidence.vkey)
     heads = [verify_checkpoint(note, log).to_text() for note in (evidence.first, evidence.second)]
     digest = digest_of("".join(heads).encode())
-    count = session.scalar(select(func.count()).where(HeadEvidenceRow.origin == log.name)) or 0
+    alike = (HeadEvidenceRow.origin == log.name) & (HeadEvidenceRow.proven == proven)
+    count = session.scalar(select(func.count()).where(alike)) or 0
     known = session.get(HeadEvidenceRow, digest)
-    if known is None and (proven or count < MAX_EVIDENCE):
+    if known is None and count < MAX_EVIDENCE:
         body = evidence.to_bytes().decode()
         session.add(
             HeadEvidenceRow(digest=digest, origin=log.name, code=code.value, proven=proven, body=body, since=now)

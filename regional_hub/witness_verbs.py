@@ -1,6 +1,7 @@
 """What the operator does about witnesses and evidence, and the round in which this hub asks its witnesses."""
 
 import base64
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import select
@@ -11,6 +12,8 @@ from regional_hub.orm import ContentRow, EvidenceRow, HeadEvidenceRow, SourceRow
 from shared_schema.canonical import parse_strict
 from shared_schema.checkpoint import NoteVerifier, split_note
 from shared_schema.cosignature import parse_cosigner, verify_announcement, verify_cosignature
+from shared_schema.directory import KnownKey
+from shared_schema.envelope import envelope_from_object, verify_envelope
 from shared_schema.errors import ContractError
 from shared_schema.head_evidence import TwoStatements
 from shared_schema.names import format_time
@@ -18,7 +21,7 @@ from shared_schema.problem import ProblemCode
 from shared_schema.service.control import VerbError
 from shared_schema.service.hub_api import HubApi, HubRefused, HubUnreachable, WitnessKnows, check_hub_url
 from shared_schema.service.logging import get_logger
-from shared_schema.witness import MAX_REQUEST_BYTES, write_request
+from shared_schema.witness import MAX_REQUEST_BYTES, check_log_name, write_request
 
 Params = dict[str, Any]
 Result = dict[str, Any]
@@ -29,6 +32,7 @@ SHORT_DIGEST = 8
 def add_witness(hub: Hub, params: Params) -> Result:
     """Ask a witness for its cosignature from now on."""
     url, verifier = check_hub_url(str(params["url"])), parse_cosigner(str(params["vkey"]))
+    check_log_name(verifier.name)
     if verifier.name == hub.name:
         raise VerbError("bad-parameter", "expected another witness than this hub itself")
     with hub.database.write() as session:
@@ -40,6 +44,7 @@ def add_witness(hub: Hub, params: Params) -> Result:
 def add_log(hub: Hub, params: Params) -> Result:
     """Witness a log from now on."""
     verifier = NoteVerifier.from_vkey(str(params["vkey"]))
+    check_log_name(verifier.name)
     if verifier.name == hub.name:
         raise VerbError("bad-parameter", "expected another log than this hub's own")
     with hub.database.write() as session:
@@ -175,9 +180,9 @@ def _own_line(lines: str, note: str, verifier: NoteVerifier) -> tuple[str, int]:
     if len(lines) > MAX_REQUEST_BYTES:
         raise VerbError("bad-answer", "expected a few signature lines")
     text, error = split_note(note)[0], None
-    for line in lines.splitlines(keepends=True):
+    for line in lines.splitlines():  # stored with a line break of ours: one that is missing would break our own note
         try:
-            return line, verify_cosignature(text, line, verifier)
+            return f"{line}\n", verify_cosignature(text, line, verifier)
         except ContractError as found:
             error = found
     raise error or HubUnreachable("expected a cosignature of the witness")
@@ -244,12 +249,24 @@ def export_evidence(hub: Hub, params: Params) -> Result:
 
 
 def _twins(hub: Hub, row: EvidenceRow, known: bytes) -> Result:
-    member = hub.trust.directory.find(row.origin)
-    if member is None:
-        raise VerbError("not-found", "expected a member of the directory")
+    """Both statements with the one key, of all that the member ever had, that has signed them."""
+    envelopes = parse_strict(known), parse_strict(row.envelope)
+    keys = hub.refresh_trust().directory.keys_of(row.origin)
+    signer = next((each.key for each in reversed(keys) if _has_signed(each, envelopes)), None)
+    if signer is None:
+        raise VerbError("not-found", "expected one key of this member that has signed both; each has another")
     return TwoStatements(
         origin=row.origin,
-        key=base64.b64encode(member.key.raw).decode(),
-        envelopes=(parse_strict(known), parse_strict(row.envelope)),
+        key=base64.b64encode(signer.raw).decode(),
+        envelopes=envelopes,
         found_at=format_time(row.since),
     ).to_object()
+
+
+def _has_signed(known: KnownKey, envelopes: Iterable[object]) -> bool:
+    try:
+        for value in envelopes:
+            verify_envelope(envelope_from_object(value), known.key)
+    except ContractError:
+        return False
+    return True

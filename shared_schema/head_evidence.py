@@ -23,8 +23,9 @@ from shared_schema.envelope import envelope_from_object, verify_envelope
 from shared_schema.errors import ContractError, SchemaError, VerificationError
 from shared_schema.keys import PublicKey
 from shared_schema.merkle import prefix_root, verify_consistency
-from shared_schema.names import Base64Of32, Origin, Timestamp, Version
-from shared_schema.statement import read_statement
+from shared_schema.names import Base64Of32, LogName, Origin, Timestamp, Version
+from shared_schema.statement import StatementBody, read_statement
+from shared_schema.trend import TrendBody
 from shared_schema.wire import WireModel
 
 MAX_EVIDENCE_BYTES = 1024 * 1024
@@ -36,7 +37,7 @@ class TwoHeads(WireModel):
 
     v: Version = 1
     kind: Literal["two-heads"] = "two-heads"
-    origin: Origin
+    origin: LogName
     vkey: Annotated[str, Field(max_length=300)]
     first: Note
     second: Note
@@ -141,6 +142,8 @@ def judge(evidence: Evidence, vkey: str | None = None) -> Verdict:
     if isinstance(evidence, TwoStatements):
         return _judge_statements(evidence)
     log = NoteVerifier.from_vkey(vkey or evidence.vkey)
+    if log.name != evidence.origin:  # a note's name may hold anything, and it is printed
+        raise SchemaError("expected the key of the log that the evidence names")
     small, large = verify_checkpoint(evidence.first, log), verify_checkpoint(evidence.second, log)
     if small.size > large.size:
         raise SchemaError("expected the smaller head first")
@@ -197,6 +200,13 @@ def _judge_statements(evidence: TwoStatements) -> Verdict:
         return Verdict(
             True, one.origin, key.fingerprint, f"{one.origin} has signed two contents under the number {one.seq}"
         )
+    if (place := _find_ledger_conflict(one.body, other.body)) is not None:
+        return Verdict(
+            True,
+            one.origin,
+            key.fingerprint,
+            f"{one.origin} has signed figures that contradict each other about entry {place} of its ledger",
+        )
     return Verdict(
         False,
         one.origin,
@@ -204,6 +214,17 @@ def _judge_statements(evidence: TwoStatements) -> Verdict:
         f"{one.origin} has signed both statements, under the numbers {one.seq} and {other.seq}; that alone is no "
         "contradiction",
     )
+
+
+def _find_ledger_conflict(one: StatementBody, other: StatementBody) -> int | None:
+    """The place of a city's ledger about which two releases do not agree; None when they do."""
+    if not isinstance(one, TrendBody) or not isinstance(other, TrendBody):
+        return None
+    before, after = sorted((one.ledger, other.ledger), key=lambda ledger: ledger.seq)
+    if before.seq == after.seq:
+        return None if before.head == after.head else before.seq
+    follows = before.seq + 1 != after.seq or after.prev in (None, before.head)
+    return None if follows else before.seq
 
 
 def is_proven(evidence: TwoHeads) -> bool:

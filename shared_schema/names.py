@@ -10,6 +10,10 @@ ORIGIN_PATTERN = r"^[a-z0-9](?:[a-z0-9-]{0,40}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-
 """Like a DNS name, because that is unique without a registrar of ours: `leipzig.sn.de`."""
 
 Origin = Annotated[str, StringConstraints(pattern=ORIGIN_PATTERN, max_length=100)]
+LOG_NAME_PATTERN = r"^[!-*,-~]{1,200}$"
+"""What a log of somebody else is called, such as `example.com/log/42`: printable ASCII without a space and a plus
+sign, because it is printed on people's screens. C2SP signed-note allows nearly everything."""
+LogName = Annotated[str, StringConstraints(pattern=LOG_NAME_PATTERN)]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Version = Annotated[int, Field(ge=1, le=1)]
 """The version of the protocol. Not `Literal[1]`: pydantic lets `true` pass for that."""

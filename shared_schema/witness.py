@@ -24,8 +24,9 @@ from shared_schema.checkpoint import (
     split_note,
     verify_checkpoint,
 )
-from shared_schema.errors import ContractError, MalformedError, VerificationError
+from shared_schema.errors import ContractError, MalformedError, SchemaError, VerificationError
 from shared_schema.merkle import EMPTY_ROOT, HASH_BYTES, verify_consistency
+from shared_schema.names import LOG_NAME_PATTERN
 from shared_schema.problem import ProblemCode
 
 MAX_PROOF_LINES = 63
@@ -33,6 +34,7 @@ MAX_PROOF_LINES = 63
 MAX_REQUEST_BYTES = MAX_NOTE_BYTES + 64 * (MAX_PROOF_LINES + 2)
 """A note, and for each hash its 44 letters and a line break."""
 SIZE_MEDIA_TYPE = "text/x.tlog.size"
+_NAME = re.compile(LOG_NAME_PATTERN)
 _OLD = re.compile(r"old (0|[1-9][0-9]{0,18})")
 
 
@@ -85,6 +87,12 @@ class Contradiction(WitnessRefusal):
     @property
     def same_size(self) -> bool:
         return self.checkpoint.size == self.seen.size
+
+
+def check_log_name(name: str) -> None:
+    """Raise SchemaError for a name that is not fit to be shown to people."""
+    if not _NAME.fullmatch(name):
+        raise SchemaError("expected a name of at most 200 printable ASCII characters, without a space and a plus sign")
 
 
 def parse_request(body: bytes) -> AddCheckpoint:

@@ -13,10 +13,11 @@ from local_node.head_checks import Checks
 from local_node.orm import HubRow, InboxRow, OutboxRow
 from local_node.settings import load_settings
 from local_node.sync import pull
-from shared_schema.checkpoint import NoteVerifier
+from shared_schema.checkpoint import Checkpoint, NoteVerifier
 from shared_schema.cosignature import add_lines, cosign, cosigner
 from shared_schema.entry import Receipt
 from shared_schema.errors import SchemaError
+from shared_schema.head_evidence import pair_heads
 from shared_schema.head_times import HeadPolicy, HeadTimes, make_policy
 from shared_schema.keys import MemberStatus
 from shared_schema.problem import ProblemCode
@@ -24,6 +25,10 @@ from shared_schema.service.control import VerbError
 from shared_schema.service.hub_api import HubApi
 from tests.hub_simulator import HubSimulator, Lie, MovableClock, seeded_key
 from tests.local_node.conftest import Leipzig
+from tests.shared_schema import builders
+from tests.shared_schema.builders import NOW
+from tests.shared_schema.test_witness import HONEST, LOG
+from tests.shared_schema.test_witness import KEY as LOG_KEY
 
 WITNESS_KEY = seeded_key("witness")
 WITNESS = cosigner("zeuge.de", WITNESS_KEY)
@@ -379,3 +384,18 @@ def test_a_file_that_is_no_evidence_is_refused_in_one_sentence(tmp_path: Path) -
         file.write_text(text)
         with pytest.raises(VerbError, match="expected evidence that holds"):
             cli_witness.evidence_verify(file, None)
+
+
+def test_heads_that_are_open_keep_no_proof_out(member: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "MAX_EVIDENCE", 2)
+    root = HONEST.checkpoint(21).root
+    with member.database.write() as session:
+        for size in range(22, 26):  # heads of two sizes without a proof between them
+            notes = [Checkpoint(LOG.name, each, root).sign(LOG_KEY) for each in (21, size)]
+            watch.keep_evidence(session, pair_heads(LOG, *notes, found_at=builders.NOW_TEXT), "feed-rollback", NOW)
+        for seed in range(4):
+            notes = [Checkpoint(LOG.name, 21, each).sign(LOG_KEY) for each in (root, bytes([seed]) * 32)]
+            watch.keep_evidence(session, pair_heads(LOG, *notes, found_at=builders.NOW_TEXT), "feed-fork", NOW)
+    with member.database.read() as session:
+        assert [kept.proven for kept in watch.list_evidence(session)].count(True) == 2
+        assert len(watch.list_evidence(session)) == 4

@@ -9,8 +9,8 @@ from sqlalchemy import select
 
 from regional_hub import cosigning
 from regional_hub.orm import CosignatureRow, HeadEvidenceRow, WitnessedRow
-from shared_schema.checkpoint import NoteVerifier, verify_checkpoint
-from shared_schema.cosignature import cosigned_at, verify_announcement, verify_cosignature
+from shared_schema.checkpoint import Checkpoint, NoteVerifier, split_note, verify_checkpoint
+from shared_schema.cosignature import cosign, cosigned_at, cosigner, verify_announcement, verify_cosignature
 from shared_schema.head_evidence import judge, parse_evidence
 from shared_schema.problem import ProblemCode
 from shared_schema.service.control import VerbError
@@ -18,6 +18,7 @@ from shared_schema.service.key_file import COSIGNER_FILE
 from shared_schema.witness import MAX_REQUEST_BYTES, SIZE_MEDIA_TYPE, write_request
 from tests.regional_hub.conftest import HubStarter
 from tests.regional_hub.running import City, RunningHub, check_problem, join, key_of
+from tests.shared_schema import builders
 from tests.shared_schema.test_witness import FORKED, HONEST, KEY, LOG
 
 # --- the hub's own cosignature -------------------------------------------------------------------------------------
@@ -314,3 +315,87 @@ def test_a_hub_shows_what_it_has_read_of_a_log_that_nobody_has_submitted(
     nation.verb("follow")
     note = nation.client.get("/v1/witnessed/sachsen.de").text
     assert verify_checkpoint(note, region.hub.verifier).size == region.log_size()
+
+
+class OtherWitness(httpx.BaseTransport):
+    """A witness of somebody else; `end` is how its answer ends."""
+
+    key = key_of("witness.example.org")
+    verifier = cosigner("witness.example.org", key)
+
+    def __init__(self, end: str) -> None:
+        self.end = end
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        note = request.read().decode().partition("\n\n")[2]
+        line = cosign(split_note(note)[0], self.verifier.name, self.key, 1_700_000_000)
+        return httpx.Response(200, stream=httpx.ByteStream((line.removesuffix("\n") + self.end).encode()))
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\n\n— x y\n", "\r", "\u2028", "\x0b"])
+def test_however_a_witness_ends_its_answer_the_served_checkpoint_stays_a_note(hub: RunningHub, end: str) -> None:
+    witness = OtherWitness(end)
+    hub.network.others["https://witness.example.org"] = witness
+    hub.verb("witness.add", url="https://witness.example.org", vkey=witness.verifier.vkey)
+    assert hub.verb("witness.collect")["problems"] == []
+    note = hub.client.get("/checkpoint").text
+    verify_checkpoint(note, hub.hub.verifier)
+    assert cosigned_at(note, witness.verifier) == 1_700_000_000
+
+
+def test_a_log_with_a_name_of_another_kind_is_witnessed_and_its_contradiction_is_kept(hub: RunningHub) -> None:
+    log = NoteVerifier("example.com/Log_42", KEY.public)
+    hub.verb("witness.add-log", vkey=log.vkey)
+    for root in (b"a" * 32, b"b" * 32):
+        size = 0 if root[0] == ord("a") else 21
+        answer = submit(hub, write_request(size, [], Checkpoint(log.name, 21, root).sign(KEY)))
+    check_size(answer, 21)
+    (found,) = hub.verb("evidence.list")["evidence"]
+    assert (found["about"], found["proven"]) == (log.name, True)
+
+
+@pytest.mark.parametrize("name", ["a\x1b[2J", "a\u202egro.doog", "x" * 201])
+def test_a_log_or_a_witness_whose_name_is_no_name_is_not_added(hub: RunningHub, name: str) -> None:
+    for verb, verifier in (
+        ("witness.add-log", NoteVerifier(name, KEY.public)),
+        ("witness.add", cosigner(name, KEY)),
+    ):
+        with pytest.raises(VerbError, match="printable"):
+            hub.verb(verb, vkey=verifier.vkey, url="https://witness.example.org")
+
+
+def test_a_log_that_signs_many_forks_does_not_fill_the_disk_and_what_is_open_keeps_no_proof_out(
+    witness: RunningHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("regional_hub.witness.MAX_EVIDENCE", 2)
+    submit(witness, HONEST.request(0, 21))
+    for size in range(22, 26):
+        submit(witness, write_request(21, [], HONEST.checkpoint(size).sign(KEY)))
+    for seed in range(4):
+        submit(witness, write_request(21, [], Checkpoint(LOG.name, 21, bytes([seed]) * 32).sign(KEY)))
+    kept = [item["proven"] for item in witness.verb("evidence.list")["evidence"]]
+    assert sorted(kept) == [False, False, True, True]
+
+
+def test_two_contents_of_a_key_that_was_rotated_since_are_exported_with_that_key(hub: RunningHub, city: City) -> None:
+    hub.accept(city.sign())
+    check_problem(
+        hub.post(city.sign(body=builders.practice_body(title="Another thing"), seq=city.seq)),
+        ProblemCode.SEQ_CONFLICT,
+        409,
+    )
+    former = city.key
+    hub.rotate(city, key_of("new.leipzig.sn.de"))
+    (found,) = hub.verb("evidence.list")["evidence"]
+    verdict = judge(parse_evidence(json.dumps(hub.verb("evidence.export", id=found["id"])["file"]).encode()))
+    assert (verdict.proven, verdict.fingerprint) == (True, former.public.fingerprint)
+
+
+def test_two_contents_of_two_keys_are_refused_in_a_sentence(hub: RunningHub, city: City) -> None:
+    hub.accept(city.sign())
+    hub.rotate(city, key_of("new.leipzig.sn.de"))
+    other = city.sign(body=builders.practice_body(title="Another thing"), seq=city.seq)
+    check_problem(hub.post(other), ProblemCode.SEQ_CONFLICT, 409)
+    (found,) = hub.verb("evidence.list")["evidence"]
+    with pytest.raises(VerbError, match="signed both"):
+        hub.verb("evidence.export", id=found["id"])

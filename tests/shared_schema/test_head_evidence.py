@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from shared_schema.checkpoint import NoteVerifier
+from shared_schema.checkpoint import Checkpoint, NoteVerifier
 from shared_schema.cosignature import add_lines, announce_cosigner, cosign
 from shared_schema.errors import ContractError
 from shared_schema.head_evidence import TwoHeads, TwoStatements, judge, pair_heads, parse_evidence
@@ -108,3 +108,58 @@ def test_two_numbers_prove_nothing_and_a_stranger_s_signature_is_no_evidence() -
 def test_another_file_is_refused(data: bytes) -> None:
     with pytest.raises(ContractError):
         parse_evidence(data)
+
+
+@pytest.mark.parametrize("name", ["halle.st.de", "a\u202egro.doog", "a\x9b2J"])
+def test_evidence_about_one_name_with_the_key_of_another_is_refused(name: str) -> None:
+    other = NoteVerifier(name, KEY.public)
+    notes = [Checkpoint(name, 20, log.checkpoint(20).root).sign(KEY) for log in (HONEST, FORKED)]
+    file = pair_heads(LOG, note(HONEST, 20), note(FORKED, 20), found_at=NOW).to_object()
+    file |= {"vkey": other.vkey, "first": notes[0], "second": notes[1]}
+    with pytest.raises(ContractError):
+        judge(parse_evidence(json.dumps(file).encode()))
+
+
+def two_releases(*ledgers: dict[str, object]) -> TwoStatements:
+    envelopes = [
+        json.loads(
+            builders.signed_statement(
+                Kind.TREND, builders.trend_body(ledger=ledger), key=KEY, origin="leipzig.sn.de", seq=seq, audience="hub"
+            )
+        )
+        for seq, ledger in enumerate(ledgers, start=7)
+    ]
+    key_text = base64.b64encode(KEY.public.raw).decode()
+    return TwoStatements(origin="leipzig.sn.de", key=key_text, envelopes=tuple(envelopes), found_at=NOW)
+
+
+ONE, TWO, THREE = ("ab" * 32, "cd" * 32, "ef" * 32)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"seq": 4, "head": ONE}, {"seq": 4, "head": TWO}),
+        ({"seq": 4, "head": ONE}, {"seq": 5, "head": TWO, "prev": THREE}),
+        ({"seq": 5, "head": TWO, "prev": THREE}, {"seq": 4, "head": ONE}),
+    ],
+    ids=["one place", "a chain that breaks", "in the other order"],
+)
+def test_two_releases_that_contradict_each_other_about_the_ledger_prove_it(
+    first: dict[str, object], second: dict[str, object]
+) -> None:
+    verdict = judge(two_releases(first, second))
+    assert verdict.proven and "about entry 4 of its ledger" in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        {"seq": 4, "head": ONE},
+        {"seq": 5, "head": TWO, "prev": ONE},
+        {"seq": 5, "head": TWO},
+        {"seq": 6, "head": TWO, "prev": THREE},
+    ],
+)
+def test_two_releases_of_one_honest_ledger_prove_nothing(second: dict[str, object]) -> None:
+    assert not judge(two_releases({"seq": 4, "head": ONE}, second)).proven
