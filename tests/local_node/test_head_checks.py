@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import select
 
 from local_node import cli_witness, outbox, verbs, watch
 from local_node.app import Node
@@ -27,7 +28,7 @@ from tests.hub_simulator import HubSimulator, Lie, MovableClock, seeded_key
 from tests.local_node.conftest import Leipzig
 from tests.shared_schema import builders
 from tests.shared_schema.builders import NOW
-from tests.shared_schema.test_witness import HONEST, LOG
+from tests.shared_schema.test_witness import HONEST
 from tests.shared_schema.test_witness import KEY as LOG_KEY
 
 WITNESS_KEY = seeded_key("witness")
@@ -390,12 +391,13 @@ def test_heads_that_are_open_keep_no_proof_out(member: Node, monkeypatch: pytest
     monkeypatch.setattr(watch, "MAX_EVIDENCE", 2)
     root = HONEST.checkpoint(21).root
     with member.database.write() as session:
+        log = NoteVerifier(session.scalars(select(HubRow.name)).one(), LOG_KEY.public)
         for size in range(22, 26):  # heads of two sizes without a proof between them
-            notes = [Checkpoint(LOG.name, each, root).sign(LOG_KEY) for each in (21, size)]
-            watch.keep_evidence(session, pair_heads(LOG, *notes, found_at=builders.NOW_TEXT), "feed-rollback", NOW)
+            notes = [Checkpoint(log.name, each, root).sign(LOG_KEY) for each in (21, size)]
+            watch.keep_evidence(session, pair_heads(log, *notes, found_at=builders.NOW_TEXT), "feed-rollback", NOW)
         for seed in range(4):
-            notes = [Checkpoint(LOG.name, 21, each).sign(LOG_KEY) for each in (root, bytes([seed]) * 32)]
-            watch.keep_evidence(session, pair_heads(LOG, *notes, found_at=builders.NOW_TEXT), "feed-fork", NOW)
+            notes = [Checkpoint(log.name, 21, each).sign(LOG_KEY) for each in (root, bytes([seed]) * 32)]
+            watch.keep_evidence(session, pair_heads(log, *notes, found_at=builders.NOW_TEXT), "feed-fork", NOW)
     with member.database.read() as session:
         assert [kept.proven for kept in watch.list_evidence(session)].count(True) == 2
         assert len(watch.list_evidence(session)) == 4
