@@ -179,7 +179,7 @@ def store_page(
             resolve_alarms(session, _alarm_name(source, body), now)
         if isinstance(body, MembershipBody):
             grown = _learn(trust, verified, head.size + len(taken) - 1) or grown
-            if (rotation := _find_announcement(body, source)) is not None:
+            if (rotation := _find_announcement(verified.statement, source)) is not None:
                 report.pin = _read_announcement(session, source, rotation, item.index, now)
                 word = _vouch_again(session, trust, rotation, body, follower, taken, now)
                 if word is not None:
@@ -204,15 +204,21 @@ def _learn(trust: Trust, verified: VerifiedStatement, position: int) -> bool:
         return False
 
 
-def _find_announcement(body: MembershipBody, source: str) -> KeyRotation | None:
-    """The rotation with which a source announces its own next key; the source's key has signed the statement."""
-    signed = body.signed_rotation
-    if body.member != source or signed is None:
+def _find_announcement(statement: Statement, source: str) -> KeyRotation | None:
+    """The rotation with which a source announces its own next key, in a statement of its own.
+
+    What another hub says of the source stands in its log as well, and moves nobody's pin: a thief of the source's key
+    would need no more than one hub that hands on a rotation.
+    """
+    body = statement.body
+    if not isinstance(body, MembershipBody) or not statement.origin == body.member == source:
         return None
     try:
-        return read_rotation(signed)
+        rotation = None if body.signed_rotation is None else read_rotation(body.signed_rotation)
     except ContractError:
         return None
+    is_its_own = rotation is not None and (rotation.name, rotation.new) == (source, body.public_key)
+    return rotation if is_its_own else None
 
 
 def _read_announcement(session: Session, source: str, rotation: KeyRotation, index: int, now: datetime) -> Pin | None:

@@ -1,5 +1,6 @@
 """A hub's next key, announced ahead: nobody compares a fingerprint again, and nobody can be led to a false key."""
 
+import base64
 from datetime import timedelta
 from typing import Any
 
@@ -17,8 +18,10 @@ from shared_schema.problem import ProblemCode
 from shared_schema.rotation import read_rotation
 from shared_schema.service.control import VerbError
 from shared_schema.service.key_file import NEXT_KEY_FILE, find_next_key, load_key
+from shared_schema.statement import Kind
 from tests.regional_hub.conftest import HubStarter
 from tests.regional_hub.running import City, RunningHub, join, key_of
+from tests.regional_hub.test_follow import put_unverified
 from tests.shared_schema import builders
 
 
@@ -139,6 +142,29 @@ def test_a_reader_is_led_to_no_key_that_the_pinned_one_has_not_signed(hub: Runni
     forged = true | {"signatures": [true["signatures"][0], stranger["signatures"][0]]}
     with pytest.raises(ContractError):
         pinned.follow_chain([forged])
+
+
+def test_what_a_sibling_says_of_the_hub_above_moves_no_pin(
+    nation: RunningHub, region: RunningHub, other_region: RunningHub
+) -> None:
+    """Even with a rotation that both keys have signed: a thief of the nation's key needs the nation's log as well."""
+    pinned = pin_of(region, "bund.de")
+    thief = key_of("thief")
+    body = builders.membership_body(
+        member="bund.de",
+        key=base64.b64encode(thief.public.raw).decode(),
+        role="parent",
+        level="nation",
+        rotation=builders.rotation(nation.hub.key, thief, name="bund.de").to_object(),
+    )
+    said = builders.signed_statement(
+        Kind.MEMBERSHIP, body, key=other_region.hub.key, origin="nrw.de", seq=99, audience="europe"
+    )
+    put_unverified(nation, said)  # it is well signed, so an honest nation hands it on
+    found = follow(region, "bund.de")
+    assert "alarm" not in found and pin_of(region, "bund.de") == pinned
+    known = region.hub.trust.directory.find("bund.de")
+    assert known is not None and known.key == nation.hub.key.public
 
 
 def test_a_feed_that_changes_its_key_without_a_word_is_an_alarm(nation: RunningHub, region: RunningHub) -> None:
