@@ -139,12 +139,15 @@ class Directory:
         return True
 
     def is_free(self, name: str) -> bool:
-        """Whether any hub may vouch for a name that had a member: it has left, or its own hub is gone."""
+        """Whether any hub may vouch for a name that had a member: it has left, or its own hub is gone.
+
+        A hub is gone as well when the hub above it is: its status is what that one said last, its keys are cut off.
+        """
         known = self._members.get(name)
         if known is None or known.status is MemberStatus.LEFT:
             return True
         voucher = self._members.get(known.vouched_by)
-        return name != self.root and (voucher is None or voucher.status in FINAL_STATUSES)
+        return name != self.root and (voucher is None or self._keys[voucher.key.keyid].ended_at is not None)
 
     def _check_voucher(self, signer: str) -> None:
         voucher = self._members.get(signer)

@@ -310,6 +310,20 @@ def test_a_city_whose_hub_is_gone_or_which_has_left_goes_to_another_hub_with_a_n
     assert directory.find(CITY) == replace(NODE, key=OTHER_KEY.public, vouched_by="nrw.de")
 
 
+def test_a_city_two_levels_below_a_hub_that_is_gone_goes_to_another_hub(directory: Directory) -> None:
+    district = Member("bezirk.sn.de", MemberRole.HUB, THIRD_KEY.public, MemberStatus.ACTIVE, vouched_by="")
+    say(directory, 4, member=district)
+    city = replace(NODE, name="halle.st.de", key=SigningKey.from_seed(b"hall" * 8).public)
+    say(directory, 5, by="bezirk.sn.de", member=city)
+    assert not directory.is_free("halle.st.de")
+    say(directory, 6, by=NATION, member=REGION, status=MemberStatus.REVOKED)
+    assert states(directory, "halle.st.de") == [(KeyState.CUT_OFF, 6)]
+    say(directory, 7, by=NATION, member=replace(REGION, name="nrw.de", key=OTHER_KEY.public))
+    fresh = SigningKey.from_seed(b"frsh" * 8).public
+    assert say(directory, 8, by="nrw.de", member=city, key=fresh)
+    assert directory.find("halle.st.de") == replace(city, key=fresh, vouched_by="nrw.de")
+
+
 def test_a_name_that_was_revoked_belongs_to_the_hub_that_revoked_it(directory: Directory) -> None:
     say(directory, 4, by=NATION, member=replace(REGION, name="nrw.de", key=THIRD_KEY.public))
     say(directory, 5, status=MemberStatus.REVOKED)
