@@ -111,6 +111,10 @@ def replace_key(session: Session, request: EnrolmentRequest, *, trust: Trust, ac
     trust = members.load_trust(session, hand.name, hand.key.public, trust)
     if trust.directory.find_key(request.public_key.keyid) is not None:
         raise EnrolmentError("expected a key that no member has or had", code=ProblemCode.NAME_TAKEN)
+    known = trust.directory.find(request.name)
+    if known is None or (known.vouched_by != hand.name and not trust.directory.is_free(request.name)):
+        # It had left, and another hub has vouched for it since: nobody, and not even this hub, would believe this word.
+        raise EnrolmentError("expected a name that no other hub has vouched for", code=ProblemCode.NAME_TAKEN)
     row.public_key, row.keyid = request.public_key.raw, request.public_key.keyid
     row.status, row.area = MemberStatus.ACTIVE.value, request.area.to_bytes().decode()
     session.execute(update(EnrolmentRow).where(EnrolmentRow.name == request.name).values(state="approved"))

@@ -413,6 +413,12 @@ def test_a_city_can_be_enrolled_elsewhere_only_after_it_has_left(
         hub.verb("follow")
     assert practices(region) == 1
     assert region.verb("verify")["ok"]
+    code = region.verb("members.replace-key", name=author.name)["code"]
+    back, size = key_of("back.leipzig.sn.de"), region.log_size()
+    assert region.post(enrolment(author.name, back, code), "/v1/enrolments").status_code == 202
+    with pytest.raises(VerbError, match="no other hub"):
+        region.verb("enrol.approve", name=author.name, fingerprint=back.public.fingerprint)
+    assert region.log_size() == size
 
 
 def test_hubs_that_vouch_for_each_other_in_a_ring_give_nobody_authority(
