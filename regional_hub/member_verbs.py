@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from regional_hub import departure, member_keys, members
+from regional_hub import departure, log, member_keys, members
 from regional_hub.app import Hub
 from regional_hub.member_keys import Hand, describe_key
 from regional_hub.orm import MemberRow
@@ -92,6 +92,7 @@ def set_status(hub: Hub, params: Params) -> Result:
 def _set_status(hub: Hub, name: str, status: MemberStatus) -> Result:
     hand, erased = hand_of(hub), {}
     with hub.database.write() as session:
+        log.get_head(session, for_append=True)  # or the member may rotate its key away from the one that is named here
         hand.publish(session, members.set_status(session, name, status, actor=OPERATOR, now=hand.now))
         if status is MemberStatus.LEFT:
             erased = departure.erase(session, name)

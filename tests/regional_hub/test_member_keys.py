@@ -10,13 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Engine, event, select
 
 from regional_hub.orm import EnrolmentCodeRow, EnrolmentRow, EntryRow, RelayItemRow
 from shared_schema.departure import LEAVE_KIND
 from shared_schema.directory import KeyState
 from shared_schema.governance import MembershipBody
-from shared_schema.keys import MemberRole, SigningKey
+from shared_schema.keys import MemberRole, MemberStatus, SigningKey
 from shared_schema.problem import ProblemCode
 from shared_schema.rotation import verify_rotation
 from shared_schema.service.control import VerbError
@@ -272,6 +272,24 @@ def test_a_suspended_member_may_leave_and_a_revoked_one_has_nothing_to_say(hub: 
     assert hub.post(leave_request(city), LEAVE).status_code == 200
     hub.verb("members.revoke", name=other.name)
     check_problem(hub.post(leave_request(other), LEAVE), ProblemCode.KEY_NOT_VALID)
+
+
+@pytest.mark.parametrize("status", [status.value for status in MemberStatus])
+def test_no_word_about_a_member_is_formed_before_the_log_is_locked(hub: RunningHub, city: City, status: str) -> None:
+    """Or another process appends a rotation in between, and the word names a key that is not the member's any more."""
+    said: list[str] = []
+
+    def listen(*args: Any) -> None:
+        said.append(str(args[2]).lower())
+
+    event.listen(Engine, "before_cursor_execute", listen)
+    try:
+        hub.verb("members.set", name=city.name, status=status)
+    finally:
+        event.remove(Engine, "before_cursor_execute", listen)
+    locked = next(place for place, text in enumerate(said) if "log_head" in text)
+    named = [place for place, text in enumerate(said) if "from members" in text and "where members.name" in text]
+    assert named and locked < named[0]
 
 
 # --- trust across levels --------------------------------------------------------------------------------------------
