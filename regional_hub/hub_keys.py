@@ -94,7 +94,7 @@ def announce(
         raise HubError("expected no other key to be announced still; see: regional-hub keys show")
     if notice < LEAST_NOTICE:
         raise HubError(f"expected at least {LEAST_NOTICE.days} days, so that everybody has read it by then")
-    log.get_head(session, for_append=True)
+    _hold_head(session, keys)
     rotation = KeyRotation(
         name=name,
         old_key=_encode(keys.key.public),
@@ -127,7 +127,7 @@ def activate(session: Session, keys: OwnKeys, *, name: str, now: datetime) -> No
     day = rotation.not_before or rotation.made_at
     if now < parse_time(day):
         raise HubError(f"expected to be asked from {day} on, as it was announced", code=ProblemCode.KEY_NOT_VALID)
-    log.get_head(session, for_append=True)
+    _hold_head(session, keys)
     new = keys.key.beside[0]
     _set_signers(session, SigningKey(new.private, (SigningKey(keys.key.private),)))
     audit.record(session, OPERATOR, "key-activated", name, now)
@@ -141,7 +141,7 @@ def retire(session: Session, keys: OwnKeys, *, name: str, now: datetime) -> None
     day = parse_time(rotation.not_before or rotation.made_at) + OVERLAP
     if now < day:
         raise HubError(f"expected to be asked from {format_time(day)} on", code=ProblemCode.KEY_NOT_VALID)
-    log.get_head(session, for_append=True)
+    _hold_head(session, keys)
     _set_signers(session, SigningKey(keys.key.private))
     audit.record(session, OPERATOR, "former-key-retired", name, now)
 
@@ -160,6 +160,16 @@ def due(keys: OwnKeys, now: datetime) -> str | None:
 def shown(rotations: Sequence[SignedRotation]) -> list[dict[str, Any]]:
     """The chain as `GET /v1/hub` shows it."""
     return [signed.to_object() for signed in rotations]
+
+
+def _hold_head(session: Session, keys: OwnKeys) -> None:
+    """Nobody else appends until the commit. Raises HubError (`busy`) when another process has taken a step meanwhile.
+
+    Two announcements at once would leave the log with a next key of which one process has overwritten the only copy.
+    """
+    signers = log.get_head(session, for_append=True).signers
+    if signers and signers != log.signers_of(keys.key):
+        raise HubError("expected the keys that sign this log now; see: regional-hub keys show", code=ProblemCode.BUSY)
 
 
 def _set_signers(session: Session, key: SigningKey) -> None:

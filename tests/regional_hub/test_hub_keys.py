@@ -8,6 +8,7 @@ import pytest
 
 from regional_hub import hub_keys, verbs
 from regional_hub.app import Hub
+from regional_hub.errors import HubError
 from regional_hub.orm import SourceRow
 from shared_schema.checkpoint import NoteVerifier, verify_checkpoint
 from shared_schema.errors import ContractError, FeedError, VerificationError
@@ -92,6 +93,22 @@ def test_a_second_announcement_waits_for_the_first(hub: RunningHub) -> None:
     hub.verb("keys.announce")
     with pytest.raises(VerbError, match="no other key"):
         hub.verb("keys.announce")
+
+
+def test_a_step_that_another_process_has_taken_meanwhile_is_not_taken_again(hub: RunningHub) -> None:
+    stale, size = hub.hub.own_keys, hub.log_size()
+    hub.verb("keys.announce")
+    with pytest.raises(HubError, match="sign this log now"), hub.hub.database.write() as session:
+        hub_keys.announce(
+            session, stale, key_of("another"), name=hub.hub.name, level="region", area=hub.hub.area,
+            notice=timedelta(days=30), now=hub.clock(),
+        )  # fmt: skip
+    announced = hub.hub.own_keys
+    hub.clock.advance(days=30)
+    hub.verb("keys.activate")
+    with pytest.raises(HubError, match="sign this log now"), hub.hub.database.write() as session:
+        hub_keys.activate(session, announced, name=hub.hub.name, now=hub.clock())
+    assert (hub.log_size(), hub.hub.own_keys.state) == (size + 1, "activated")
 
 
 def test_no_step_comes_before_its_day_or_without_the_one_before(hub: RunningHub) -> None:
