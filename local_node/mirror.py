@@ -158,12 +158,15 @@ def _bring_contents(database: Database, api: HubApi, hub: str) -> None:
 
 
 def _contents_of(session: Session, hub: str, digests: Sequence[str]) -> dict[str, bytes]:
-    """Digest → envelope: what this node wrote itself, and what it has read."""
+    """Digest → envelope: what this node wrote for this hub, and what it has read there.
+
+    What it has read at another hub stays with that one: a hub may name any digest as missing, and digests are public.
+    """
     own = select(OutboxRow.digest, OutboxRow.envelope).where(
         OutboxRow.digest.in_(digests), OutboxRow.hub == hub, OutboxRow.seq > 0
     )
     others = select(InboxRow.digest, InboxRow.envelope).where(
-        InboxRow.digest.in_(digests), InboxRow.envelope.is_not(None)
+        InboxRow.digest.in_(digests), InboxRow.hub == hub, InboxRow.envelope.is_not(None)
     )
     rows = [*session.execute(others).all(), *session.execute(own).all()]
     return {digest: envelope for digest, envelope in rows if envelope}

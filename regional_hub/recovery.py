@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from regional_hub import audit, log
 from regional_hub.alarms import raise_alarm
 from regional_hub.errors import HubError
+from regional_hub.feed import Publisher, can_read
 from regional_hub.orm import (
     CheckpointRow,
     ContentRow,
@@ -40,7 +41,7 @@ from shared_schema.checkpoint import NoteVerifier
 from shared_schema.entry import LogEntry
 from shared_schema.envelope import Envelope, envelope_from_object
 from shared_schema.errors import ContractError
-from shared_schema.keys import MemberStatus
+from shared_schema.keys import Member, MemberStatus
 from shared_schema.merkle import EMPTY_ROOT, range_hash
 from shared_schema.problem import ProblemCode
 from shared_schema.recovery import (
@@ -312,11 +313,15 @@ def find_missing(session: Session, limit: int | None = MAX_MISSING) -> tuple[str
 # --- what a follower keeps for others --------------------------------------------------------------------------------
 
 
-def mirror_page(session: Session, source: str, first: int) -> BroughtEntries:
-    """Leaves of the log of `source` from `first` on, the checkpoint they lead to, and the contents that are here.
+def mirror_page(session: Session, reader: Member, first: int, hub: Publisher) -> BroughtEntries:
+    """Leaves of the log of `reader` from `first` on, the checkpoint they lead to, and the contents that are here.
+
+    Contents that came from it, and those that it may read here: a digest is public, so a hub may put one into its log
+    whose content it never had, and ask for it.
 
     Raises HubError (`not-found`) when this hub follows no such hub.
     """
+    source = reader.name
     row = session.get(SourceRow, source)
     if row is None:
         raise HubError("expected a hub that is followed here", code=ProblemCode.NOT_FOUND)
@@ -327,14 +332,23 @@ def mirror_page(session: Session, source: str, first: int) -> BroughtEntries:
         .limit(PAGE_LEAVES)
     ).all()
     leaves = tuple(LogEntry.from_bytes(leaf) for place, (index, leaf) in enumerate(kept, first) if place == index)
-    return BroughtEntries(
-        first=first, leaves=leaves, note=row.read_note, contents=_contents_of(session, [leaf.digest for leaf in leaves])
+    contents = _contents_for(session, [leaf.digest for leaf in leaves], reader, hub)
+    return BroughtEntries(first=first, leaves=leaves, note=row.read_note, contents=contents)
+
+
+def _contents_for(
+    session: Session, digests: Sequence[str], reader: Member, hub: Publisher
+) -> tuple[dict[str, object], ...]:
+    rows = session.execute(
+        select(EntryRow, ContentRow.envelope)
+        .join(ContentRow, ContentRow.digest == EntryRow.digest)
+        .where(EntryRow.digest.in_(digests))
+        .order_by(EntryRow.index)
     )
-
-
-def _contents_of(session: Session, digests: Sequence[str]) -> tuple[dict[str, object], ...]:
     found, size = [], 0
-    for stored in session.scalars(select(ContentRow.envelope).where(ContentRow.digest.in_(digests))):
+    for entry, stored in rows:
+        if entry.via != reader.name and not can_read(entry, reader, hub):
+            continue
         size += len(stored)
         if size > PAGE_CONTENT_BYTES:
             break

@@ -61,7 +61,7 @@ def _add_heads(router: APIRouter, hub: RecoveringHub) -> None:
         if reader.name != origin:
             raise HubError("expected the hub whose log it is", code=ProblemCode.NOT_A_MEMBER)
         with hub.database.read() as session:
-            page = recovery.mirror_page(session, origin, first)
+            page = recovery.mirror_page(session, reader, first, hub.publisher)
         return Response(canonical.encode(page.to_object()), media_type=JSON, headers=NO_STORE)
 
 

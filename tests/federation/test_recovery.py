@@ -16,13 +16,13 @@ from sqlalchemy import delete, insert, select
 
 from local_node import backup, mirror, verbs
 from local_node.app import Node
-from local_node.orm import OutboxRow
+from local_node.orm import InboxRow, OutboxRow
 from local_node.settings import load_settings, write_settings
-from regional_hub import log, recovery
-from regional_hub.orm import Base, CheckpointRow, ContentRow, EntryRow
+from regional_hub import follow, log, recovery
+from regional_hub.orm import Base, CheckpointRow, ContentRow, EntryRow, SourceRow
 from shared_schema.checkpoint import Checkpoint
 from shared_schema.entry import LogEntry, Receipt
-from shared_schema.feed import FeedEntry
+from shared_schema.feed import FeedEntry, FeedItem
 from shared_schema.recovery import BroughtEntries
 from shared_schema.service.backup import copy_sqlite, read_archive
 from shared_schema.service.control import VerbError
@@ -362,6 +362,39 @@ def lies_about(leaves: tuple[LogEntry, ...]) -> list[tuple[LogEntry, ...]]:
     ]
 
 
+def test_a_hub_that_names_the_digest_of_a_strangers_content_as_its_own_is_not_given_it(
+    region: Region, nation: RunningHub
+) -> None:
+    join(region.running, nation)
+    nation.verb("follow")
+    region.running.verb("follow")
+    city = region.running.enrol("leipzig.sn.de")
+    for audience in ("hub", "region"):  # neither is for the nation, which reads both digests in the log
+        region.running.accept(city.sign(audience=audience))
+    with region.running.hub.database.write() as session:
+        stolen = [log.to_log_entry(row) for row in session.scalars(select(EntryRow).order_by(EntryRow.index))][-2:]
+        first = session.get_one(SourceRow, "bund.de").frontier_size
+        items = [FeedItem(index, entry, None, "audience") for index, entry in enumerate(stolen, first)]
+        follow.keep_leaves(session, "bund.de", items)
+    with nation.hub.api(region.running.url) as api:
+        page = api.mirrored("bund.de", first)
+    assert [leaf.digest for leaf in page.leaves] == [entry.digest for entry in stolen]
+    assert page.contents == ()
+
+
+def test_a_node_gives_a_hub_in_recovery_nothing_that_it_has_read_at_another_hub(
+    region: Region, leipzig: Node, dresden: Node, nation: RunningHub
+) -> None:
+    verbs.run(leipzig, "hub.add", {"url": nation.url, "fingerprint": nation.hub.key.public.fingerprint})
+    share(dresden, "Open evenings", audience="region")
+    for node in (dresden, leipzig):
+        sync(node)
+    with leipzig.database.read() as session:
+        digests = session.scalars(select(InboxRow.digest).where(InboxRow.envelope.is_not(None))).all()
+        assert set(mirror._contents_of(session, "sachsen.de", digests)) == set(digests) != set()
+        assert mirror._contents_of(session, "bund.de", digests) == {}
+
+
 def test_a_hub_that_has_forked_is_held_by_its_own_signature_and_cannot_be_healed(
     region: Region, leipzig: Node, dresden: Node
 ) -> None:
@@ -494,7 +527,9 @@ def test_a_hub_that_was_admitted_since_comes_back_and_is_followed_again_once_its
         assert "alarm" not in region.running.verb("follow")["sources"][0]  # it shows what it has seen
         assert hub.verb("recover.status")["state"] == "behind"
         with region.running.hub.database.read() as session:
-            page = recovery.mirror_page(session, "eu.eu", hub.log_size())
+            parent = region.running.hub.trust.find_direct("eu.eu")
+            assert parent is not None
+            page = recovery.mirror_page(session, parent, hub.log_size(), region.running.hub.publisher)
         with region.running.hub.api(hub.url) as api:
             api.bring_entries(page)
         status = hub.verb("recover", alone=True, confirm="eu.eu")
