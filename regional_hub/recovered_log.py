@@ -39,7 +39,7 @@ from regional_hub.orm import (
 )
 from regional_hub.recovery import FORKED, UNKNOWN_ORIGIN, hold, is_ready, read_content
 from regional_hub.tiles import TileReader
-from shared_schema.checkpoint import NoteVerifier
+from shared_schema.checkpoint import NoteVerifier, keep_signatures
 from shared_schema.directory import Directory, member_of
 from shared_schema.entry import LogEntry
 from shared_schema.envelope import verify_envelope
@@ -131,9 +131,12 @@ class _Recovered:
 
 def put_back(
     session: Session, *, trust: Trust, verifier: NoteVerifier, level: Level, now: datetime,
-    extra_members: tuple[str, ...] = (),
+    extra_members: tuple[str, ...] = (), beside: tuple[NoteVerifier, ...] = (),
 ) -> PutBack | None:  # fmt: skip
     """End the hold and put everything back, in the caller's one transaction; None while something is still awaited.
+
+    The checkpoints get back the signatures of `verifier`, and of the keys `beside` it that sign as well; not what
+    witnesses, or whoever brought them, have written under them: receipts are the same bytes again.
 
     Raises LogError, and changes nothing, when the leaves do not lead to every checkpoint that was brought.
     """
@@ -147,7 +150,8 @@ def put_back(
         return None
     signers = Signers(trust, dict(session.execute(select(SourceRow.name, SourceRow.direction)).all()))
     recovered = _make_entries(session, head.size, leaves, sorted(notes), signers)
-    _write_log(session, head, leaves, recovered, notes)
+    own = {size: keep_signatures(note, (verifier, *beside)) for size, note in notes.items()}
+    _write_log(session, head, leaves, recovered, own)
     _apply(session, recovered.statements, verifier.name, signers, level)
     _end(session, head.size, len(leaves), now)
     return PutBack(len(leaves), sum(entry.origin == UNKNOWN_ORIGIN for entry in recovered.entries))

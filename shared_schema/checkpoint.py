@@ -103,6 +103,26 @@ def signatures_of(verifier: NoteVerifier, signatures: Iterable[tuple[str, bytes]
     ]
 
 
+def keep_signatures(note: str, verifiers: Iterable[NoteVerifier]) -> str:
+    """The note with the signatures of `verifiers` alone, in their order there; one of each.
+
+    Whoever hands a note on may add lines to it that nobody looks at. Raises MalformedError.
+    """
+    text, signatures = split_note(note)
+    left, lines = list(verifiers), []
+    for name, material in signatures:
+        signer = next((each for each in left if signatures_of(each, [(name, material)])), None)
+        if signer is None:
+            continue
+        try:
+            signer.key.verify(material[KEY_HASH_BYTES:], text.encode())
+        except VerificationError:
+            continue
+        left.remove(signer)
+        lines.append(f"— {name} {base64.b64encode(material).decode()}\n")
+    return f"{text}\n{''.join(lines)}"
+
+
 def split_note(note: str) -> tuple[str, list[tuple[str, bytes]]]:
     """The text of a note and its signatures as (name, key hash and signature), none of them verified.
 

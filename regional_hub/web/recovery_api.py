@@ -15,6 +15,7 @@ from regional_hub.errors import HubError
 from regional_hub.members import Trust
 from regional_hub.web.node_api import JSON, ServedHub, check_query, read_cursor, verify_reader
 from shared_schema import canonical
+from shared_schema.checkpoint import NoteVerifier
 from shared_schema.errors import ContractError
 from shared_schema.keys import Member
 from shared_schema.problem import ProblemCode
@@ -125,6 +126,7 @@ def finish(hub: RecoveringHub) -> recovered_log.PutBack | None:
             level=hub.publisher.level,
             now=hub.clock(),
             extra_members=names,
+            beside=_beside(hub),
         )
     trust = hub.reload_trust()
     with hub.database.write() as session:
@@ -132,6 +134,13 @@ def finish(hub: RecoveringHub) -> recovered_log.PutBack | None:
             done = done or recovered_log.PutBack(0, 0)
     hub.reload_trust()
     return done
+
+
+def _beside(hub: RecoveringHub) -> tuple[NoteVerifier, ...]:
+    """Keys besides the pinned one that sign every checkpoint of this hub while it hands on its key."""
+    keys = hub.own_keys.key
+    others = (each.public for each in (keys, *keys.beside) if each.public != hub.verifier.key)
+    return tuple(NoteVerifier(hub.name, key) for key in others)
 
 
 def _check_wanted(hub: RecoveringHub) -> None:

@@ -13,12 +13,14 @@ from shared_schema.checkpoint import (
     MAX_NOTE_SIGNATURES,
     Checkpoint,
     NoteVerifier,
+    keep_signatures,
     parse_checkpoint,
     sign_note,
     verify_checkpoint,
     verify_note,
 )
 from shared_schema.errors import ContractError, MalformedError, VerificationError
+from shared_schema.keys import SigningKey
 from shared_schema.merkle import EMPTY_ROOT
 from shared_schema.problem import ProblemCode
 from tests.shared_schema.builders import HUB, HUB_KEY, HUB_VERIFIER, OTHER_KEY, VECTORS
@@ -238,3 +240,14 @@ def test_extension_lines_are_allowed_and_signed() -> None:
     assert verify_checkpoint(note, HUB_VERIFIER) == Checkpoint(HUB, 17, ROOT)
     with pytest.raises(VerificationError):
         verify_checkpoint(note.replace("extension 1", "extension 2"), HUB_VERIFIER)
+
+
+def test_of_a_note_only_the_signatures_of_the_given_keys_are_kept_each_once() -> None:
+    both = SigningKey(HUB_KEY.private, (SigningKey(OTHER_KEY.private),))
+    note = Checkpoint(HUB, 3, EMPTY_ROOT).sign(both)
+    text, own, beside = note.rpartition("\n\n")[0], *note.rpartition("\n\n")[2].splitlines()
+    other = NoteVerifier(HUB, OTHER_KEY.public)
+    false = base64.b64encode(other.key_hash + bytes(64)).decode()
+    crowded = "\n".join([f"{text}\n", f"— {HUB} {false}", "— witness.example AAAAAAAA", own, own, beside, ""])
+    assert keep_signatures(crowded, (HUB_VERIFIER, other)) == note
+    assert keep_signatures(crowded, (HUB_VERIFIER,)) == Checkpoint(HUB, 3, EMPTY_ROOT).sign(HUB_KEY)
