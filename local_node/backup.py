@@ -24,6 +24,7 @@ from shared_schema.service.backup import (
     opened_copy,
     put_files,
 )
+from shared_schema.service.control import VerbError
 
 PROGRAM: Final = "local-node"
 DATABASE_FILE: Final = "node.db"
@@ -73,7 +74,9 @@ def check_archive(archive: Archive) -> list[str]:
         with opened_copy(archive.folder / DATABASE, MIGRATIONS) as database, database.read() as session:
             findings += compare_facts(archive, read_facts(session))
             findings += _walk(session)
-    except SQLAlchemyError as error:
+    except VerbError as error:
+        findings.append(error.message)
+    except (SQLAlchemyError, ValueError, TypeError) as error:
         findings.append(f"database: expected rows that can be read ({type(error).__name__})")
     return findings
 

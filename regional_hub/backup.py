@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from sqlalchemy import func, insert, select, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from regional_hub import log, recovery
@@ -29,7 +30,9 @@ from shared_schema.service.backup import (
     check_empty,
     compare_facts,
     copy_sqlite,
+    empty_again,
     find_changed_files,
+    migrate,
     opened_copy,
     put_files,
 )
@@ -107,8 +110,10 @@ def check_archive(archive: Archive) -> list[str]:
         with opened_copy(archive.folder / DATABASE, MIGRATIONS) as database, database.read() as session:
             findings += compare_facts(archive, read_facts(session, verifier))
             findings += verify_everything(session, verifier).findings
-    except ContractError as error:
+    except (ContractError, VerbError) as error:
         findings.append(error.message)
+    except (SQLAlchemyError, ValueError, TypeError) as error:  # rows that hold what the schema does not allow
+        findings.append(f"database: expected rows that can be read ({type(error).__name__})")
     return findings
 
 
@@ -144,9 +149,9 @@ def _restore(archive: Archive, data_dir: Path, database_url: str | None, now: da
         put_files(archive, data_dir, DATABASE_FILE)
         database = Database(f"sqlite:///{data_dir.resolve() / DATABASE_FILE}")
     else:
-        database = Database(database_url)
+        database = _open_database(database_url)
     try:
-        database.migrate(MIGRATIONS)
+        migrate(database, MIGRATIONS)
         if database_url is not None:
             copy = opened_copy(archive.folder / DATABASE, MIGRATIONS)
             with copy as copied, copied.read() as reader, database.write() as writer:
@@ -159,8 +164,20 @@ def _restore(archive: Archive, data_dir: Path, database_url: str | None, now: da
         with database.write() as session:
             recovery.hold(session, recovery.RESTORED, now)
             session.get_one(HeadRow, log.HEAD_ID).place = recovery.place_of(session)
+    except (VerbError, SQLAlchemyError) as error:
+        empty_again(data_dir)
+        if isinstance(error, VerbError):
+            raise
+        raise VerbError("damaged", f"expected rows that can be put back ({type(error).__name__})") from None
     finally:
         database.close()
+
+
+def _open_database(url: str) -> Database:
+    try:
+        return Database(url)
+    except (SQLAlchemyError, ValueError, ImportError):  # the address may hold a password, so it is not repeated
+        raise VerbError("bad-parameter", "expected an address such as postgresql+psycopg://user@host/name") from None
 
 
 def _continue_numbers(session: Session) -> None:

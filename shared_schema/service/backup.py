@@ -6,6 +6,7 @@ A folder is made under another name and gets its own at the end, so half a backu
 backup with keys can speak as its owner: treat it like the key.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -18,6 +19,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
+
+from alembic.util import CommandError
+from sqlalchemy.exc import SQLAlchemyError
 
 from shared_schema import SOFTWARE_VERSION
 from shared_schema.service.control import VerbError
@@ -86,9 +90,18 @@ def make_backup(plan: Plan, target: Path, *, now: datetime, keep: int | None = N
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     if keep is not None:
-        for old in list_backups(target, plan.program, plan.name)[:-keep]:
-            shutil.rmtree(old.folder)
+        _remove_older(plan, target, folder, keep)
     return folder
+
+
+def _remove_older(plan: Plan, target: Path, made: Path, keep: int) -> None:
+    """Keep the one just made, and the newest others: by a clock that was wrong, one of them may look newer."""
+    others = [each.folder for each in list_backups(target, plan.program, plan.name) if each.folder != made]
+    try:
+        for old in others[: max(0, len(others) - keep + 1)]:
+            shutil.rmtree(old)
+    except OSError as error:
+        raise VerbError("bad-target", f"made {made}, but could not delete an older one: {error.strerror}") from None
 
 
 def _fill(plan: Plan, draft: Path, now: datetime, with_keys: bool) -> None:
@@ -166,7 +179,7 @@ def read_archive(folder: Path, program: str) -> Archive:
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
         good = manifest["format"] == FORMAT and isinstance(manifest["files"], dict) and DATABASE in manifest["files"]
-        good = good and all(Path(name).name == name for name in manifest["files"])
+        good = good and all(Path(name).name == name != ".." for name in manifest["files"])
         good = good and isinstance(manifest["facts"], dict) and isinstance(manifest["made_at"], str)
     except (OSError, ValueError, KeyError, TypeError):
         good, manifest = False, {}
@@ -214,33 +227,69 @@ def compare_facts(archive: Archive, found: Facts) -> list[str]:
 
 @contextmanager
 def opened_copy(path: Path, migrations: str) -> Iterator[Database]:
-    """A copy of a database in a temporary directory, at the schema of this release: the original stays as it is."""
+    """A copy of a database in a temporary directory, at the schema of this release: the original stays as it is.
+
+    Raises VerbError when it cannot be opened, or a newer release has made it.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        copied = Path(shutil.copyfile(path, Path(folder) / DATABASE))
+        try:
+            copied = Path(shutil.copyfile(path, Path(folder) / DATABASE))
+        except OSError as error:
+            raise VerbError("bad-target", f"expected room for a temporary copy: {error.strerror}") from None
         database = Database(f"sqlite:///{copied}")
         try:
-            database.migrate(migrations)
+            migrate(database, migrations)
             yield database
         finally:
-            database.close()
+            with contextlib.suppress(SQLAlchemyError, sqlite3.Error):  # of a file that is no database
+                database.close()
+
+
+def migrate(database: Database, migrations: str) -> None:
+    """Bring a database that comes from elsewhere to the schema of this release. Raises VerbError when that fails."""
+    try:
+        database.migrate(migrations)
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        reason = type(error).__name__  # what the driver says may name a password
+        raise VerbError("damaged", f"expected a database that answers and can be read ({reason})") from None
+    except CommandError:
+        raise VerbError("damaged", "expected a database of this release or an older one; update the program") from None
 
 
 def check_empty(data_dir: Path) -> None:
     """Raise VerbError unless a directory is empty or not there: nothing is ever overwritten."""
-    if data_dir.exists() and (not data_dir.is_dir() or any(data_dir.iterdir())):
+    try:
+        is_free = not data_dir.exists() or (data_dir.is_dir() and not any(data_dir.iterdir()))
+    except OSError as error:
+        raise VerbError("bad-target", f"expected a directory that can be read: {error.strerror}") from None
+    if not is_free:
         raise VerbError("exists", f"expected an empty directory, or none, at {data_dir}")
 
 
 def put_files(archive: Archive, data_dir: Path, database_file: str | None) -> None:
-    """Copy the files of a backup into an empty directory; the settings come last, because they say what it is."""
+    """Copy the files of a backup into an empty directory; the settings come last, because they say what it is.
+
+    Raises VerbError, and leaves an empty directory, when they cannot all be written.
+    """
     check_empty(data_dir)
-    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     names = sorted(archive.files, key=lambda name: (name.endswith(".toml"), name))
-    for name in names:
-        place = database_file if name == DATABASE else name
-        if place is None:
-            continue
-        shutil.copyfile(archive.folder / name, data_dir / place)
-        (data_dir / place).chmod(0o600)
-        _sync(data_dir / place)
-    _sync(data_dir)
+    places = {name: database_file if name == DATABASE else name for name in names}
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for name, place in places.items():
+            if place is None:
+                continue
+            shutil.copyfile(archive.folder / name, data_dir / place)
+            (data_dir / place).chmod(0o600)
+            _sync(data_dir / place)
+        _sync(data_dir)
+    except OSError as error:
+        empty_again(data_dir)
+        raise VerbError("bad-target", f"expected a directory that can be written: {error.strerror}") from None
+
+
+def empty_again(data_dir: Path) -> None:
+    """Remove what a restore that failed has put into a directory that was empty."""
+    with contextlib.suppress(OSError):  # there may be no directory, and nothing more can be done
+        for path in data_dir.iterdir():
+            path.unlink()

@@ -45,14 +45,14 @@ def make(hub: RunningHub, target: Path, **params: Any) -> Archive:
 
 def test_a_backup_is_whole_secret_and_true(filled: RunningHub, tmp_path: Path) -> None:
     archive = make(filled, tmp_path / "backups")
-    assert sorted(archive.files) == [DATABASE, "hub.toml", "signing.key"]
+    assert sorted(archive.files) == ["cosigner.key", DATABASE, "hub.toml", "signing.key"]
     assert {path.stat().st_mode & 0o777 for path in archive.folder.iterdir()} == {0o600}
     assert archive.folder.stat().st_mode & 0o777 == 0o700
     assert archive.facts["log_size"] == filled.log_size()
     assert backup.check_archive(archive) == []
     assert sorted(path.name for path in archive.folder.iterdir()) == sorted([*archive.files, MANIFEST])
     without = make_later(filled, tmp_path / "backups", keys=False)
-    assert "signing.key" not in without.files and backup.check_archive(without) == []
+    assert sorted(without.files) == [DATABASE, "hub.toml"] and backup.check_archive(without) == []
 
 
 def make_later(hub: RunningHub, target: Path, **params: Any) -> Archive:
@@ -65,6 +65,14 @@ def test_only_the_newest_backups_are_kept(filled: RunningHub, tmp_path: Path) ->
     made = [make_later(filled, tmp_path / "backups", keep=2).folder for _ in range(4)]
     assert [archive.folder for archive in list_backups(tmp_path / "backups", "regional-hub", "sachsen.de")] == made[-2:]
     assert (tmp_path / "backups" / "somebody-elses").exists()
+
+
+def test_a_clock_that_was_wrong_never_costs_the_backup_that_was_just_made(filled: RunningHub, tmp_path: Path) -> None:
+    filled.clock.advance(days=400)
+    ahead = make(filled, tmp_path / "backups").folder
+    filled.clock.advance(days=-400)
+    made = [make_later(filled, tmp_path / "backups", keep=keep).folder for keep in (2, 1)]
+    assert made[1].exists() and not made[0].exists() and not ahead.exists()
 
 
 def test_what_was_changed_in_a_backup_is_found_and_the_backup_stays_as_it_is(
@@ -92,6 +100,51 @@ def test_a_backup_whose_manifest_was_made_to_fit_is_found_by_the_log_itself(fill
     manifest["files"][DATABASE] = backup_hash(archive)
     (archive.folder / MANIFEST).write_text(json.dumps(manifest))
     assert any("root" in finding for finding in backup.check_archive(read_archive(archive.folder, "regional-hub")))
+
+
+def spoil(archive: Archive, data: bytes) -> Archive:
+    """Another database in the archive, and a manifest that fits it."""
+    (archive.folder / DATABASE).write_bytes(data)
+    manifest = json.loads((archive.folder / MANIFEST).read_text())
+    manifest["files"][DATABASE] = backup_hash(archive)
+    (archive.folder / MANIFEST).write_text(json.dumps(manifest))
+    return read_archive(archive.folder, "regional-hub")
+
+
+def test_whatever_is_wrong_with_a_database_in_a_backup_is_said_in_words(filled: RunningHub, tmp_path: Path) -> None:
+    archive = make(filled, tmp_path / "backups")
+    good = (archive.folder / DATABASE).read_bytes()
+    for data in (
+        b"",
+        b"no database" * 500,
+        good[:5000],
+        good[: len(good) // 2],
+        good.replace(b"log_head", b"log_hand"),
+    ):
+        findings = backup.check_archive(spoil(archive, data))
+        assert len(findings) >= 1 and all("expected" in finding for finding in findings), findings
+    for sql in ("UPDATE alembic_version SET version_num = 'newer'", "UPDATE log_head SET frontier = 'x', size = 'y'"):
+        (archive.folder / DATABASE).write_bytes(good)
+        connection = sqlite3.connect(archive.folder / DATABASE)
+        connection.execute(sql)
+        connection.commit()
+        connection.close()
+        assert backup.check_archive(spoil(archive, (archive.folder / DATABASE).read_bytes())) != []
+
+
+def test_a_restore_that_cannot_be_done_says_so_and_leaves_an_empty_place(filled: RunningHub, tmp_path: Path) -> None:
+    archive = make(filled, tmp_path / "backups")
+    for url in ("nonsense", "oracle://x/y", "postgresql+psycopg://geheim:geheim@127.0.0.1:1/x"):
+        with pytest.raises(VerbError, match="expected") as refused:
+            backup.restore(archive, tmp_path / "again", url, filled.clock())
+        assert "geheim" not in refused.value.message
+    (tmp_path / "file").write_text("")
+    with pytest.raises(VerbError, match="directory that can be written"):
+        backup.restore(archive, tmp_path / "file" / "again", "sqlite", filled.clock())
+    data = (archive.folder / DATABASE).read_bytes().replace(b"log_head", b"log_hand")
+    with pytest.raises(VerbError, match="expected"):
+        backup.restore(spoil(archive, data), tmp_path / "again", "sqlite", filled.clock())
+    assert list((tmp_path / "again").iterdir()) == []
 
 
 def backup_hash(archive: Archive) -> str:
