@@ -4,10 +4,10 @@ A hub that does not answer holds up nobody who was not restored: the one that kn
 later. What is asked for is a signed note, so it does not matter whether the one that answers is honest.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from sqlalchemy import select
 
@@ -116,32 +116,59 @@ def fetch_from_followers(hub: AskingHub) -> dict[str, str]:
 
 def _fetch(hub: AskingHub, name: str, api: HubApi) -> str:
     with hub.database.read() as session:
-        start = first = log.get_head(session).size
-    leaves: list[LogEntry] = []
-    contents: list[dict[str, Any]] = []
-    note = None
+        start = log.get_head(session).size
+    leaves, note = _fetch_leaves(hub, api, start)
+    checkpoint = None if note is None else read_own_checkpoint(note, hub.verifier)
+    seen = 0 if checkpoint is None else checkpoint.size
+    if seen > start:
+        with hub.database.write() as session:  # limits of a message do not hold for what was read page by page
+            brought = BroughtEntries.model_construct(first=start, leaves=tuple(leaves), note=note)
+            recovery.take_entries(session, brought, hub.verifier, hub.clock())
+        _fetch_contents(hub, api, start, seen)
+    with hub.database.write() as session:
+        recovery.hear(session, name, seen, hub.clock())
+    return f"{len(leaves)} entries"
+
+
+def _pages(hub: AskingHub, api: HubApi, first: int) -> Iterator[BroughtEntries]:
+    """What a follower keeps from `first` on, until it has no more leaves; nothing when it follows no such hub."""
     for _ in range(MAX_PAGES):
         try:
             page = api.mirrored(hub.name, first)
         except HubRefused as error:
             if error.code != ProblemCode.NOT_FOUND and error.status != 404:
                 raise
-            break  # it follows no such hub
-        note = page.note or note
-        leaves += page.leaves
-        contents += page.contents
+            return
+        yield page
         first += len(page.leaves)
         if not page.leaves:
+            return
+
+
+def _fetch_leaves(hub: AskingHub, api: HubApi, start: int) -> tuple[list[LogEntry], str | None]:
+    """Leaves from `start` on, as many as a checkpoint of this hub is for: a liar cannot fill the memory."""
+    leaves: list[LogEntry] = []
+    note = None
+    for page in _pages(hub, api, start):
+        checkpoint = None if page.note is None else read_own_checkpoint(page.note, hub.verifier)
+        if checkpoint is None or start + len(leaves) >= checkpoint.size:
             break
-    checkpoint = None if note is None else read_own_checkpoint(note, hub.verifier)
-    seen = 0 if checkpoint is None else checkpoint.size
-    with hub.database.write() as session:
-        if seen > start:  # limits of a message do not hold for what was read page by page
-            brought = BroughtEntries.model_construct(first=start, leaves=tuple(leaves), note=note)
-            recovery.take_entries(session, brought, hub.verifier, hub.clock())
-        recovery.take_contents(session, contents)
-        recovery.hear(session, name, seen, hub.clock())
-    return f"{len(leaves)} entries"
+        note = page.note
+        leaves += page.leaves[: checkpoint.size - start - len(leaves)]
+        if start + len(leaves) == checkpoint.size:
+            break
+    return leaves, note
+
+
+def _fetch_contents(hub: AskingHub, api: HubApi, start: int, seen: int) -> None:
+    """Contents of leaves that are proven by now, each page by itself; others are passed over."""
+    first = start
+    for page in _pages(hub, api, start):
+        with hub.database.write() as session:
+            recovery.take_contents(session, page.contents)
+        first += len(page.leaves)
+        if first >= seen:
+            return
 
 
 def show_head(api: HubApi, note: str, seen: int) -> bool:
