@@ -21,7 +21,7 @@ from shared_schema.checkpoint import Checkpoint
 from shared_schema.entry import LogEntry, Receipt
 from shared_schema.errors import ContractError
 from shared_schema.feed import FeedItem, FeedState
-from shared_schema.recovery import MAX_CONTENTS, MAX_LEAVES, MAX_RECEIPTS, BroughtEntries, RecoveryState
+from shared_schema.recovery import MAX_CONTENTS, MAX_LEAVES, MAX_MISSING, MAX_RECEIPTS, BroughtEntries, RecoveryState
 from shared_schema.service.database import Database
 from shared_schema.service.hub_api import HubApi, HubRefused, HubUnreachable
 from shared_schema.service.logging import get_logger
@@ -144,17 +144,24 @@ def _receipts_from(session: Session, hub: str, first: int) -> tuple[Receipt, ...
 
 
 def _bring_contents(database: Database, api: HubApi, hub: str) -> None:
-    """Bring the contents that the hub names, as far as they are here."""
+    """Bring the contents that the hub names, as far as they are here.
+
+    It names a number at once. Those that are not here (an author's alone, say, who is away) are passed over, so that
+    they never stand before the ones that are.
+    """
+    after: str | None = None
     brought: set[str] = set()
     for _ in range(MAX_ROUNDS_OF_CONTENTS):
-        missing = [digest for digest in api.recovery_state(0).missing if digest not in brought]
+        named = api.recovery_state(0, after=after).missing
         with database.read() as session:
-            found = _contents_of(session, hub, missing)
-        if not found:
-            return
-        brought |= set(found)
+            found = _contents_of(session, hub, [digest for digest in named if digest not in brought])
         for part in _parts(list(found.values())):
             api.bring_entries(BroughtEntries(contents=part))
+        brought |= set(found)
+        passed_over = [digest for digest in named if digest not in found]
+        if len(named) < MAX_MISSING:
+            return
+        after = passed_over[-1] if passed_over else after
 
 
 def _contents_of(session: Session, hub: str, digests: Sequence[str]) -> dict[str, bytes]:

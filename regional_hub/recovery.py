@@ -37,7 +37,7 @@ from regional_hub.orm import (
 )
 from regional_hub.tiles import TileReader
 from shared_schema.canonical import parse_strict
-from shared_schema.checkpoint import NoteVerifier
+from shared_schema.checkpoint import Checkpoint, NoteVerifier
 from shared_schema.entry import LogEntry
 from shared_schema.envelope import Envelope, envelope_from_object
 from shared_schema.errors import ContractError
@@ -48,6 +48,7 @@ from shared_schema.recovery import (
     MAX_MISSING,
     BroughtEntries,
     ForkError,
+    Proven,
     RecoveryState,
     Standing,
     prove_entries,
@@ -133,14 +134,28 @@ def hold(session: Session, why: str, now: datetime) -> None:
     raise_alarm(session, "this hub", code, f"{WORDS[why]}; nothing is signed; {COMMANDS[why]}", now)
 
 
+def check_own(note: str, verifier: NoteVerifier) -> Checkpoint:
+    """The checkpoint of a note that this hub has signed.
+
+    Raises HubError (`recovery-proof`) for every other: then it says nothing.
+    """
+    checkpoint = read_own_checkpoint(note, verifier)
+    if checkpoint is None:
+        raise HubError("expected a checkpoint with this hub's own signature", code=ProblemCode.RECOVERY_PROOF)
+    return checkpoint
+
+
+def leads_to(session: Session, checkpoint: Checkpoint) -> bool:
+    """Whether this log begins with the tree of a checkpoint. It locks nothing: anybody may ask."""
+    return checkpoint.size <= log.get_head(session).size and _root_at(session, checkpoint.size) == checkpoint.root
+
+
 def take_head(session: Session, note: str, verifier: NoteVerifier, now: datetime) -> bool:
     """Look at a checkpoint that somebody shows; True when it was news, and the log is held from now on.
 
     Raises HubError (`recovery-proof`) when this hub has not signed it: then it says nothing.
     """
-    checkpoint = read_own_checkpoint(note, verifier)
-    if checkpoint is None:
-        raise HubError("expected a checkpoint with this hub's own signature", code=ProblemCode.RECOVERY_PROOF)
+    checkpoint = check_own(note, verifier)
     head = log.lock_head(session)
     if checkpoint.size <= head.size:
         if _root_at(session, checkpoint.size) == checkpoint.root:
@@ -174,16 +189,33 @@ def _take_notes(session: Session, notes: Mapping[int, str], verifier: NoteVerifi
 # --- 2. gathering --------------------------------------------------------------------------------------------------
 
 
-def take_entries(session: Session, brought: BroughtEntries, verifier: NoteVerifier, now: datetime) -> None:
+def prove(session: Session, brought: BroughtEntries, verifier: NoteVerifier) -> tuple[int, Proven | None]:
+    """The size of the log, and what `brought` proves beyond it; None when that shows two histories.
+
+    Raises ContractError when a proof does not hold. Thousands of signatures take seconds, so this locks nothing.
+    """
+    head = log.get_head(session)
+    try:
+        return head.size, prove_entries(brought, head.frontier, verifier)
+    except ForkError:
+        return head.size, None
+
+
+def take_entries(
+    session: Session, brought: BroughtEntries, verifier: NoteVerifier, now: datetime,
+    earlier: tuple[int, Proven | None] | None = None,
+) -> None:  # fmt: skip
     """Gather what somebody brings: leaves with their proof, contents by the digest of a leaf that is missing its own.
 
-    Raises ContractError and takes nothing when a proof does not hold. What shows that this hub's key has signed two
-    histories holds the log for good.
+    `earlier` is what `prove` has found a moment ago; it counts when the log has the same size still. Raises
+    ContractError and takes nothing when a proof does not hold. What shows that this hub's key has signed two histories
+    holds the log for good.
     """
     head = log.lock_head(session)
-    try:
-        proven = prove_entries(brought, head.frontier, verifier)
-    except ForkError:
+    if earlier is None or earlier[0] != head.size:
+        earlier = prove(session, brought, verifier)
+    proven = earlier[1]
+    if proven is None:
         hold(session, FORKED, now)
         return
     notes = {size: note for size, note in proven.notes.items() if size > head.size}
@@ -267,13 +299,16 @@ def waiting_for(session: Session, extra_members: Sequence[str] = ()) -> tuple[st
     return tuple(sorted(names - set(session.scalars(select(RecoveryHeardRow.member)))))
 
 
-def state_of(session: Session) -> RecoveryState:
-    """What everybody may know of it."""
+def state_of(session: Session, after: str | None = None) -> RecoveryState:
+    """What everybody may know of it; of what is missing, what comes behind the digest `after`."""
     head = log.get_head(session)
     recovery = session.get(RecoveryRow, RECOVERY_ID)
     wanted = head.size if recovery is None else recovery.wanted_size
     return RecoveryState(
-        state=_standing(head.held), size=head.size, wanted=max(wanted, head.size), missing=find_missing(session)
+        state=_standing(head.held),
+        size=head.size,
+        wanted=max(wanted, head.size),
+        missing=find_missing(session) if after is None else _missing_behind(session, after),
     )
 
 
@@ -308,6 +343,13 @@ def find_missing(session: Session, limit: int | None = MAX_MISSING) -> tuple[str
     found = session.scalars(back.order_by(EntryRow.index).limit(limit)).all()
     more = session.scalars(coming.order_by(RecoveryLeafRow.index).limit(limit)).all()
     return tuple([*found, *more][:limit])
+
+
+def _missing_behind(session: Session, digest: str) -> tuple[str, ...]:
+    """The next ones, for whoever has none of the first; from the beginning when that one is not missing any more."""
+    missing = find_missing(session, limit=None)
+    start = missing.index(digest) + 1 if digest in missing else 0
+    return missing[start : start + MAX_MISSING]
 
 
 # --- what a follower keeps for others --------------------------------------------------------------------------------

@@ -43,8 +43,10 @@ def make_router(hub: RecoveringHub) -> APIRouter:
 def _add_heads(router: APIRouter, hub: RecoveringHub) -> None:
     @router.get("/v1/seen/{origin}")
     def seen_head(origin: str) -> Response:
-        with hub.database.read() as session:
-            note = recovery.newest_note(session, origin)
+        note = None
+        if origin.isprintable():  # PostgreSQL takes no zero byte, not even to say that there is no such row
+            with hub.database.read() as session:
+                note = recovery.newest_note(session, origin)
         if note is None:
             raise HubError("expected a hub that is followed here", code=ProblemCode.NOT_FOUND)
         return Response(ShownHead(note=note).to_bytes(), media_type=JSON, headers=NO_STORE)
@@ -69,6 +71,10 @@ def _add_heads(router: APIRouter, hub: RecoveringHub) -> None:
 def _take_head(hub: RecoveringHub, body: bytes) -> RecoveryState:
     canonical.parse_strict(body)
     shown = ShownHead.from_checked_bytes(body)
+    checkpoint = recovery.check_own(shown.note, hub.verifier)
+    with hub.database.read() as session:  # who shows what is known keeps nobody from writing
+        if recovery.leads_to(session, checkpoint):
+            return recovery.state_of(session)
     with hub.database.write() as session:
         recovery.take_head(session, shown.note, hub.verifier, hub.clock())
         return recovery.state_of(session)
@@ -77,12 +83,12 @@ def _take_head(hub: RecoveringHub, body: bytes) -> RecoveryState:
 def _add_recovery(router: APIRouter, hub: RecoveringHub) -> None:
     @router.get("/v1/recovery")
     def read_state(request: Request) -> Response:
-        check_query(request, "seen", "done")
-        seen, done = read_cursor(request, "seen"), request.query_params.get("done") == "1"
-        if done:
+        check_query(request, "seen", "done", "after")
+        seen, after = read_cursor(request, "seen"), request.query_params.get("after")
+        if read_cursor(request, "done") == 1:
             _hear(hub, request, seen)
         with hub.database.read() as session:
-            return _answer(recovery.state_of(session))
+            return _answer(recovery.state_of(session, after))
 
     @router.post("/v1/recovery/entries")
     async def bring_entries(request: Request) -> Response:
@@ -93,20 +99,20 @@ def _add_recovery(router: APIRouter, hub: RecoveringHub) -> None:
 
 def _hear(hub: RecoveringHub, request: Request, seen: int) -> None:
     """The one that has signed this read was heard; then put everything back, if it was the last one."""
-    with hub.database.read() as session:
-        lost = recovered_log.staged_members(session, hub.name, hub.verifier.key)
-    member = _verify_known(hub, request, lost)
+    member = _verify_known(hub, request)
     with hub.database.write() as session:
         recovery.hear(session, member.name, seen, hub.clock())
     finish(hub)
 
 
-def _verify_known(hub: RecoveringHub, request: Request, lost: dict[str, Member]) -> Member:
+def _verify_known(hub: RecoveringHub, request: Request) -> Member:
     try:
         return verify_reader(hub, request)
     except ContractError as error:
         if error.code is not ProblemCode.UNKNOWN_KEY:
             raise
+    with hub.database.read() as session:
+        lost = recovered_log.staged_members(session, hub.name, hub.verifier.key)
     return verify_reader(hub, request, lost.get)
 
 
@@ -153,8 +159,10 @@ def _check_wanted(hub: RecoveringHub) -> None:
 def _take_entries(hub: RecoveringHub, body: bytes) -> RecoveryState:
     canonical.parse_strict(body)
     brought = BroughtEntries.from_checked_bytes(body)
+    with hub.database.read() as session:
+        proven = recovery.prove(session, brought, hub.verifier)
     with hub.database.write() as session:
-        recovery.take_entries(session, brought, hub.verifier, hub.clock())
+        recovery.take_entries(session, brought, hub.verifier, hub.clock(), proven)
     finish(hub)
     with hub.database.read() as session:
         return recovery.state_of(session)

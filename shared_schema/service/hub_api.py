@@ -235,9 +235,12 @@ class HubApi:
         """Show a hub a checkpoint that it has signed."""
         self._request("POST", "/v1/heads", body=ShownHead(note=note).to_bytes())
 
-    def recovery_state(self, seen: int, *, done: bool = False) -> RecoveryState:
-        """Where the hub's recovery stands; `done` says that this member has brought all that it has."""
-        query = urlencode({"seen": seen, "done": int(done)})
+    def recovery_state(self, seen: int, *, done: bool = False, after: str | None = None) -> RecoveryState:
+        """Where the hub's recovery stands; `done` says that this member has brought all that it has.
+
+        With `after`, the hub names what is missing behind that digest.
+        """
+        query = urlencode({"seen": seen, "done": int(done)} | ({} if after is None else {"after": after}))
         return _read(RecoveryState, self._request("GET", f"/v1/recovery?{query}", signed=True))
 
     def bring_entries(self, brought: BroughtEntries) -> None:

@@ -22,8 +22,9 @@ from regional_hub import follow, log, recovery
 from regional_hub.orm import Base, CheckpointRow, ContentRow, EntryRow, SourceRow
 from shared_schema.checkpoint import Checkpoint
 from shared_schema.entry import LogEntry, Receipt
+from shared_schema.envelope import envelope_from_object
 from shared_schema.feed import FeedEntry, FeedItem
-from shared_schema.recovery import BroughtEntries
+from shared_schema.recovery import MAX_MISSING, BroughtEntries, RecoveryState
 from shared_schema.service.backup import copy_sqlite, read_archive
 from shared_schema.service.control import VerbError
 from shared_schema.service.hub_api import HubApi, HubRefused
@@ -393,6 +394,29 @@ def test_a_node_gives_a_hub_in_recovery_nothing_that_it_has_read_at_another_hub(
         digests = session.scalars(select(InboxRow.digest).where(InboxRow.envelope.is_not(None))).all()
         assert set(mirror._contents_of(session, "sachsen.de", digests)) == set(digests) != set()
         assert mirror._contents_of(session, "bund.de", digests) == {}
+
+
+class ManyMissing:
+    """A hub that misses more contents of a city that is away than it names at once, and one behind them."""
+
+    def __init__(self, wanted: str) -> None:
+        self.missing = [f"{number:064x}" for number in range(MAX_MISSING)] + [wanted]
+        self.brought: list[str] = []
+
+    def recovery_state(self, _seen: int, *, after: str | None = None) -> RecoveryState:
+        start = self.missing.index(after) + 1 if after in self.missing else 0
+        named = tuple(self.missing[start : start + MAX_MISSING])
+        return RecoveryState(state="serving", size=9, wanted=9, missing=named)
+
+    def bring_entries(self, brought: BroughtEntries) -> None:
+        self.brought += [envelope_from_object(each).digest for each in brought.contents]
+
+
+def test_a_node_brings_what_stands_behind_contents_that_it_does_not_have(region: Region, leipzig: Node) -> None:
+    digest = sign_unread(region, leipzig)
+    hub = ManyMissing(digest)
+    mirror.bring_contents(leipzig.database, "sachsen.de", hub)  # type: ignore[arg-type]
+    assert hub.brought == [digest]
 
 
 def test_a_hub_that_has_forked_is_held_by_its_own_signature_and_cannot_be_healed(
