@@ -67,7 +67,7 @@ class LyingHub:
     def _announce(self, request: httpx.Request) -> httpx.Response:
         """What it says beside its feed: which key vouches for its heads."""
         if request.url.path != "/v1/cosigner":
-            return httpx.Response(503)
+            return httpx.Response(503, stream=httpx.ByteStream(b""))
         announcement = announce_cosigner(LIAR, self.key, key_of("its cosigner")).encode()
         return httpx.Response(200, stream=httpx.ByteStream(announcement))
 
