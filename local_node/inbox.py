@@ -37,6 +37,7 @@ from shared_schema.reach import is_within
 from shared_schema.rotation import read_rotation
 from shared_schema.service.database import forget
 from shared_schema.statement import (
+    NEVER_WITHDRAWN,
     STATEMENT_BODIES,
     Audience,
     Kind,
@@ -57,8 +58,6 @@ HEALED_BY_MEMBERSHIPS = (
     ProblemCode.MEMBER_NOT_ACTIVE.value,
 )
 """What a later membership may heal. A key that was revoked or suspended at that place in the log stays so."""
-NEVER_WITHDRAWN = (Kind.MEMBERSHIP.value, Kind.POLICY.value, Kind.WITHDRAWAL.value)
-"""Erasing one of these would change whom and what this node believes."""
 NEVER_ABSENT = (Kind.MEMBERSHIP.value, Kind.POLICY.value)
 """Whoever does not see a revocation goes on believing a key that nobody vouches for any more."""
 

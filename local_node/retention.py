@@ -10,9 +10,10 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from local_node import search_index
-from local_node.inbox import NEVER_WITHDRAWN, InboxState
+from local_node.inbox import InboxState
 from local_node.orm import InboxRow
 from shared_schema.names import format_time
+from shared_schema.statement import NEVER_WITHDRAWN
 
 EXPIRED = "expired"
 """The reason of what was erased because it was too old."""
@@ -28,7 +29,7 @@ def purge(session: Session, own_name: str, months: int | None, now: datetime) ->
         .where(
             InboxRow.envelope.is_not(None),
             InboxRow.issued_at < format_time(months_before(now, months)),
-            InboxRow.kind.not_in(NEVER_WITHDRAWN),
+            InboxRow.kind.not_in([kind.value for kind in NEVER_WITHDRAWN]),
             InboxRow.origin.is_distinct_from(own_name),
         )
         .limit(AT_ONCE)

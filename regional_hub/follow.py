@@ -37,6 +37,7 @@ from shared_schema.rotation import KeyRotation, read_rotation
 from shared_schema.service.head_watch import Watched, explain
 from shared_schema.service.hub_api import HubApi
 from shared_schema.statement import (
+    NEVER_WITHDRAWN,
     Audience,
     Kind,
     Statement,
@@ -47,8 +48,6 @@ from shared_schema.statement import (
 )
 from shared_schema.trend import AggregateBody, TrendBody
 
-NEVER_WITHDRAWN = (Kind.MEMBERSHIP, Kind.POLICY, Kind.WITHDRAWAL)
-"""Without one of these a reader would believe somebody whom the log no longer vouches for."""
 HEALED_BY_MEMBERSHIPS = (ProblemCode.UNKNOWN_KEY, ProblemCode.MEMBER_NOT_ACTIVE)
 """What a later membership can settle: somebody is made known, or active again."""
 
@@ -312,10 +311,10 @@ def _find_target(session: Session, taken: Mapping[tuple[str, int], log.Arrival],
 
 
 def _check_withdrawal(target: _Target | None, statement: Statement, body: WithdrawalBody) -> None:
-    """Raise VerificationError for a withdrawal of what is somebody else's, or that gives back what was taken."""
+    """Raise VerificationError for a withdrawal of what is somebody else's or never goes, or that gives back something."""
     if target is None:
         return
-    if target.origin != statement.origin or target.kind is Kind.WITHDRAWAL:
+    if target.origin != statement.origin or target.kind in NEVER_WITHDRAWN:
         raise VerificationError("expected an item of the same origin", code=ProblemCode.NOT_FOUND)
     if body.to is not None and Audience(body.to).reach >= target.reach:
         raise VerificationError("expected a smaller audience than before", code=ProblemCode.RELEASE_RULE)

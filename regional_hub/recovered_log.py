@@ -49,7 +49,7 @@ from shared_schema.keys import Member, MemberRole, PublicKey
 from shared_schema.merkle import Frontier
 from shared_schema.reach import is_within
 from shared_schema.recovery import read_own_checkpoint
-from shared_schema.statement import Kind, VerifiedStatement, read_statement
+from shared_schema.statement import NEVER_WITHDRAWN, Kind, VerifiedStatement, read_statement
 from shared_schema.trend import AggregateBody
 
 BATCH: Final = 1_000
@@ -269,7 +269,7 @@ def _apply(
 
 def _withdraw(session: Session, body: WithdrawalBody, origin: str, index: int, signers: Signers, level: Level) -> None:
     row = session.scalars(select(EntryRow).where(EntryRow.digest == body.digest)).one_or_none()
-    if row is None or row.origin not in (origin, UNKNOWN_ORIGIN) or row.kind == Kind.WITHDRAWAL.value:
+    if row is None or row.origin not in (origin, UNKNOWN_ORIGIN) or row.kind in NEVER_WITHDRAWN:
         return
     if row.origin == UNKNOWN_ORIGIN:
         row.origin = origin

@@ -43,6 +43,10 @@ class Kind(StrEnum):
     RELAYED = "relayed"
 
 
+NEVER_WITHDRAWN = (Kind.MEMBERSHIP, Kind.POLICY, Kind.WITHDRAWAL)
+"""Without one of these a reader would believe somebody whom the log no longer vouches for, so none may be missing."""
+
+
 class Audience(StrEnum):
     """How far the content may travel, narrowest first."""
 

@@ -243,3 +243,27 @@ def test_a_narrowing_beside_its_item_in_one_batch_keeps_the_rule(hub: RunningHub
     wider = [envelope, city.withdrawal(envelope, to="region"), city.withdrawal(envelope, to="nation")]
     answer = hub.post(b'{"submissions":[' + b",".join(wider) + b"]}", "/v1/submissions/batch").json()["results"]
     assert [result["status"] for result in answer] == [201, 201, 422]
+
+
+# --- what is never taken back --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("narrowed", [{}, {"to": "nation"}], ids=["taken back", "narrowed"])
+def test_a_hub_below_cannot_make_its_words_about_members_vanish_from_this_log(
+    nation: RunningHub, liar: LyingHub, narrowed: dict[str, str]
+) -> None:
+    """Every reader would take a missing membership for a lie of this hub, and read nothing of it any more."""
+    liar.vouch()
+    liar.serve()
+    nation.verb("follow")
+    city = nation.enrol("leipzig.sn.de")
+    ((word, _envelope),) = liar.log.items
+    body = {"digest": word.digest, "reason": "other"} | narrowed
+    withdrawal = builders.signed_statement(
+        Kind.WITHDRAWAL, body, key=liar.key, origin="aaa.de", seq=90, audience="europe"
+    )
+    put(liar, withdrawal)
+    liar.serve(first=1)
+    (report,) = nation.verb("follow")["sources"]
+    assert (report["appended"], report["quarantined"]) == (0, 1)
+    assert [entry for entry in city.feed()["entries"] if "absent" in entry] == []
