@@ -10,7 +10,7 @@ from local_node.orm import OutboxRow, RecallRow, WithdrawalRow
 from local_node.outbox import OutboxState
 from shared_schema import canonical
 from shared_schema.entry import Receipt
-from shared_schema.recall import Recall, Tally, add_up, in_words
+from shared_schema.recall import Recall, Tally, add_up, in_words, is_settled
 from shared_schema.service.database import Database
 from shared_schema.service.hub_api import HubApi, HubRefused, HubUnreachable
 
@@ -69,9 +69,7 @@ def _open_at(session: Session, hub: str) -> Mapping[str, int]:
         )
     )
     settled = {
-        row.withdrawal
-        for row in session.scalars(select(RecallRow).where(RecallRow.hub == hub))
-        if row.unheard == 0 and row.confirmed + row.unreachable >= row.holders
+        row.withdrawal for row in session.scalars(select(RecallRow).where(RecallRow.hub == hub)) if is_settled(row)
     }
     return {
         digest: Receipt.from_bytes(receipt).index

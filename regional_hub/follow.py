@@ -311,7 +311,7 @@ def _find_target(session: Session, taken: Mapping[tuple[str, int], log.Arrival],
 
 
 def _check_withdrawal(target: _Target | None, statement: Statement, body: WithdrawalBody) -> None:
-    """Raise VerificationError for a withdrawal of what is somebody else's or never goes, or that gives back something."""
+    """Raise VerificationError for what is somebody else's or never withdrawn, and for what gives something back."""
     if target is None:
         return
     if target.origin != statement.origin or target.kind in NEVER_WITHDRAWN:

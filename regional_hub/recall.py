@@ -1,11 +1,12 @@
 """Who has confirmed a withdrawal: this hub's own members, and what the hubs beside it report of those beyond them.
 
-A member that asks for entries from behind a withdrawal on has erased what it takes back (`feed.note_reading`). A report
-for one hub leaves out what that hub itself has reported, so nobody is counted twice however the hubs are joined in a
-tree.
+A member that asks for entries from behind a withdrawal on has erased what it takes back (`feed.note_reading`), unless
+it has set the withdrawal aside: then it still shows the item. A report for one hub leaves out what that hub itself has
+reported, so nobody is counted twice however the hubs are joined in a tree. A city hears of its own withdrawals alone:
+who is late says who reads when.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -22,7 +23,7 @@ from shared_schema.governance import Level, WithdrawalBody
 from shared_schema.keys import Member, MemberRole, MemberStatus
 from shared_schema.names import format_time, parse_time
 from shared_schema.reach import REACH_OF_LEVEL
-from shared_schema.recall import MAX_RECALLS, MAX_SET_ASIDE, Recall, RecallPage, SetAside, Tally, add_up
+from shared_schema.recall import MAX_RECALLS, MAX_SET_ASIDE, Recall, RecallPage, SetAside, Tally, add_up, is_settled
 from shared_schema.statement import Audience, Kind
 
 LATE_AFTER: Final = timedelta(days=7)
@@ -41,18 +42,17 @@ class Withdrawal:
 def page_for(
     session: Session, reader: Member, hub: Publisher, *, since: int, now: datetime, limit: int = MAX_RECALLS
 ) -> RecallPage:
-    """The withdrawals from `since` on that `reader` may know of."""
+    """The withdrawals from `since` on that `reader` may know of: a node its own, a hub all, since it adds up."""
     members = session.scalars(select(MemberRow).order_by(MemberRow.name)).all()
-    entries = session.scalars(
-        select(EntryRow)
-        .where(EntryRow.kind == Kind.WITHDRAWAL.value, EntryRow.index >= since)
-        .order_by(EntryRow.index)
-        .limit(limit + 1)
-    ).all()
+    query = select(EntryRow).where(EntryRow.kind == Kind.WITHDRAWAL.value, EntryRow.index >= since)
+    if reader.role is MemberRole.NODE:
+        query = query.where(EntryRow.origin == reader.name)
+    entries = session.scalars(query.order_by(EntryRow.index).limit(limit + 1)).all()
     shown = [each for entry in entries[:limit] if (each := _read(session, entry)) is not None]
+    heard = _Heard.load(session, [each.entry.digest for each in shown])
     return RecallPage(
         hub=hub.name,
-        recalls=tuple(recall_of(session, each, members, hub, asker=reader.name, now=now) for each in shown),
+        recalls=tuple(_count(each, members, heard, hub, asker=reader.name, now=now) for each in shown),
         set_aside=_set_aside_from(session, reader),
         next=entries[limit].index if len(entries) > limit else None,
     )
@@ -81,15 +81,32 @@ def _read(session: Session, entry: EntryRow) -> Withdrawal | None:
     return None if item is None else Withdrawal(entry, item, body)
 
 
-def recall_of(
-    session: Session, each: Withdrawal, members: Sequence[MemberRow], hub: Publisher, *, asker: str, now: datetime
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What the hubs beside this one have said of withdrawals, by (hub, digest of the withdrawal)."""
+
+    reports: Mapping[tuple[str, str], RecallReportRow]
+    set_aside: frozenset[tuple[str, str]]
+
+    @classmethod
+    def load(cls, session: Session, withdrawals: Sequence[str]) -> "_Heard":
+        reports = session.scalars(select(RecallReportRow).where(RecallReportRow.withdrawal.in_(withdrawals)))
+        aside = session.execute(
+            select(QuarantineReportRow.reporter, QuarantineReportRow.digest).where(
+                QuarantineReportRow.digest.in_(withdrawals)
+            )
+        )
+        return cls(
+            {(row.source, row.withdrawal): row for row in reports},
+            frozenset((reporter, digest) for reporter, digest in aside),
+        )
+
+
+def _count(
+    each: Withdrawal, members: Sequence[MemberRow], heard: _Heard, hub: Publisher, *, asker: str, now: datetime
 ) -> Recall:
     """How far a withdrawal has come, without what lies beyond `asker`."""
-    reports = {
-        row.source: row
-        for row in session.scalars(select(RecallReportRow).where(RecallReportRow.withdrawal == each.entry.digest))
-    }
-    total = add_up(_shares(each, members, reports, hub, asker, now))
+    total = add_up(_shares(each, members, heard, hub, asker, now))
     return Recall(
         index=each.entry.index,
         withdrawal=each.entry.digest,
@@ -103,23 +120,26 @@ def recall_of(
 
 
 def _shares(
-    each: Withdrawal, members: Sequence[MemberRow], reports: dict[str, RecallReportRow], hub: Publisher, asker: str,
-    now: datetime,
-) -> Iterable[Tally]:  # fmt: skip
+    each: Withdrawal, members: Sequence[MemberRow], heard: _Heard, hub: Publisher, asker: str, now: datetime
+) -> Iterable[Tally]:
     for member in members:
         is_hub = member.role != MemberRole.NODE.value
         if (is_hub and member.name == asker) or not _could_hold(each, member, hub):
             continue
         if not _keeps(each, member, hub):
-            yield _state_of(each, member, now)
+            yield _state_of(each, member, heard, now)
         if is_hub:
-            yield _beyond(member, reports.get(member.name))
+            yield _beyond(member, heard.reports.get((member.name, each.entry.digest)))
 
 
 def _could_hold(each: Withdrawal, member: MemberRow, hub: Publisher) -> bool:
     """Whether the item was ever meant for this member, and it was here before it was taken back."""
     if member.name == each.item.origin or (member.admitted_by or -1) > each.entry.index:
         return False
+    if member.status != MemberStatus.ACTIVE.value and (
+        member.last_read_at is None or member.last_read_at < parse_time(each.item.time)
+    ):
+        return False  # it had gone before the item came
     return _reaches(Audience(each.item.audience).reach, member, hub)
 
 
@@ -138,8 +158,9 @@ def _reaches(reach: int, member: MemberRow, hub: Publisher) -> bool:
     return reach >= max(REACH_OF_LEVEL[level], Audience.NATION.reach)
 
 
-def _state_of(each: Withdrawal, member: MemberRow, now: datetime) -> Tally:
-    if member.read_up_to > each.entry.index or each.entry.via == member.name:
+def _state_of(each: Withdrawal, member: MemberRow, heard: _Heard, now: datetime) -> Tally:
+    has_read = member.read_up_to > each.entry.index or each.entry.via == member.name
+    if has_read and (member.name, each.entry.digest) not in heard.set_aside:
         return Tally(holders=1, confirmed=1)
     if member.status != MemberStatus.ACTIVE.value:
         return Tally(holders=1, unreachable=1)
@@ -148,8 +169,11 @@ def _state_of(each: Withdrawal, member: MemberRow, now: datetime) -> Tally:
 
 
 def _beyond(member: MemberRow, report: RecallReportRow | None) -> Tally:
+    """What lies beyond a hub, as it said last; of a hub that has ended nobody hears about the rest."""
     if report is None:
-        return Tally(unheard=1 if member.status == MemberStatus.ACTIVE.value else 0)
+        return Tally(unheard=1)
+    if member.status != MemberStatus.ACTIVE.value:
+        return Tally(report.holders, report.confirmed, report.holders - report.confirmed, report.unheard)
     late = tuple(parse_strict(report.late.encode())["names"])
     return Tally(report.holders, report.confirmed, report.unreachable, report.unheard, late)
 
@@ -160,9 +184,7 @@ def _beyond(member: MemberRow, report: RecallReportRow | None) -> Tally:
 def next_since(session: Session, source: str) -> int:
     """From where to ask a hub: the first withdrawal about which it may still say something new."""
     rows = session.scalars(select(RecallReportRow).where(RecallReportRow.source == source)).all()
-    is_open = [
-        row.withdrawal_index for row in rows if row.unheard or row.confirmed + row.unreachable < row.holders
-    ]  # fmt: skip
+    is_open = [row.withdrawal_index for row in rows if not is_settled(row)]
     return min(is_open, default=max((row.withdrawal_index for row in rows), default=-1) + 1)
 
 
@@ -170,8 +192,11 @@ def store_reports(session: Session, source: str, pages: Sequence[RecallPage], ha
     """Store what a hub said, in the caller's transaction.
 
     `has_read` is how far it had read here before it was asked: of a withdrawal before that place which it does not name
-    it has nothing, and nobody beyond it has.
+    it has nothing, and nobody beyond it has. Unless it has set the withdrawal aside, or more than it can say.
     """
+    aside = {item.digest for page in pages for item in page.set_aside}
+    if len(aside) >= MAX_SET_ASIDE:
+        has_read = 0
     for recall in (each for page in pages for each in page.recalls):
         session.merge(
             RecallReportRow(
@@ -191,7 +216,7 @@ def store_reports(session: Session, source: str, pages: Sequence[RecallPage], ha
     silent = select(EntryRow.digest).where(
         EntryRow.kind == Kind.WITHDRAWAL.value, EntryRow.index < has_read, EntryRow.digest.not_in(known)
     )
-    for digest in session.scalars(silent).all():
+    for digest in [digest for digest in session.scalars(silent) if digest not in aside]:
         session.add(
             RecallReportRow(
                 source=source, withdrawal=digest, withdrawal_index=0, holders=0, confirmed=0, unreachable=0, unheard=0,

@@ -7,7 +7,7 @@ never counts what lies beyond that very hub. The federation is a tree, so nobody
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from pydantic import Field
 
@@ -39,10 +39,23 @@ class Recall(WireModel):
     unheard: Count
     late: Annotated[tuple[Origin, ...], Field(max_length=MAX_LATE_NAMES)]
 
+
+class Counted(Protocol):
+    """The numbers of a recall, wherever they are kept."""
+
     @property
-    def is_settled(self) -> bool:
-        """Whether nothing more will change."""
-        return self.unheard == 0 and self.confirmed + self.unreachable >= self.holders
+    def holders(self) -> int: ...
+    @property
+    def confirmed(self) -> int: ...
+    @property
+    def unreachable(self) -> int: ...
+    @property
+    def unheard(self) -> int: ...
+
+
+def is_settled(recall: Counted) -> bool:
+    """Whether nothing more will change: every holder has confirmed or cannot be reached any more."""
+    return recall.unheard == 0 and recall.confirmed + recall.unreachable >= recall.holders
 
 
 class SetAside(WireModel):
