@@ -36,14 +36,20 @@ def explain_to(
     is_author = _origin_of(session, digest) == reader.name
     if not is_author and member not in (None, reader.name):
         raise HubError("expected your own name: only its author asks about others", code=ProblemCode.NOT_FOUND)
-    found = explain(session, digest, hub, member=member if is_author else reader.name, now=now)
+    found = explain(session, digest, hub, member=member if is_author else reader.name, now=now, is_public=not is_author)
     if not is_author and found.place in (Place.QUARANTINED, Place.REFUSED):  # that is between its author and this hub
         return _unknown(session, digest, hub)
     return found
 
 
-def explain(session: Session, digest: str, hub: Publisher, *, member: str | None = None, now: datetime) -> Explanation:
-    """Everything this hub knows of an item; with `member` about that receiver alone. Raises HubError (`not-found`)."""
+def explain(
+    session: Session, digest: str, hub: Publisher, *, now: datetime, member: str | None = None, is_public: bool = False
+) -> Explanation:
+    """Everything this hub knows of an item; with `member` about that receiver alone. Raises HubError (`not-found`).
+
+    What `is_public` does not name the hub that the item came from: it would tell whose a sum is to readers that may not
+    see it.
+    """
     entry = log.find_entry(session, digest)
     if entry is None:
         return _outside_of_log(session, digest, hub)
@@ -60,8 +66,8 @@ def explain(session: Session, digest: str, hub: Publisher, *, member: str | None
     receivers = tuple(
         _receiver(row, entry, last, reports.get(row.name), hub) for row in rows if row.name != entry.origin
     )
-    source = "from its author" if entry.via is None else f"from {entry.via}"
-    where = f"entry {entry.index} of the log of {hub.name}, {source}, for {entry.audience}"
+    source = ", from its author" if entry.via is None else f", from {entry.via}"
+    where = f"entry {entry.index} of the log of {hub.name}{'' if is_public else source}, for {entry.audience}"
     if last is not None and entry.withdrawn_by is not None:
         sentence = f"{where}; taken back by entry {last.entry.index}, the content is erased"
         return _say(hub, digest, Place.WITHDRAWN, sentence, NOTHING_TO_DO, last.entry.time, receivers=receivers)

@@ -299,15 +299,16 @@ class _Target:
 
 
 def _find_target(session: Session, taken: Mapping[tuple[str, int], log.Arrival], digest: str) -> _Target | None:
-    """The item with this digest, in the log or on its way into it."""
+    """The item with this digest, in the log or on its way into it, as the narrowings on their way leave it."""
     row = log.find_entry(session, digest)
-    if row is not None:
-        return _Target(row.origin, Kind(row.kind), reach_of(row))
+    target = None if row is None else _Target(row.origin, Kind(row.kind), reach_of(row))
     for arrival in taken.values():
+        statement, body = arrival.verified.statement, arrival.verified.statement.body
         if arrival.verified.digest == digest:
-            statement = arrival.verified.statement
-            return _Target(statement.origin, statement.kind, statement.audience.reach)
-    return None
+            target = _Target(statement.origin, statement.kind, statement.audience.reach)
+        elif target is not None and isinstance(body, WithdrawalBody) and body.digest == digest and body.to is not None:
+            target = replace(target, reach=Audience(body.to).reach)
+    return target
 
 
 def _check_withdrawal(target: _Target | None, statement: Statement, body: WithdrawalBody) -> None:
@@ -491,14 +492,33 @@ def _claimed_audience(envelope: Envelope) -> Audience:
 def try_again(session: Session, digest: str | None, *, trust: Trust, follower: Follower, now: datetime) -> int:
     """Try what was set aside once more, all of it or one item, in the caller's transaction; how many left quarantine.
 
-    What a membership among them lets in, the next call takes.
+    With an item goes what takes it back, if that was set aside as well. What a membership among them lets in, the next
+    call takes.
     """
     head = log.get_head(session, for_append=True)
     taken: dict[tuple[str, int], log.Arrival] = {}
     released = take_set_aside(session, taken, trust, follower, digest=digest)
+    if digest is not None and released:
+        for withdrawal in _set_aside_withdrawals_of(session, digest):
+            released += take_set_aside(session, taken, trust, follower, digest=withdrawal)
     if taken:
         log.append(session, list(taken.values()), name=follower.name, key=follower.key, head=head, now=now)
     return released
+
+
+def _set_aside_withdrawals_of(session: Session, digest: str) -> list[str]:
+    """What was set aside and says that it takes this item back, in the order in which it came."""
+    rows = session.scalars(select(QuarantineRow).order_by(QuarantineRow.source, QuarantineRow.source_index))
+    return [row.digest for row in rows if _target_in(row.envelope) == digest]
+
+
+def _target_in(stored: bytes) -> object:
+    """The digest that an unverified withdrawal names; None when it is something else."""
+    try:
+        said = parse_strict(envelope_from_object(parse_strict(stored)).payload)
+        return WithdrawalBody.from_object(said["body"]).digest if said.get("kind") == Kind.WITHDRAWAL else None
+    except (ContractError, KeyError):
+        return None
 
 
 def alarm_of(error: FeedError) -> tuple[ProblemCode, str]:

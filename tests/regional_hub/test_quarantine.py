@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from regional_hub.orm import QuarantineRow
 from shared_schema import canonical
 from shared_schema.envelope import MAX_ENVELOPE_BYTES, envelope_from_object, parse_envelope, sign_payload
 from shared_schema.keys import SigningKey
@@ -267,3 +268,54 @@ def test_a_hub_below_cannot_make_its_words_about_members_vanish_from_this_log(
     (report,) = nation.verb("follow")["sources"]
     assert (report["appended"], report["quarantined"]) == (0, 1)
     assert [entry for entry in city.feed()["entries"] if "absent" in entry] == []
+
+
+def lay_aside(nation: RunningHub, *bodies: bytes) -> list[str]:
+    """As an older program would have left it that knew a field of these less."""
+    envelopes = [parse_envelope(body) for body in bodies]
+    with nation.hub.database.write() as session:
+        for place, envelope in enumerate(envelopes):
+            session.add(
+                QuarantineRow(
+                    digest=envelope.digest, source="aaa.de", source_index=1_000 + place, code="schema",
+                    envelope=envelope.stored_bytes, since=nation.clock(),
+                )
+            )  # fmt: skip
+    return [envelope.digest for envelope in envelopes]
+
+
+def withdrawal_of(body: bytes, seq: int, **narrowed: str) -> bytes:
+    return of_city(Kind.WITHDRAWAL, {"digest": parse_envelope(body).digest, "reason": "error"} | narrowed, seq)
+
+
+def test_with_an_item_out_of_quarantine_comes_what_takes_it_back(nation: RunningHub, liar: LyingHub) -> None:
+    liar.vouch()
+    liar.serve()
+    nation.verb("follow")
+    other = of_city(seq=3)
+    digest, *_ = lay_aside(nation, of_city(seq=1), withdrawal_of(of_city(seq=1), 2), other, withdrawal_of(other, 4))
+    assert nation.verb("quarantine.retry", digest=digest) == {"released": 2, "left": 2}
+    assert nation.verb("explain", digest=digest)["place"] == "withdrawn"
+    assert nation.verb("verify")["ok"]
+
+
+def test_narrowings_of_one_page_give_nobody_back_what_was_taken_from_him(nation: RunningHub, liar: LyingHub) -> None:
+    liar.vouch()
+    item = of_city(seq=1)
+    put(liar, item)
+    put(liar, withdrawal_of(item, 2, to="region"))
+    put(liar, withdrawal_of(item, 3, to="nation"))
+    liar.serve()
+    (report,) = nation.verb("follow")["sources"]
+    assert (report["appended"], report["quarantined"]) == (3, 1)
+
+
+def test_a_reader_is_not_told_which_hub_a_sum_came_from_that_it_may_not_see(nation: RunningHub, liar: LyingHub) -> None:
+    liar.vouch()
+    digest = put(liar, of_city(seq=1))
+    liar.serve()
+    nation.verb("follow")
+    reader = nation.enrol("leipzig.sn.de")
+    said = reader.read(f"/v1/explain/{digest}").json()
+    assert said["place"] == "in-log" and "aaa.de" not in json.dumps(said)
+    assert "from aaa.de" in nation.verb("explain", digest=digest)["sentence"]
