@@ -12,9 +12,10 @@ from pathlib import Path
 
 from deploy.demo.check import Findings, check_federation
 from deploy.demo.federation import COORDINATOR, REVIEWER, DemoError, Federation
+from deploy.demo.recall import take_back
 from deploy.demo.story import MONTHS, run_story
 
-STEPS = MONTHS + 6
+STEPS = MONTHS + 7
 
 
 def main() -> int:
@@ -60,8 +61,11 @@ def _run(directory: Path, options: argparse.Namespace, started: float) -> int:
         progress.tell("enrolling members, with codes and fingerprints")
         federation.connect()
         run_story(federation, progress.tell)
+        progress.tell("one city takes a practice back, until everybody has confirmed it")
+        author = federation.cities[0].name
+        taken = take_back(federation.nodes, federation.hubs, author, federation.exchange_words)
         progress.tell("checking against the true counts")
-        findings = check_federation(federation)
+        findings = check_federation(federation, taken)
         findings.seconds = round(time.monotonic() - started, 1)
         _print_findings(findings, federation, options)
         if not options.once:
@@ -97,6 +101,8 @@ def _print_findings(findings: Findings, federation: Federation, options: argpars
         f"  statements from cities        {findings.statements}",
         f"  logs                          {findings.log_sizes}, verified: {findings.logs_verified}",
         f"  practices read in every city  {findings.practices_read_in_every_city}",
+        f"  practice taken back           by {findings.withdrawn_by}; {findings.recall} hubs and cities confirmed it, "
+        + ("and nobody shows it any more" if findings.withdrawn_everywhere else "and SOMEBODY STILL HAS IT"),
         f"  origin signatures verified    {findings.origin_signatures_verified}, by the cities themselves",
         f"  95 % intervals                {low}",
         f"  sums back in every city       {findings.aggregates_in_every_city}",

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deploy.demo.federation import NATION, Federation, together
+from deploy.demo.recall import TakenBack
 from deploy.demo.story import TABLES, demo_months, read_figures
 
 COVERAGE_BOUNDS = (0.92, 0.98)
@@ -19,6 +20,10 @@ class Findings:
     statements: int
     log_sizes: dict[str, int]
     practices_read_in_every_city: bool
+    """All of them before one was taken back, and the others still."""
+    withdrawn_by: str
+    withdrawn_everywhere: bool
+    recall: str
     origin_signatures_verified: int
     aggregate_cells: int
     coverage_95: float
@@ -31,7 +36,7 @@ class Findings:
         return {name: value for name, value in vars(self).items() if name != "problems"}
 
 
-def check_federation(federation: Federation) -> Findings:
+def check_federation(federation: Federation, taken: TakenBack) -> Findings:
     """Ask every process for what it holds and compare it with what must be there."""
     statuses = {name: hub.ask("status") for name, hub in federation.hubs.items()}
     inboxes = together(lambda node: node.ask("inbox.list")["items"], federation.nodes.values())
@@ -43,7 +48,11 @@ def check_federation(federation: Federation) -> Findings:
         processes=len(federation.programs),
         statements=sum(_from_cities(status) for status in statuses.values() if status["name"] != NATION),
         log_sizes={name: status["log_size"] for name, status in statuses.items()},
-        practices_read_in_every_city=all(len(found) == PRACTICES for found in practices),
+        practices_read_in_every_city=taken.was_read_everywhere
+        and all(len(found) == PRACTICES - 1 for found in practices),
+        withdrawn_by=taken.author,
+        withdrawn_everywhere=taken.withdrawn_everywhere,
+        recall=taken.recall,
         origin_signatures_verified=sum(len(items) for items in verified),
         aggregate_cells=cells,
         coverage_95=round(covered / cells, 4) if cells else 0.0,
@@ -99,6 +108,8 @@ def _problems(
     problems = []
     if not findings.practices_read_in_every_city:
         problems.append(f"not every city reads all {PRACTICES} practices")
+    if not findings.withdrawn_everywhere:
+        problems.append(f"a practice was taken back, and somebody still has it: {findings.recall} have confirmed")
     if not findings.aggregates_in_every_city:
         problems.append("not every city holds the sums of its region and of the nation")
     if findings.aggregate_cells < LEAST_CELLS:

@@ -170,6 +170,13 @@ class Federation:
         self.hubs[NATION].ask("aggregate")
         together(lambda hub: hub.ask("follow"), regions)
 
+    def exchange_words(self) -> None:
+        """As `exchange`, but nothing is added up: for what is said in words."""
+        regions = [self.hubs[name] for name in REGIONS]
+        together(lambda node: node.ask("sync"), self.nodes.values())
+        for hubs in (regions, [self.hubs[NATION]], regions):
+            together(lambda hub: hub.ask("follow"), hubs)
+
 
 def together(action: Callable[[Item], Outcome], items: Iterable[Item]) -> list[Outcome]:
     """Do the same for all items side by side; the first failure ends it."""
