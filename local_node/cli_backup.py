@@ -38,9 +38,8 @@ def restore(
         _print(result | {"ok": not findings}, as_json)
         raise typer.Exit(NEEDS_A_LOOK if findings else 0)
     backups.restore(found, data)
-    _print(
-        result | {"data": str(data), "next": "local-node sync; then, if it says so: local-node ledger resume"}, as_json
-    )
+    then = found.next_step("local-node sync; then, if it says so: local-node ledger resume")
+    _print(result | {"data": str(data), "next": then}, as_json)
 
 
 @cli.command()

@@ -38,6 +38,7 @@ from shared_schema.service.backup import (
 )
 from shared_schema.service.control import VerbError
 from shared_schema.service.database import Database
+from shared_schema.service.key_file import KEY_FILE, NEXT_KEY_FILE, find_next_key, load_key
 
 PROGRAM: Final = "regional-hub"
 MIGRATIONS: Final = "regional_hub.migrations"
@@ -59,9 +60,23 @@ def make_plan(database: Database, data_dir: Path, verifier: NoteVerifier) -> Pla
 
     def read(copied: Path) -> Facts:
         with opened_copy(copied, MIGRATIONS) as opened, opened.read() as session:
+            if (copied.parent / KEY_FILE).exists() and (missing := find_missing_keys(session, copied.parent)):
+                raise VerbError("no-key", f"{missing}; when a key was changed a moment ago, make the backup again")
             return read_facts(session, verifier)
 
     return Plan(PROGRAM, verifier.name, data_dir, [SETTINGS_FILE], keys, copy, read)
+
+
+def find_missing_keys(session: Session, folder: Path) -> str | None:
+    """What the keys in a folder lack for signing on in this log; None when they suffice.
+
+    A key may be put in the place of another while a backup is made: then the copy of the database, which is older,
+    would name a key that is in no file.
+    """
+    signers = (log.get_head(session).signers or "").split()
+    found = [load_key(folder), find_next_key(folder)]
+    missing = set(signers) - {key.public.keyid for key in found if key is not None}
+    return f"{NEXT_KEY_FILE}: expected the other key that signs this log" if missing else None
 
 
 def copy_rows(source: Database, target: Path) -> None:
@@ -110,6 +125,8 @@ def check_archive(archive: Archive) -> list[str]:
         with opened_copy(archive.folder / DATABASE, MIGRATIONS) as database, database.read() as session:
             findings += compare_facts(archive, read_facts(session, verifier))
             findings += verify_everything(session, verifier).findings
+            if archive.manifest.get("keys") and (missing := find_missing_keys(session, archive.folder)):
+                findings.append(missing)
     except (ContractError, VerbError) as error:
         findings.append(error.message)
     except (SQLAlchemyError, ValueError, TypeError) as error:  # rows that hold what the schema does not allow

@@ -44,7 +44,7 @@ def members_address(
 def backup(
     target: Annotated[Path, typer.Argument(help="The folder for backups; on another disk, and encrypted.")],
     keep: Annotated[int | None, typer.Option(min=1, help="Delete older backups there beyond this number.")] = None,
-    without_keys: Annotated[bool, typer.Option("--without-keys", help="Leave the private key out.")] = False,
+    without_keys: Annotated[bool, typer.Option("--without-keys", help="Leave the private keys out.")] = False,
     data: DataDir = HERE,
     as_json: AsJson = False,
 ) -> None:
@@ -70,7 +70,8 @@ def restore(
         _print(result | {"ok": not findings}, as_json)
         raise SystemExit(1 if findings else 0)
     restore_archive(found, data, database_url, utc_now())
-    _print(result | {"data": str(data), "next": "regional-hub serve; then: regional-hub recover"}, as_json)
+    then = found.next_step("regional-hub serve; then: regional-hub recover")
+    _print(result | {"data": str(data), "next": then}, as_json)
 
 
 @cli.command()

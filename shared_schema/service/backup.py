@@ -65,6 +65,19 @@ class Archive:
         files: Mapping[str, str] = self.manifest["files"]
         return files
 
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The key files that belong to it and are not in it."""
+        named = self.manifest.get("left_out", ())
+        return tuple(str(name) for name in named) if isinstance(named, list) else ()
+
+    def next_step(self, then: str) -> str:
+        """What a person does after a restore: first of all bring the key files that were left out."""
+        if self.manifest.get("keys", True):
+            return then
+        names = ", ".join(self.left_out) or "*.key"
+        return f"copy the key files there, with mode 600: {names}; then: {then}"
+
 
 def make_backup(plan: Plan, target: Path, *, now: datetime, keep: int | None = None, with_keys: bool = True) -> Path:
     """Make a backup in `target` and return its folder; then delete older ones of the same program beyond `keep`.
@@ -111,6 +124,7 @@ def _fill(plan: Plan, draft: Path, now: datetime, with_keys: bool) -> None:
     for name in wanted:
         if (plan.data_dir / name).is_file():
             shutil.copyfile(plan.data_dir / name, draft / name)
+            (draft / name).chmod(0o600)
     files = sorted(path for path in draft.iterdir())
     manifest = {
         "format": FORMAT,
@@ -119,6 +133,7 @@ def _fill(plan: Plan, draft: Path, now: datetime, with_keys: bool) -> None:
         "version": SOFTWARE_VERSION,
         "made_at": f"{now:%Y-%m-%dT%H:%M:%SZ}",
         "keys": with_keys,
+        **({} if with_keys else {"left_out": list(plan.keys)}),
         "facts": plan.read_facts(draft / DATABASE),
         "files": {path.name: hash_file(path) for path in files},
     }

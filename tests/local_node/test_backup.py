@@ -8,6 +8,7 @@ import pytest
 
 from local_node import backup, verbs
 from local_node.app import Node
+from local_node.key_ring import KeyRing
 from local_node.settings import load_settings
 from shared_schema.service.backup import DATABASE, MANIFEST, Archive, list_backups, read_archive
 from shared_schema.service.control import VerbError
@@ -39,6 +40,15 @@ def test_keys_stay_out_when_they_are_not_wanted_and_old_backups_go(
         folders.append(make(member, tmp_path / "backups", keep=2, keys=False).folder)
     assert [archive.folder for archive in list_backups(tmp_path / "backups", "local-node", member.name)] == folders[1:]
     assert not (folders[-1] / "signing.key").exists()
+
+
+def test_a_key_that_waits_for_the_hubs_is_in_the_backup_too(member: Node, tmp_path: Path) -> None:
+    member.ring.make_next()
+    archive = make(member, tmp_path / "backups")
+    assert {"signing.key", "signing.next.key"} <= set(archive.files)
+    backup.restore(archive, tmp_path / "again")
+    assert KeyRing(tmp_path / "again", member.key).find_next() is not None
+    assert backup.check_archive(archive) == []
 
 
 def test_a_changed_backup_is_found(member: Node, tmp_path: Path) -> None:

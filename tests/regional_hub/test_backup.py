@@ -55,6 +55,38 @@ def test_a_backup_is_whole_secret_and_true(filled: RunningHub, tmp_path: Path) -
     assert sorted(without.files) == [DATABASE, "hub.toml"] and backup.check_archive(without) == []
 
 
+def test_a_key_that_is_announced_is_in_the_backup_or_named_as_what_was_left_out(
+    filled: RunningHub, tmp_path: Path
+) -> None:
+    filled.verb("keys.announce")
+    archive = make(filled, tmp_path / "backups")
+    keys = ["cosigner.key", "signing.key", "signing.next.key"]
+    assert sorted(archive.files) == sorted([*keys, DATABASE, "hub.toml"])
+    assert backup.check_archive(archive) == []
+    without = make_later(filled, tmp_path / "backups", keys=False)
+    assert (sorted(without.files), list(without.left_out)) == ([DATABASE, "hub.toml"], keys)
+    assert without.next_step("serve") == f"copy the key files there, with mode 600: {', '.join(keys)}; then: serve"
+    assert archive.next_step("serve") == "serve"
+    backup.restore(archive, tmp_path / "again", "sqlite", filled.clock())
+    open_hub(tmp_path / "again").close()
+
+
+def test_a_backup_without_a_key_that_its_log_names_is_not_made_and_is_found(filled: RunningHub, tmp_path: Path) -> None:
+    filled.verb("keys.announce")
+    archive = make(filled, tmp_path / "backups")
+    (archive.folder / "signing.next.key").unlink()
+    manifest = json.loads((archive.folder / MANIFEST).read_text())
+    del manifest["files"]["signing.next.key"]
+    (archive.folder / MANIFEST).write_text(json.dumps(manifest))
+    assert backup.check_archive(read_archive(archive.folder, "regional-hub")) == [
+        "signing.next.key: expected the other key that signs this log"
+    ]
+    (filled.hub.data_dir / "signing.next.key").rename(tmp_path / "elsewhere")
+    with pytest.raises(VerbError, match="make the backup again"):
+        make_later(filled, tmp_path / "more")
+    assert list((tmp_path / "more").iterdir()) == []
+
+
 def make_later(hub: RunningHub, target: Path, **params: Any) -> Archive:
     hub.clock.advance(hours=1)
     return make(hub, target, **params)
