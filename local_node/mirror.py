@@ -19,12 +19,24 @@ from local_node.orm import HubRow, InboxRow, MirrorLeafRow, OutboxRow
 from shared_schema.canonical import parse_strict
 from shared_schema.checkpoint import Checkpoint
 from shared_schema.entry import LogEntry, Receipt
+from shared_schema.envelope import parse_envelope
 from shared_schema.errors import ContractError
 from shared_schema.feed import FeedItem, FeedState
-from shared_schema.recovery import MAX_CONTENTS, MAX_LEAVES, MAX_MISSING, MAX_RECEIPTS, BroughtEntries, RecoveryState
+from shared_schema.governance import MembershipBody
+from shared_schema.recovery import (
+    MAX_CONTENTS,
+    MAX_LEAVES,
+    MAX_MISSING,
+    MAX_RECEIPTS,
+    BroughtEntries,
+    RecoveryState,
+    show,
+)
+from shared_schema.rotation import SignedRotation
 from shared_schema.service.database import Database
 from shared_schema.service.hub_api import HubApi, HubRefused, HubUnreachable
 from shared_schema.service.logging import get_logger
+from shared_schema.statement import Kind
 
 SERVING = "serving"
 MAX_CONTENT_BYTES = 4 * 1024 * 1024
@@ -72,10 +84,10 @@ def bring_back(database: Database, hub: str, api: HubApi) -> bool:
     itself.
     """
     with database.read() as session:
-        kept = _kept(session, hub)
+        kept, rotations = _kept(session, hub), _rotations(session, hub)
     try:
         if kept.seen_note is not None:
-            api.show_head(kept.seen_note)
+            api.show_head(show(kept.seen_note, rotations))
         state = api.recovery_state(kept.seen_size)
         if state.state != SERVING:
             _bring_leaves(database, hub, api, state, kept)
@@ -97,6 +109,24 @@ def bring_contents(database: Database, hub: str, api: HubApi) -> None:
 def _kept(session: Session, hub: str) -> Kept:
     row = session.get_one(HubRow, hub)
     return Kept(row.seen_size, row.seen_note, row.read_note)
+
+
+def _rotations(session: Session, hub: str) -> list[SignedRotation]:
+    """How the hub's key was handed on, oldest first, as it stands in its log."""
+    rows = session.scalars(
+        select(InboxRow.envelope)
+        .where(
+            InboxRow.hub == hub,
+            InboxRow.origin == hub,
+            InboxRow.kind == Kind.MEMBERSHIP.value,
+            InboxRow.envelope.is_not(None),
+        )
+        .order_by(InboxRow.log_index)
+    )
+    bodies = [
+        MembershipBody.from_object(parse_strict(parse_envelope(stored or b"").payload)["body"]) for stored in rows
+    ]
+    return [body.signed_rotation for body in bodies if body.member == hub and body.signed_rotation is not None]
 
 
 def _bring_leaves(database: Database, hub: str, api: HubApi, state: RecoveryState, kept: Kept) -> None:

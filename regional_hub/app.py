@@ -29,14 +29,17 @@ from shared_schema.errors import ContractError
 from shared_schema.head_times import HeadPolicy, make_policy
 from shared_schema.keys import SigningKey
 from shared_schema.period import Area
+from shared_schema.pins import Pin
 from shared_schema.problem import ProblemCode
-from shared_schema.recovery import read_own_checkpoint
+from shared_schema.recovery import ShownHead, read_own_checkpoint
 from shared_schema.service.browser import KnownHosts, SecurityHeaders, hosts_of
 from shared_schema.service.control import VerbError, control_server
 from shared_schema.service.database import Database
 from shared_schema.service.hub_api import HubApi
 from shared_schema.service.key_file import (
     COSIGNER_FILE,
+    KEY_FILE,
+    NEXT_KEY_FILE,
     find_next_key,
     load_key,
     load_or_make_key,
@@ -119,9 +122,9 @@ class Hub:
     def _look_at_shown_head(self, files: StaticFiles) -> None:
         """The folder remembers what was signed last: a database behind it is an old copy, and others can heal it."""
         note = files.read_note()
-        if note is not None and read_own_checkpoint(note, self.verifier) is not None:
+        if note is not None and read_own_checkpoint(note, self.own_pin) is not None:
             with self.database.write() as session:
-                recovery.take_head(session, note, self.verifier, self.clock())
+                recovery.take_head(session, ShownHead(note=note), self.own_pin, self.clock())
 
     def _waits_for_entries(self) -> bool:
         with self.database.read() as session:
@@ -183,15 +186,26 @@ class Hub:
         """The key that a new reader pins: the newest one, which signs every checkpoint since its announcement."""
         return NoteVerifier(self.name, self.own_keys.newest)
 
+    @property
+    def own_pin(self) -> Pin:
+        """All keys that this hub's log has had, the newest last."""
+        return self.own_keys.pin(self.name)
+
+    def keyids_at_hand(self) -> frozenset[str]:
+        """The keys that this hub could sign with, now that it looks."""
+        return frozenset(self._keys_at_hand())
+
+    def _keys_at_hand(self) -> dict[str, SigningKey]:
+        keys = (self._key_at_start, find_next_key(self.data_dir))
+        return {key.public.keyid: key for key in keys if key is not None}
+
     def reload_keys(self) -> None:
         """Take up what this or another process of the hub has announced. Raises LogError when a key is not here."""
         with self.database.read() as session:
             self.own_keys = self._load_keys(session)
 
     def _load_keys(self, session: Session) -> OwnKeys:
-        at_hand = [self._key_at_start, find_next_key(self.data_dir)]
-        by_keyid = {key.public.keyid: key for key in at_hand if key is not None}
-        keys = hub_keys.load_own_keys(session, self.name, by_keyid, self._key_at_start)
+        keys = hub_keys.load_own_keys(session, self.name, self._keys_at_hand(), self._key_at_start)
         self._key_at_start = SigningKey(keys.key.private) if keys.state == "settled" else self._key_at_start
         return keys
 
@@ -300,7 +314,11 @@ def _check_own_log(note: str, verifier: NoteVerifier) -> None:
     try:
         verify_checkpoint(note, verifier)
     except ContractError:
-        raise VerbError("wrong-database", "expected a database whose log this hub's name and key have signed") from None
+        raise VerbError(
+            "wrong-database",
+            "expected a database whose log this hub's name and key have signed; of a copy from before a change of the "
+            f"key: {KEY_FILE} as it was then, and the later key as {NEXT_KEY_FILE}",
+        ) from None
 
 
 def open_hub(data_dir: Path, clock: Callable[[], datetime] = utc_now) -> Hub:

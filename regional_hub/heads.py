@@ -13,11 +13,11 @@ from sqlalchemy import select
 
 from regional_hub import log, recovery
 from regional_hub.orm import SourceRow
-from shared_schema.checkpoint import NoteVerifier
 from shared_schema.entry import LogEntry
 from shared_schema.errors import ContractError
+from shared_schema.pins import Pin
 from shared_schema.problem import ProblemCode
-from shared_schema.recovery import BroughtEntries, read_own_checkpoint
+from shared_schema.recovery import BroughtEntries, ShownHead, read_own_checkpoint
 from shared_schema.service.database import Database
 from shared_schema.service.hub_api import HubApi, HubRefused, HubUnreachable
 from shared_schema.service.logging import get_logger
@@ -34,7 +34,7 @@ class AskingHub(Protocol):
     @property
     def name(self) -> str: ...
     @property
-    def verifier(self) -> NoteVerifier: ...
+    def own_pin(self) -> Pin: ...
     def api(self, url: str) -> HubApi: ...
 
 
@@ -44,8 +44,8 @@ class KnowsHeads(Protocol):
     @property
     def name(self) -> str: ...
 
-    def ask_known_head(self, origin: str) -> str | None:
-        """The note, or None when it knows no such log. Raises HubUnreachable."""
+    def ask_known_head(self, origin: str) -> ShownHead | None:
+        """The head, or None when it knows no such log. Raises HubUnreachable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class FollowerThatKnows:
     name: str
     api: HubApi
 
-    def ask_known_head(self, origin: str) -> str | None:
+    def ask_known_head(self, origin: str) -> ShownHead | None:
         try:
             return self.api.seen_head(origin)
         except HubRefused as error:
@@ -83,14 +83,14 @@ def ask_followers(hub: AskingHub) -> dict[str, str]:
 def ask(hub: AskingHub, knower: KnowsHeads) -> str:
     """Ask one, and hold the log when it knows more."""
     try:
-        note = knower.ask_known_head(hub.name)
+        head = knower.ask_known_head(hub.name)
     except HubUnreachable:
         return "unreachable"
-    if note is None:
+    if head is None:
         return "knows-no-more"
     try:
         with hub.database.write() as session:
-            news = recovery.take_head(session, note, hub.verifier, hub.clock())
+            news = recovery.take_head(session, head, hub.own_pin, hub.clock())
     except ContractError:  # another hub's word without this hub's signature is nothing
         get_logger().warning("false-head", hub=knower.name)
         return "knows-no-more"
@@ -118,12 +118,12 @@ def _fetch(hub: AskingHub, name: str, api: HubApi) -> str:
     with hub.database.read() as session:
         start = log.get_head(session).size
     leaves, note = _fetch_leaves(hub, api, start)
-    checkpoint = None if note is None else read_own_checkpoint(note, hub.verifier)
+    checkpoint = None if note is None else read_own_checkpoint(note, _known_pin(hub))
     seen = 0 if checkpoint is None else checkpoint.size
     if seen > start:
         with hub.database.write() as session:  # limits of a message do not hold for what was read page by page
             brought = BroughtEntries.model_construct(first=start, leaves=tuple(leaves), note=note)
-            recovery.take_entries(session, brought, hub.verifier, hub.clock())
+            recovery.take_entries(session, brought, hub.own_pin, hub.clock())
         _fetch_contents(hub, api, start, seen)
     with hub.database.write() as session:
         recovery.hear(session, name, seen, hub.clock())
@@ -145,12 +145,17 @@ def _pages(hub: AskingHub, api: HubApi, first: int) -> Iterator[BroughtEntries]:
             return
 
 
+def _known_pin(hub: AskingHub) -> Pin:
+    with hub.database.read() as session:
+        return recovery.known_pin(session, hub.own_pin)
+
+
 def _fetch_leaves(hub: AskingHub, api: HubApi, start: int) -> tuple[list[LogEntry], str | None]:
     """Leaves from `start` on, as many as a checkpoint of this hub is for: a liar cannot fill the memory."""
     leaves: list[LogEntry] = []
-    note = None
+    note, pin = None, _known_pin(hub)
     for page in _pages(hub, api, start):
-        checkpoint = None if page.note is None else read_own_checkpoint(page.note, hub.verifier)
+        checkpoint = None if page.note is None else read_own_checkpoint(page.note, pin)
         if checkpoint is None or start + len(leaves) >= checkpoint.size:
             break
         note = page.note
@@ -171,10 +176,10 @@ def _fetch_contents(hub: AskingHub, api: HubApi, start: int, seen: int) -> None:
             return
 
 
-def show_head(api: HubApi, note: str, seen: int) -> bool:
+def show_head(api: HubApi, head: ShownHead, seen: int) -> bool:
     """Show the hub of `api` what it has signed; True when it says that it is being restored, and is no liar then."""
     try:
-        api.show_head(note)
+        api.show_head(head)
         return api.recovery_state(seen, done=False).state != "serving"
     except (HubRefused, HubUnreachable):
         return False

@@ -23,10 +23,12 @@ from regional_hub import audit, log, members
 from regional_hub.errors import HubError, LogError
 from regional_hub.orm import HeadRow
 from regional_hub.publication import NONCE_BYTES, publish
+from shared_schema.checkpoint import NoteVerifier
 from shared_schema.governance import Level, MembershipBody
 from shared_schema.keys import MemberRole, MemberStatus, PublicKey, SigningKey
 from shared_schema.names import format_time, parse_time
 from shared_schema.period import Area
+from shared_schema.pins import Pin
 from shared_schema.problem import ProblemCode
 from shared_schema.rotation import KeyRotation, SignedRotation, read_rotation, sign_rotation
 from shared_schema.statement import Audience, Kind
@@ -44,6 +46,16 @@ class OwnKeys:
 
     key: SigningKey
     rotations: tuple[SignedRotation, ...]
+    announced_at: tuple[int, ...] = ()
+    """Where in the log each rotation stands."""
+
+    def pin(self, name: str) -> Pin:
+        """All keys that this log has had, each with the place of the announcement that ended it."""
+        links = [read_rotation(signed) for signed in self.rotations]
+        pin = Pin(NoteVerifier(name, links[0].old if links else self.key.public))
+        for link, index in zip(links, self.announced_at, strict=False):
+            pin = pin.announced(link, index)
+        return pin
 
     @property
     def newest(self) -> PublicKey:
@@ -69,20 +81,16 @@ def load_own_keys(session: Session, name: str, at_hand: Mapping[str, SigningKey]
     Raises LogError when one of them is missing.
     """
     signers = (log.get_head(session).signers or "").split()
-    rotations = tuple(find_rotations(session, name))
+    words = [word for word in members.list_words(session, name) if word.body.member == name]
+    found = [(signed, word.index) for word in words if (signed := word.body.signed_rotation) is not None]
+    rotations, places = tuple(signed for signed, _ in found), tuple(index for _, index in found)
     if not signers:
-        return OwnKeys(only, rotations)
+        return OwnKeys(only, rotations, places)
     try:
         first, *beside = (at_hand[keyid] for keyid in signers)
     except KeyError:
         raise LogError("expected the key that this log announces beside signing.key; copy signing.next.key") from None
-    return OwnKeys(SigningKey(first.private, tuple(beside)), rotations)
-
-
-def find_rotations(session: Session, name: str) -> list[SignedRotation]:
-    """How this hub's key was handed on, oldest first."""
-    words = [word for word in members.list_words(session, name) if word.body.member == name]
-    return [signed for word in words if (signed := word.body.signed_rotation) is not None]
+    return OwnKeys(SigningKey(first.private, tuple(beside)), rotations, places)
 
 
 def announce(

@@ -244,6 +244,8 @@ class RecoveryRow(Base):
     """Whether the operator has said `recover`; until then everything is gathered and nothing is put back."""
     alone: Mapped[bool] = mapped_column(Boolean)
     """Whether the operator has said not to wait for the members that were not heard."""
+    rotations: Mapped[str | None] = mapped_column(Text)
+    """How this hub's key was handed on after the copy was made, as somebody has shown it (a JSON list)."""
 
 
 class RecoveryLeafRow(Base):

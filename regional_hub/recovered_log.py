@@ -8,7 +8,7 @@ of their receipts). So whoever still has a receipt gets the same one again.
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
@@ -37,7 +37,15 @@ from regional_hub.orm import (
     SourceRow,
     table_of,
 )
-from regional_hub.recovery import FORKED, UNKNOWN_ORIGIN, hold, is_ready, read_content
+from regional_hub.recovery import (
+    FORKED,
+    RECOVERY_ID,
+    UNKNOWN_ORIGIN,
+    hold,
+    is_ready,
+    known_pin,
+    read_content,
+)
 from regional_hub.tiles import TileReader
 from shared_schema.checkpoint import NoteVerifier, keep_signatures
 from shared_schema.directory import Directory, member_of
@@ -47,6 +55,7 @@ from shared_schema.errors import ContractError, VerificationError
 from shared_schema.governance import Level, MembershipBody, WithdrawalBody
 from shared_schema.keys import Member, MemberRole, PublicKey
 from shared_schema.merkle import Frontier
+from shared_schema.pins import Pin
 from shared_schema.reach import is_within
 from shared_schema.recovery import read_own_checkpoint
 from shared_schema.statement import NEVER_WITHDRAWN, Kind, VerifiedStatement, read_statement
@@ -130,29 +139,37 @@ class _Recovered:
 
 
 def put_back(
-    session: Session, *, trust: Trust, verifier: NoteVerifier, level: Level, now: datetime,
-    extra_members: tuple[str, ...] = (), beside: tuple[NoteVerifier, ...] = (),
+    session: Session, *, trust: Trust, pin: Pin, keyids: Collection[str], level: Level, now: datetime,
+    extra_members: tuple[str, ...] = (),
 ) -> PutBack | None:  # fmt: skip
     """End the hold and put everything back, in the caller's one transaction; None while something is still awaited.
 
-    The checkpoints get back the signatures of `verifier`, and of the keys `beside` it that sign as well; not what
-    witnesses, or whoever brought them, have written under them: receipts are the same bytes again.
+    `pin` has this hub's keys as its log says them now, `keyids` those whose private keys are here. The checkpoints get
+    back the signatures of this hub's keys alone; not what witnesses, or whoever brought them, have written under them:
+    receipts are the same bytes again.
 
     Raises LogError, and changes nothing, when the leaves do not lead to every checkpoint that was brought.
     """
     head = log.lock_head(session)
-    if not is_ready(session, extra_members):
+    before, pin = pin, known_pin(session, pin)
+    _drop_former(session, pin, head.size)
+    if not is_ready(session, extra_members) or find_missing_key(session, pin, keyids) is not None:
         return None
+    if any(former.until == 0 for former in pin.former):
+        return None  # the announcement of a key is awaited: without it nobody who reads the log could follow
     leaves = [LogEntry.from_bytes(row.leaf) for row in _staged(session, head.size)]
-    notes = dict(session.execute(select(RecoveryNoteRow.size, RecoveryNoteRow.note)).all())
-    if not _leads_to_all(head.frontier, leaves, notes, verifier):
+    own = [NoteVerifier(pin.name, key) for key in pin.keys]  # who else had vouched for a head stands in no receipt
+    shown = session.execute(select(RecoveryNoteRow.size, RecoveryNoteRow.note)).all()
+    notes = {size: keep_signatures(note, own) for size, note in shown}
+    if not _leads_to_all(head.frontier, leaves, notes, pin):
         hold(session, FORKED, now)
         return None
     signers = Signers(trust, dict(session.execute(select(SourceRow.name, SourceRow.direction)).all()))
     recovered = _make_entries(session, head.size, leaves, sorted(notes), signers)
-    own = {size: keep_signatures(note, (verifier, *beside)) for size, note in notes.items()}
-    _write_log(session, head, leaves, recovered, own)
-    _apply(session, recovered.statements, verifier.name, signers, level)
+    _write_log(session, head, leaves, recovered, notes)
+    _apply(session, recovered.statements, pin.name, signers, level)
+    if pin.verifier != before.verifier:
+        _take_signers(session, recovered.statements, notes, pin, keyids)
     _end(session, head.size, len(leaves), now)
     return PutBack(len(leaves), sum(entry.origin == UNKNOWN_ORIGIN for entry in recovered.entries))
 
@@ -163,7 +180,7 @@ def _staged(session: Session, first: int) -> Iterator[RecoveryLeafRow]:
     )
 
 
-def _leads_to_all(frontier: Frontier, leaves: list[LogEntry], notes: Mapping[int, str], verifier: NoteVerifier) -> bool:
+def _leads_to_all(frontier: Frontier, leaves: list[LogEntry], notes: Mapping[int, str], pin: Pin) -> bool:
     """Every own checkpoint beyond the head is one of this tree: else this hub's key has signed another tree too."""
     roots = {}
     for leaf in leaves:
@@ -171,7 +188,7 @@ def _leads_to_all(frontier: Frontier, leaves: list[LogEntry], notes: Mapping[int
         if frontier.size in notes:
             roots[frontier.size] = frontier.root()
     for size, note in notes.items():
-        checkpoint = read_own_checkpoint(note, verifier)
+        checkpoint = read_own_checkpoint(note, pin)
         if size in roots and (checkpoint is None or checkpoint.root != roots[size]):
             return False
     return True
@@ -311,6 +328,49 @@ def _raise_highest(session: Session) -> None:
     session.flush()
 
 
+# --- this hub's own keys ---------------------------------------------------------------------------------------------
+
+
+def find_missing_key(session: Session, pin: Pin, keyids: Collection[str]) -> PublicKey | None:
+    """The key that signs this log by now and is not here; None when nothing is missing."""
+    newest = known_pin(session, pin).verifier.key
+    return None if newest.keyid in keyids else newest
+
+
+def _drop_former(session: Session, pin: Pin, size: int) -> None:
+    """Forget checkpoints of a former key from behind the announcement of the next one, as soon as that is known."""
+    kept = [size]
+    for row in session.scalars(select(RecoveryNoteRow)).all():
+        if read_own_checkpoint(row.note, pin) is None:
+            session.delete(row)
+        else:
+            kept.append(row.size)
+    recovery = session.get(RecoveryRow, RECOVERY_ID)
+    if recovery is not None:
+        recovery.wanted_size = max(kept)
+    session.flush()
+
+
+def _take_signers(
+    session: Session, statements: Mapping[int, VerifiedStatement], notes: Mapping[int, str], pin: Pin,
+    keyids: Collection[str],
+) -> None:  # fmt: skip
+    """Who signs from now on, when the log has announced another key in what came back, at `pin.former[-1].until`.
+
+    The new key alone when the old one had been retired, or is not here any more; else both, in the order that the
+    newest of this hub's own statements shows.
+    """
+    former, new = pin.former[-1], pin.verifier.key
+    old = former.verifier.key
+    is_retired = read_own_checkpoint(notes[max(notes)], Pin(former.verifier)) is None
+    since = {each.envelope.keyid for index, each in statements.items() if index > former.until}
+    if is_retired or old.keyid not in keyids:
+        signers = new.keyid
+    else:
+        signers = f"{new.keyid} {old.keyid}" if new.keyid in since else f"{old.keyid} {new.keyid}"
+    session.execute(update(HeadRow).where(HeadRow.id == log.HEAD_ID).values(signers=signers))
+
+
 def _end(session: Session, first: int, count: int, now: datetime) -> None:
     for table in (RecoveryRow, RecoveryLeafRow, RecoveryNoteRow, RecoveryHeardRow):
         session.execute(delete(table).execution_options(synchronize_session=False))
@@ -359,7 +419,7 @@ def fill_contents(session: Session, *, trust: Trust, level: Level, now: datetime
     return len(statements)
 
 
-def staged_members(session: Session, name: str, key: PublicKey) -> dict[str, Member]:
+def staged_members(session: Session, pin: Pin) -> dict[str, Member]:
     """Key id → a member that this hub has admitted in what it has lost: it may be heard, and is waited for."""
     found: dict[str, Member] = {}
     rows = session.execute(
@@ -372,9 +432,11 @@ def staged_members(session: Session, name: str, key: PublicKey) -> dict[str, Mem
         if envelope is None or envelope.kind != Kind.MEMBERSHIP.value:
             continue
         try:
+            key = next(key for key in pin.keys if key.keyid == envelope.keyid)
             statement = read_statement(verify_envelope(envelope, key)).statement
-        except ContractError:
+        except (StopIteration, ContractError):
             continue
-        if isinstance(statement.body, MembershipBody) and statement.origin == name:
-            found[statement.body.public_key.keyid] = member_of(statement.body, name)
+        body = statement.body
+        if isinstance(body, MembershipBody) and statement.origin == pin.name != body.member:
+            found[body.public_key.keyid] = member_of(body, pin.name)
     return found

@@ -7,7 +7,9 @@
    `recovered_log.put_back` puts them in their places, and the hub serves again. Contents may follow.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import contextlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +18,7 @@ from typing import Final
 from sqlalchemy import exists, insert, select, text, update
 from sqlalchemy.orm import Session
 
-from regional_hub import audit, log
+from regional_hub import audit, log, members
 from regional_hub.alarms import raise_alarm
 from regional_hub.errors import HubError
 from regional_hub.feed import Publisher, can_read
@@ -37,12 +39,14 @@ from regional_hub.orm import (
 )
 from regional_hub.tiles import TileReader
 from shared_schema.canonical import parse_strict
-from shared_schema.checkpoint import Checkpoint, NoteVerifier
+from shared_schema.checkpoint import Checkpoint
 from shared_schema.entry import LogEntry
 from shared_schema.envelope import Envelope, envelope_from_object
 from shared_schema.errors import ContractError
+from shared_schema.governance import MembershipBody
 from shared_schema.keys import Member, MemberStatus
 from shared_schema.merkle import EMPTY_ROOT, range_hash
+from shared_schema.pins import Pin
 from shared_schema.problem import ProblemCode
 from shared_schema.recovery import (
     MAX_MISSING,
@@ -50,10 +54,14 @@ from shared_schema.recovery import (
     ForkError,
     Proven,
     RecoveryState,
+    ShownHead,
     Standing,
     prove_entries,
     read_own_checkpoint,
+    show,
 )
+from shared_schema.rotation import KeyRotation, read_rotation
+from shared_schema.statement import Kind
 
 RECOVERY_ID: Final = 1
 RESTORED: Final = "restored"
@@ -134,15 +142,21 @@ def hold(session: Session, why: str, now: datetime) -> None:
     raise_alarm(session, "this hub", code, f"{WORDS[why]}; nothing is signed; {COMMANDS[why]}", now)
 
 
-def check_own(note: str, verifier: NoteVerifier) -> Checkpoint:
-    """The checkpoint of a note that this hub has signed.
+def check_own(session: Session, shown: ShownHead, pin: Pin) -> tuple[Checkpoint, bool]:
+    """The checkpoint of a note that this hub has signed; True when that was with a key that its log does not have yet.
 
-    Raises HubError (`recovery-proof`) for every other: then it says nothing.
+    Such a key is shown by rotations that lead from the hub's own to it. Raises HubError (`recovery-proof`) for every
+    other note: then it says nothing. It locks nothing, because anybody may ask.
     """
-    checkpoint = read_own_checkpoint(note, verifier)
+    pin = known_pin(session, pin)
+    checkpoint = read_own_checkpoint(shown.note, pin)
+    if checkpoint is not None:
+        return checkpoint, False
+    moved = pin.follow_chain(shown.rotations or ())
+    checkpoint = None if moved == pin else read_own_checkpoint(shown.note, moved)
     if checkpoint is None:
         raise HubError("expected a checkpoint with this hub's own signature", code=ProblemCode.RECOVERY_PROOF)
-    return checkpoint
+    return checkpoint, True
 
 
 def leads_to(session: Session, checkpoint: Checkpoint) -> bool:
@@ -150,12 +164,17 @@ def leads_to(session: Session, checkpoint: Checkpoint) -> bool:
     return checkpoint.size <= log.get_head(session).size and _root_at(session, checkpoint.size) == checkpoint.root
 
 
-def take_head(session: Session, note: str, verifier: NoteVerifier, now: datetime) -> bool:
+def take_head(session: Session, shown: ShownHead, pin: Pin, now: datetime) -> bool:
     """Look at a checkpoint that somebody shows; True when it was news, and the log is held from now on.
 
     Raises HubError (`recovery-proof`) when this hub has not signed it: then it says nothing.
     """
-    checkpoint = check_own(note, verifier)
+    checkpoint, is_later_key = check_own(session, shown, pin)
+    if is_later_key:  # both keys have signed the rotation, and it is not in this log: so this log is behind
+        hold(session, BEHIND, now)
+        session.get_one(RecoveryRow, RECOVERY_ID).rotations = json.dumps(shown.rotations)
+        session.flush()
+    note = shown.note
     head = log.lock_head(session)
     if checkpoint.size <= head.size:
         if _root_at(session, checkpoint.size) == checkpoint.root:
@@ -163,14 +182,46 @@ def take_head(session: Session, note: str, verifier: NoteVerifier, now: datetime
         hold(session, FORKED, now)
         return True
     hold(session, BEHIND, now)
-    return _take_notes(session, {checkpoint.size: note}, verifier, now)
+    return _take_notes(session, {checkpoint.size: note}, known_pin(session, pin), now)
+
+
+def known_pin(session: Session, pin: Pin) -> Pin:
+    """This hub's own keys: those of its log (`pin`), and those that the log announces in what it has lost."""
+    row = session.get(RecoveryRow, RECOVERY_ID)
+    if row is None:
+        return pin
+    if row.rotations is not None:
+        pin = pin.follow_chain(json.loads(row.rotations))
+    for index, rotation in _staged_rotations(session, pin.name):
+        pin = pin.announced(rotation, index)
+    return pin
+
+
+def _staged_rotations(session: Session, name: str) -> Iterator[tuple[int, KeyRotation]]:
+    """This hub's own announcements among what was gathered. A leaf is proven; a rotation is signed by both keys."""
+    rows = session.execute(
+        select(RecoveryLeafRow.index, RecoveryContentRow.envelope)
+        .join(RecoveryContentRow, RecoveryLeafRow.digest == RecoveryContentRow.digest)
+        .order_by(RecoveryLeafRow.index)
+    )
+    for index, stored in rows:
+        envelope = read_content(stored)
+        if envelope is None or envelope.kind != Kind.MEMBERSHIP.value:
+            continue
+        with contextlib.suppress(ContractError):
+            payload = parse_strict(envelope.payload)
+            if payload["origin"] != name or payload["body"]["member"] != name:
+                continue
+            signed = MembershipBody.from_object(payload["body"]).signed_rotation
+            if signed is not None and (rotation := read_rotation(signed)).name == name:
+                yield index, rotation
 
 
 def _root_at(session: Session, size: int) -> bytes:
     return range_hash(0, size, TileReader(session).node) if size else EMPTY_ROOT
 
 
-def _take_notes(session: Session, notes: Mapping[int, str], verifier: NoteVerifier, now: datetime) -> bool:
+def _take_notes(session: Session, notes: Mapping[int, str], pin: Pin, now: datetime) -> bool:
     """Keep own checkpoints beyond the log; a second one of a size must have the same root."""
     recovery, news = session.get_one(RecoveryRow, RECOVERY_ID), False
     for size, note in notes.items():
@@ -178,7 +229,7 @@ def _take_notes(session: Session, notes: Mapping[int, str], verifier: NoteVerifi
         if known is None:
             session.add(RecoveryNoteRow(size=size, note=note))
             news = True
-        elif read_own_checkpoint(known.note, verifier) != read_own_checkpoint(note, verifier):
+        elif read_own_checkpoint(known.note, pin) != read_own_checkpoint(note, pin):
             hold(session, FORKED, now)
             return True
         recovery.wanted_size = max(recovery.wanted_size, size)
@@ -189,20 +240,20 @@ def _take_notes(session: Session, notes: Mapping[int, str], verifier: NoteVerifi
 # --- 2. gathering --------------------------------------------------------------------------------------------------
 
 
-def prove(session: Session, brought: BroughtEntries, verifier: NoteVerifier) -> tuple[int, Proven | None]:
+def prove(session: Session, brought: BroughtEntries, pin: Pin) -> tuple[int, Proven | None]:
     """The size of the log, and what `brought` proves beyond it; None when that shows two histories.
 
     Raises ContractError when a proof does not hold. Thousands of signatures take seconds, so this locks nothing.
     """
     head = log.get_head(session)
     try:
-        return head.size, prove_entries(brought, head.frontier, verifier)
+        return head.size, prove_entries(brought, head.frontier, known_pin(session, pin))
     except ForkError:
         return head.size, None
 
 
 def take_entries(
-    session: Session, brought: BroughtEntries, verifier: NoteVerifier, now: datetime,
+    session: Session, brought: BroughtEntries, pin: Pin, now: datetime,
     earlier: tuple[int, Proven | None] | None = None,
 ) -> None:  # fmt: skip
     """Gather what somebody brings: leaves with their proof, contents by the digest of a leaf that is missing its own.
@@ -211,9 +262,9 @@ def take_entries(
     ContractError and takes nothing when a proof does not hold. What shows that this hub's key has signed two histories
     holds the log for good.
     """
-    head = log.lock_head(session)
+    head, pin = log.lock_head(session), known_pin(session, pin)
     if earlier is None or earlier[0] != head.size:
-        earlier = prove(session, brought, verifier)
+        earlier = prove(session, brought, pin)
     proven = earlier[1]
     if proven is None:
         hold(session, FORKED, now)
@@ -221,10 +272,10 @@ def take_entries(
     notes = {size: note for size, note in proven.notes.items() if size > head.size}
     for size, note in proven.notes.items():
         if size <= head.size:
-            take_head(session, note, verifier, now)
+            take_head(session, ShownHead(note=note), pin, now)
     if notes:
         hold(session, BEHIND, now)
-        _take_notes(session, notes, verifier, now)
+        _take_notes(session, notes, pin, now)
         _take_leaves(session, proven.leaves, now)
     take_contents(session, brought.contents)
 
@@ -398,9 +449,13 @@ def _contents_for(
     return tuple(found)
 
 
-def newest_note(session: Session, source: str) -> str | None:
-    """The newest checkpoint of another hub's log that this hub has verified."""
-    return session.scalar(select(SourceRow.seen_note).where(SourceRow.name == source))
+def newest_head(session: Session, source: str) -> ShownHead | None:
+    """The newest checkpoint of another hub's log that this hub has verified, with how that hub's key was handed on."""
+    note = session.scalar(select(SourceRow.seen_note).where(SourceRow.name == source))
+    if note is None:
+        return None
+    words = [word.body.signed_rotation for word in members.list_words(session, source) if word.body.member == source]
+    return show(note, [signed for signed in words if signed is not None])
 
 
 def checkpoint_sizes(session: Session) -> list[int]:

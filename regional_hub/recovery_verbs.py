@@ -15,6 +15,7 @@ from shared_schema.keys import MemberRole, PublicKey
 from shared_schema.pins import Pin
 from shared_schema.service.control import VerbError
 from shared_schema.service.hub_api import check_hub_url
+from shared_schema.service.key_file import KEY_FILE, NEXT_KEY_FILE
 
 Params = dict[str, Any]
 Result = dict[str, Any]
@@ -61,7 +62,7 @@ def show_status(hub: Hub, _params: Params) -> Result:
 
 
 def _status(session: Session, hub: Hub) -> Result:
-    lost = recovered_log.staged_members(session, hub.name, hub.verifier.key)
+    lost = recovered_log.staged_members(session, recovery.known_pin(session, hub.own_pin))
     names = tuple(member.name for member in lost.values() if member.status == "active")
     progress = recovery.progress_of(session, names)
     return {
@@ -71,13 +72,18 @@ def _status(session: Session, hub: Hub) -> Result:
         "missing": list(progress.missing[:SHOWN_DIGESTS]),
         "waiting_for": list(progress.waiting_for),
         "kept_sums": ["all"] if (kept := trends.kept_families(session)) is None else sorted(kept),
-        "next": _next_step(progress),
+        "next": _next_step(progress, recovered_log.find_missing_key(session, hub.own_pin, hub.keyids_at_hand())),
     }
 
 
-def _next_step(progress: recovery.Progress) -> str:
+def _next_step(progress: recovery.Progress, missing: PublicKey | None) -> str:
     if progress.state == "serving":
         return "nothing" if not progress.contents_missing else "nothing: members bring the contents when they sync"
+    if missing is not None and progress.state != "forked":
+        return (
+            f"put {NEXT_KEY_FILE} with the key {missing.fingerprint} beside {KEY_FILE}: the log announces it, and "
+            "signs nothing without it; then: regional-hub recover"
+        )
     if progress.state == "forked" or not progress.ordered:
         return recovery.COMMANDS[progress.state]
     if progress.waiting_for:
@@ -98,11 +104,11 @@ def show_head(hub: Hub, name: str) -> bool:
     """Show a followed hub the newest checkpoint of its own that is known here; True when it is being restored."""
     with hub.database.read() as session:
         row = session.get_one(SourceRow, name)
-        url, note, seen = row.url, row.seen_note, row.seen_size
-    if note is None:
+        url, seen, head = row.url, row.seen_size, recovery.newest_head(session, name)
+    if head is None:
         return False
     with hub.api(url) as api:
-        return heads.show_head(api, note, seen)
+        return heads.show_head(api, head, seen)
 
 
 def set_address(hub: Hub, params: Params) -> Result:

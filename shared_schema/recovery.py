@@ -4,23 +4,26 @@ A hub signs every checkpoint and every receipt. So whoever keeps them can prove 
 that lead from the hub's own head to a root it has signed, and single leaves with a receipt. What is brought without
 such a proof is refused, whoever brings it.
 
-    proven = prove_entries(brought, head.frontier, verifier)
+    proven = prove_entries(brought, head.frontier, pin)
     proven.leaves[311].digest
 """
 
 import base64
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from shared_schema.checkpoint import Checkpoint, NoteVerifier, verify_checkpoint
+from shared_schema.checkpoint import Checkpoint, verify_checkpoint
 from shared_schema.entry import LogEntry, Receipt
 from shared_schema.errors import ContractError, VerificationError
 from shared_schema.merkle import Frontier, verify_inclusion
 from shared_schema.names import Digest, Version
+from shared_schema.pins import Pin
 from shared_schema.problem import ProblemCode
+from shared_schema.rotation import SignedRotation
 from shared_schema.wire import WireModel
 
 MAX_RECOVERY_BYTES = 16 * 1024 * 1024
@@ -31,14 +34,22 @@ MAX_CONTENTS = 500
 MAX_MISSING = 500
 """Digests that a hub names at once; the next ones come when these are back."""
 
+MAX_SHOWN_ROTATIONS = 32
+"""The newest ones: whoever has been away for more changes of a key than that is shown no head."""
+
 Standing = Literal["serving", "restored", "behind", "forked"]
 
 
 class ShownHead(WireModel):
-    """A checkpoint that somebody has seen, shown to the hub that signed it. It proves itself."""
+    """A checkpoint that somebody has seen, shown to the hub that signed it. It proves itself.
+
+    `rotations` says how the hub's key was handed on, as the log says it: a hub that goes back behind the announcement
+    of a key does not know any more that the signature is its own.
+    """
 
     v: Version = 1
     note: Annotated[str, Field(max_length=16 * 1024)]
+    rotations: Annotated[tuple[dict[str, Any], ...], Field(max_length=MAX_SHOWN_ROTATIONS)] | None = None
 
 
 class RecoveryState(WireModel):
@@ -83,7 +94,13 @@ class ForkError(VerificationError):
         )
 
 
-def prove_entries(brought: BroughtEntries, head: Frontier, verifier: NoteVerifier) -> Proven:
+def show(note: str, rotations: Sequence[SignedRotation]) -> ShownHead:
+    """A head with the newest of the rotations; programs of an older release know no such field."""
+    shown = tuple(signed.to_object() for signed in rotations[-MAX_SHOWN_ROTATIONS:])
+    return ShownHead(note=note, rotations=shown or None)
+
+
+def prove_entries(brought: BroughtEntries, head: Frontier, pin: Pin) -> Proven:
     """The leaves from the size of `head` on that `brought` proves, with the notes that prove them.
 
     Raises MalformedError, VerificationError (`recovery-proof`) and takes nothing when one proof does not hold.
@@ -92,14 +109,14 @@ def prove_entries(brought: BroughtEntries, head: Frontier, verifier: NoteVerifie
     notes: dict[int, str] = {}
     try:
         if brought.note is not None:
-            checkpoint = verify_checkpoint(brought.note, verifier)
+            checkpoint = _verify(brought.note, pin)
             notes[checkpoint.size] = brought.note
             if checkpoint.size > head.size:
                 leaves |= _leading_to(checkpoint, brought, head)
         elif brought.leaves:
             raise VerificationError("expected the checkpoint that the leaves lead to")
         for receipt in brought.receipts:
-            checkpoint = _check_receipt(receipt, verifier)
+            checkpoint = _check_receipt(receipt, pin)
             notes[checkpoint.size] = receipt.checkpoint
             if receipt.index >= head.size:
                 leaves[receipt.index] = _same(leaves.get(receipt.index), receipt.entry, receipt.index)
@@ -119,8 +136,8 @@ def _leading_to(checkpoint: Checkpoint, brought: BroughtEntries, head: Frontier)
     return dict(enumerate(wanted, head.size))
 
 
-def _check_receipt(receipt: Receipt, verifier: NoteVerifier) -> Checkpoint:
-    checkpoint = verify_checkpoint(receipt.checkpoint, verifier)
+def _check_receipt(receipt: Receipt, pin: Pin) -> Checkpoint:
+    checkpoint = _verify(receipt.checkpoint, pin)
     proof = [base64.b64decode(text) for text in receipt.proof]
     verify_inclusion(receipt.entry.leaf, receipt.index, checkpoint.size, proof, checkpoint.root)
     return checkpoint
@@ -132,9 +149,26 @@ def _same(known: LogEntry | None, entry: LogEntry, index: int) -> LogEntry:
     return entry
 
 
-def read_own_checkpoint(note: str, verifier: NoteVerifier) -> Checkpoint | None:
-    """The checkpoint of a note when `verifier` has signed it; None for everything else, whoever shows it."""
+def read_own_checkpoint(note: str, pin: Pin) -> Checkpoint | None:
+    """The checkpoint of a note when a key of `pin` has signed it; None for everything else, whoever shows it."""
     try:
-        return verify_checkpoint(note, verifier)
+        return _verify(note, pin)
     except ContractError:
         return None
+
+
+def _verify(note: str, pin: Pin) -> Checkpoint:
+    """The checkpoint of a note, signed with the key of its time.
+
+    From its announcement on the next key signs as well, so what the former key alone has signed counts up to there. A
+    hub that has lost the announcement itself does not know where it stands; then its key counts until it is back.
+    """
+    try:
+        return verify_checkpoint(note, pin.verifier)
+    except ContractError:
+        for former in reversed(pin.former):
+            with contextlib.suppress(ContractError):
+                checkpoint = verify_checkpoint(note, former.verifier)
+                if former.until == 0 or checkpoint.size <= former.until:
+                    return checkpoint
+        raise

@@ -15,9 +15,9 @@ from regional_hub.errors import HubError
 from regional_hub.members import Trust
 from regional_hub.web.node_api import JSON, ServedHub, check_query, read_cursor, verify_reader
 from shared_schema import canonical
-from shared_schema.checkpoint import NoteVerifier
 from shared_schema.errors import ContractError
 from shared_schema.keys import Member
+from shared_schema.pins import Pin
 from shared_schema.problem import ProblemCode
 from shared_schema.recovery import MAX_RECOVERY_BYTES, BroughtEntries, RecoveryState, ShownHead
 from shared_schema.service.limits import read_json_body
@@ -29,6 +29,10 @@ NO_STORE: Final = {"Cache-Control": "no-store"}
 class RecoveringHub(ServedHub, Protocol):
     """What these handlers need of a hub besides."""
 
+    @property
+    def own_pin(self) -> Pin: ...
+    def keyids_at_hand(self) -> frozenset[str]: ...
+    def reload_keys(self) -> None: ...
     def reload_trust(self) -> Trust: ...
 
 
@@ -43,13 +47,13 @@ def make_router(hub: RecoveringHub) -> APIRouter:
 def _add_heads(router: APIRouter, hub: RecoveringHub) -> None:
     @router.get("/v1/seen/{origin}")
     def seen_head(origin: str) -> Response:
-        note = None
+        head = None
         if origin.isprintable():  # PostgreSQL takes no zero byte, not even to say that there is no such row
             with hub.database.read() as session:
-                note = recovery.newest_note(session, origin)
-        if note is None:
+                head = recovery.newest_head(session, origin)
+        if head is None:
             raise HubError("expected a hub that is followed here", code=ProblemCode.NOT_FOUND)
-        return Response(ShownHead(note=note).to_bytes(), media_type=JSON, headers=NO_STORE)
+        return Response(head.to_bytes(), media_type=JSON, headers=NO_STORE)
 
     @router.post("/v1/heads")
     async def show_head(request: Request) -> Response:
@@ -71,12 +75,12 @@ def _add_heads(router: APIRouter, hub: RecoveringHub) -> None:
 def _take_head(hub: RecoveringHub, body: bytes) -> RecoveryState:
     canonical.parse_strict(body)
     shown = ShownHead.from_checked_bytes(body)
-    checkpoint = recovery.check_own(shown.note, hub.verifier)
     with hub.database.read() as session:  # who shows what is known keeps nobody from writing
-        if recovery.leads_to(session, checkpoint):
+        checkpoint, is_later_key = recovery.check_own(session, shown, hub.own_pin)
+        if not is_later_key and recovery.leads_to(session, checkpoint):
             return recovery.state_of(session)
     with hub.database.write() as session:
-        recovery.take_head(session, shown.note, hub.verifier, hub.clock())
+        recovery.take_head(session, shown, hub.own_pin, hub.clock())
         return recovery.state_of(session)
 
 
@@ -112,7 +116,7 @@ def _verify_known(hub: RecoveringHub, request: Request) -> Member:
         if error.code is not ProblemCode.UNKNOWN_KEY:
             raise
     with hub.database.read() as session:
-        lost = recovered_log.staged_members(session, hub.name, hub.verifier.key)
+        lost = recovered_log.staged_members(session, recovery.known_pin(session, hub.own_pin))
     return verify_reader(hub, request, lost.get)
 
 
@@ -123,30 +127,25 @@ def finish(hub: RecoveringHub) -> recovered_log.PutBack | None:
             return None
     trust = hub.reload_trust()
     with hub.database.write() as session:
-        lost = recovered_log.staged_members(session, hub.name, hub.verifier.key)
+        lost = recovered_log.staged_members(session, recovery.known_pin(session, hub.own_pin))
         names = tuple(member.name for member in lost.values() if member.status == "active")
         done = recovered_log.put_back(
             session,
             trust=trust,
-            verifier=hub.verifier,
+            pin=hub.own_pin,
+            keyids=hub.keyids_at_hand(),
             level=hub.publisher.level,
             now=hub.clock(),
             extra_members=names,
-            beside=_beside(hub),
         )
+    if done is not None:
+        hub.reload_keys()  # the log may have announced another one in what came back
     trust = hub.reload_trust()
     with hub.database.write() as session:
         if recovered_log.fill_contents(session, trust=trust, level=hub.publisher.level, now=hub.clock()):
             done = done or recovered_log.PutBack(0, 0)
     hub.reload_trust()
     return done
-
-
-def _beside(hub: RecoveringHub) -> tuple[NoteVerifier, ...]:
-    """Keys besides the pinned one that sign every checkpoint of this hub while it hands on its key."""
-    keys = hub.own_keys.key
-    others = (each.public for each in (keys, *keys.beside) if each.public != hub.verifier.key)
-    return tuple(NoteVerifier(hub.name, key) for key in others)
 
 
 def _check_wanted(hub: RecoveringHub) -> None:
@@ -160,9 +159,9 @@ def _take_entries(hub: RecoveringHub, body: bytes) -> RecoveryState:
     canonical.parse_strict(body)
     brought = BroughtEntries.from_checked_bytes(body)
     with hub.database.read() as session:
-        proven = recovery.prove(session, brought, hub.verifier)
+        proven = recovery.prove(session, brought, hub.own_pin)
     with hub.database.write() as session:
-        recovery.take_entries(session, brought, hub.verifier, hub.clock(), proven)
+        recovery.take_entries(session, brought, hub.own_pin, hub.clock(), proven)
     finish(hub)
     with hub.database.read() as session:
         return recovery.state_of(session)

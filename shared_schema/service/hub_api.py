@@ -226,14 +226,13 @@ class HubApi:
         query = urlencode({"from": first, "seen": seen})
         return self._request("GET", f"/v1/feed?{query}", signed=True)
 
-    def seen_head(self, origin: str) -> str:
+    def seen_head(self, origin: str) -> ShownHead:
         """The newest checkpoint of another hub's log that this hub has verified: a signed note, not verified here."""
-        note: str = _read(ShownHead, self._request("GET", f"/v1/seen/{quote(origin)}")).note
-        return note
+        return _read(ShownHead, self._request("GET", f"/v1/seen/{quote(origin)}"))
 
-    def show_head(self, note: str) -> None:
+    def show_head(self, head: ShownHead) -> None:
         """Show a hub a checkpoint that it has signed."""
-        self._request("POST", "/v1/heads", body=ShownHead(note=note).to_bytes())
+        self._request("POST", "/v1/heads", body=head.to_bytes())
 
     def recovery_state(self, seen: int, *, done: bool = False, after: str | None = None) -> RecoveryState:
         """Where the hub's recovery stands; `done` says that this member has brought all that it has.

@@ -24,7 +24,7 @@ from shared_schema.checkpoint import Checkpoint
 from shared_schema.entry import LogEntry, Receipt
 from shared_schema.envelope import envelope_from_object
 from shared_schema.feed import FeedEntry, FeedItem
-from shared_schema.recovery import MAX_MISSING, BroughtEntries, RecoveryState
+from shared_schema.recovery import MAX_MISSING, BroughtEntries, RecoveryState, ShownHead
 from shared_schema.service.backup import copy_sqlite, read_archive
 from shared_schema.service.control import VerbError
 from shared_schema.service.hub_api import HubApi, HubRefused
@@ -314,7 +314,7 @@ def bring_only_receipts(node: Node, hub: RunningHub) -> None:
     with node.database.read() as session:
         stored = session.scalars(select(OutboxRow.receipt).where(OutboxRow.receipt.is_not(None))).all()
     with node.rounds._connect(node.rounds._hubs()[0]) as api:
-        api.show_head(Receipt.from_bytes(stored[-1] or b"").checkpoint)
+        api.show_head(ShownHead(note=Receipt.from_bytes(stored[-1] or b"").checkpoint))
         api.bring_entries(BroughtEntries(receipts=tuple(Receipt.from_bytes(each or b"") for each in stored)))
 
 
@@ -337,11 +337,11 @@ def test_a_member_that_lies_to_a_hub_in_recovery_is_refused_and_changes_nothing(
     with dresden.rounds._connect(dresden.rounds._hubs()[0]) as api:
         for note in (signed_by_liar, "nothing", changed):
             with pytest.raises(HubRefused, match="own signature"):
-                api.show_head(note)
+                api.show_head(ShownHead(note=note))
         assert alarms(hub) == []  # none of them held the log
         with pytest.raises(HubRefused, match="being restored"):
             api.bring_entries(BroughtEntries(first=len(old["entries"]), leaves=leaves, note=kept.read_note))
-        api.show_head(kept.seen_note or "")
+        api.show_head(ShownHead(note=kept.seen_note or ""))
         for lie in lies_about(leaves):
             with pytest.raises(HubRefused) as refused:
                 api.bring_entries(BroughtEntries(first=len(old["entries"]), leaves=lie, note=kept.read_note))
@@ -504,7 +504,7 @@ def test_a_sum_that_was_shown_and_lost_is_never_followed_by_one_that_could_be_su
     with HubApi(hub.url, cities[3].key, hub.clock, network) as api:
         read = [FeedEntry.from_object(item) for item in page["entries"]]
         first = len(old["entries"])
-        api.show_head(page["checkpoint"])
+        api.show_head(ShownHead(note=page["checkpoint"]))
         leaves = tuple(item.entry for item in read[first:])
         contents = tuple(item.envelope for item in read[first:] if item.envelope is not None)
         api.bring_entries(BroughtEntries(first=first, leaves=leaves, note=page["checkpoint"], contents=contents))
