@@ -286,6 +286,7 @@ class Hub:
         if not self._asked:
             self._asked = True
             heads.ask_followers(self)
+            heads.ask_witnesses(self)
 
     def close(self) -> None:
         self.database.close()

@@ -1,9 +1,11 @@
 """What others know of this hub's log: asked after every start, and whenever the operator says `recover`.
 
 A hub that does not answer holds up nobody who was not restored: the one that knows more shows it by itself sooner or
-later. What is asked for is a signed note, so it does not matter whether the one that answers is honest.
+later. What is asked for is a signed note, so it does not matter whether the one that answers is honest. A witness that
+is no hub of ours answers with a size alone, which is an alarm and holds nothing.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,15 +14,18 @@ from typing import Protocol
 from sqlalchemy import select
 
 from regional_hub import log, recovery
-from regional_hub.orm import SourceRow
+from regional_hub.alarms import raise_alarm
+from regional_hub.orm import SourceRow, WitnessRow
+from shared_schema.checkpoint import claimed_checkpoint
 from shared_schema.entry import LogEntry
 from shared_schema.errors import ContractError
 from shared_schema.pins import Pin
 from shared_schema.problem import ProblemCode
 from shared_schema.recovery import BroughtEntries, ShownHead, read_own_checkpoint
 from shared_schema.service.database import Database
-from shared_schema.service.hub_api import HubApi, HubRefused, HubUnreachable
+from shared_schema.service.hub_api import HubApi, HubRefused, HubUnreachable, WitnessKnows
 from shared_schema.service.logging import get_logger
+from shared_schema.witness import write_request
 
 MAX_PAGES = 10_000
 
@@ -64,6 +69,41 @@ class FollowerThatKnows:
             raise HubUnreachable(error.message) from None
 
 
+class UnprovenClaimError(Exception):
+    """A witness says that it has cosigned a log of `size` entries, and shows nothing that this hub has signed."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"{size} entries")
+        self.size = size
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessThatKnows:
+    """A witness of this log; `size` and `note` are the newest head here, which it is asked to cosign once more.
+
+    Raises UnprovenClaimError for a witness that speaks only C2SP tlog-witness and knows more.
+    """
+
+    name: str
+    api: HubApi
+    size: int
+    note: str
+
+    def ask_known_head(self, origin: str) -> ShownHead | None:
+        with contextlib.suppress(HubRefused, ContractError):
+            note = self.api.witnessed(origin)  # a hub shows the note, which proves itself
+            if claimed_checkpoint(note).size > self.size:
+                return ShownHead(note=note)
+        try:
+            self.api.add_checkpoint(write_request(self.size, (), self.note))
+        except WitnessKnows as known:
+            if known.size > self.size:
+                raise UnprovenClaimError(known.size) from None
+        except HubRefused as error:
+            raise HubUnreachable(error.message) from None
+        return None
+
+
 def followers_of(hub: AskingHub) -> list[tuple[str, str]]:
     """(name, address) of the hub above and the hubs below: those that this hub follows, and that follow it."""
     with hub.database.read() as session:
@@ -80,12 +120,45 @@ def ask_followers(hub: AskingHub) -> dict[str, str]:
     return answers
 
 
+def ask_witnesses(hub: AskingHub) -> dict[str, str]:
+    """Ask every witness of this log, as `ask_followers`; also `says-more`, when it proves nothing."""
+    with hub.database.read() as session:
+        rows = session.execute(select(WitnessRow.name, WitnessRow.url).order_by(WitnessRow.name)).all()
+    return {row.name: ask_witness(hub, row.name, row.url) for row in rows}
+
+
+def ask_witness(hub: AskingHub, name: str, url: str) -> str:
+    """Ask one witness what it has cosigned of this log."""
+    with hub.database.read() as session:
+        size, note = log.get_head(session).size, log.latest_checkpoint(session)
+    with hub.api(url) as api:
+        return ask(hub, WitnessThatKnows(name, api, size, note))
+
+
+def doubt_own_log(hub: AskingHub, name: str, size: int) -> None:
+    """Raise the alarm that a witness says it has cosigned more than there is here, and has proved nothing."""
+    message = f"expected a log of {size} entries, which this witness says that it has cosigned; see: restore"
+    with hub.database.write() as session:
+        raise_alarm(session, own_log_at(name), ProblemCode.FEED_ROLLBACK, message, hub.clock())
+
+
+def own_log_at(name: str) -> str:
+    """What an alarm about this hub's own log is about: another one than what that witness's own feed ends."""
+    return f"own log, by {name}"
+
+
 def ask(hub: AskingHub, knower: KnowsHeads) -> str:
-    """Ask one, and hold the log when it knows more."""
+    """Ask one, and hold the log when it knows more.
+
+    A size alone holds nothing: whoever lies could stop a hub with it for ever. It is an alarm.
+    """
     try:
         head = knower.ask_known_head(hub.name)
     except HubUnreachable:
         return "unreachable"
+    except UnprovenClaimError as claim:
+        doubt_own_log(hub, knower.name, claim.size)
+        return "says-more"
     if head is None:
         return "knows-no-more"
     try:
@@ -98,8 +171,8 @@ def ask(hub: AskingHub, knower: KnowsHeads) -> str:
 
 
 def fetch_from_followers(hub: AskingHub) -> dict[str, str]:
-    """Ask every follower, and get what it keeps; a follower that was asked and gave all counts as heard."""
-    answers = ask_followers(hub)
+    """Ask everybody, and get what followers keep; a follower that was asked and gave all counts as heard."""
+    answers = ask_witnesses(hub) | ask_followers(hub)
     for name, url in followers_of(hub):
         if answers.get(name) == "unreachable":
             continue

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from regional_hub import alarms, audit, cosigning, log, witness
+from regional_hub import alarms, audit, cosigning, heads, log, witness
 from regional_hub.app import Hub
 from regional_hub.orm import ContentRow, EvidenceRow, HeadEvidenceRow, SourceRow, WitnessedRow, WitnessRow
 from shared_schema.canonical import parse_strict
@@ -141,23 +141,18 @@ def _ask(hub: Hub, name: str) -> str | None:
         problem = _problem_of(error)
         with hub.database.write() as session:
             session.get_one(WitnessRow, name).problem = problem
-            if isinstance(error, WitnessKnows) and error.size > head.size:
-                # Not noise: this database is older than what was published, and signing on would fork the log.
-                message = f"expected a log of {error.size} entries, which this witness has cosigned; see: restore"
-                alarms.raise_alarm(session, _own_log_at(name), ProblemCode.FEED_ROLLBACK, message, hub.clock())
+        size = error.size if isinstance(error, WitnessKnows) else 0
+        # Not noise: this database is older than what was published, and signing on would fork the log.
+        if size > head.size and heads.ask_witness(hub, name, url) != "knows-more":
+            heads.doubt_own_log(hub, name, size)
         get_logger().warning("witness-did-not-cosign", witness=name, code=problem)
         return problem
     with hub.database.write() as session:
         row = session.get_one(WitnessRow, name)
         row.known_size, row.cosigned_at, row.problem = head.size, time, None
         cosigning.keep_line(session, head.size, verifier, line, time)
-        alarms.resolve_alarms(session, _own_log_at(name), hub.clock())
+        alarms.resolve_alarms(session, heads.own_log_at(name), hub.clock())
     return ""
-
-
-def _own_log_at(witness_name: str) -> str:
-    """What an alarm about this hub's own log is about: another one than what that hub's own feed ends."""
-    return f"own log, by {witness_name}"
 
 
 def _submit(hub: Hub, api: HubApi, old: int, size: int, note: str) -> str:
