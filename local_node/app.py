@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 
 from local_node import library, outbox, own_keys
+from local_node.head_cosigning import HeadCosigner
 from local_node.key_ring import KeyRing
 from local_node.local_words import read_local_lists
 from local_node.narrative import LocalLists
@@ -26,7 +27,7 @@ from shared_schema.period import Area
 from shared_schema.service.browser import KnownHosts, SecurityHeaders, hosts_of
 from shared_schema.service.control import VerbError, control_server
 from shared_schema.service.database import Database
-from shared_schema.service.key_file import load_key
+from shared_schema.service.key_file import COSIGNER_FILE, load_key, load_or_make_key
 from shared_schema.service.logging import get_logger
 from shared_schema.service.problems import install_problem_handlers
 
@@ -69,7 +70,10 @@ class Node:
         except SQLAlchemyError as error:
             self.database.close()
             raise VerbError("database", database_trouble(data_dir, error)) from None
-        self.rounds = Rounds(self.database, settings.name, self.ring, clock, transport, policy)
+        self.head_cosigner = (
+            HeadCosigner(settings.name, load_or_make_key(data_dir, COSIGNER_FILE)) if settings.cosign_heads else None
+        )
+        self.rounds = Rounds(self.database, settings.name, self.ring, clock, transport, policy, self.head_cosigner)
 
     @property
     def key(self) -> SigningKey:

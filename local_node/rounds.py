@@ -19,6 +19,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from local_node import (
+    head_cosigning,
     hub_client,
     inbox,
     mirror,
@@ -32,6 +33,7 @@ from local_node import (
     withdrawals,
 )
 from local_node.head_checks import Checks
+from local_node.head_cosigning import HeadCosigner
 from local_node.hub_client import PinnedHub
 from local_node.key_ring import KeyRing
 from local_node.orm import LedgerRow
@@ -82,7 +84,9 @@ class Rounds:
         clock: Callable[[], datetime],
         transport: httpx.BaseTransport | None = None,
         policy: HeadPolicy | None = None,
+        head_cosigner: HeadCosigner | None = None,
     ) -> None:
+        self._head_cosigner = head_cosigner
         self._database = database
         self._name = name
         self._ring = ring
@@ -130,6 +134,8 @@ class Rounds:
                 if state.missing:
                     mirror.bring_contents(self._database, hub.name, api)
                 pulled = sync.pull(self._database, hub, api, self._clock, self._checks)
+                if pulled.problem is None:
+                    self._vouch(hub, api)
         except HubUnreachable as error:
             report.problems[hub.name] = self._why_unreachable(hub, error)
             self._note_silence(hub, error.retry_after)
@@ -156,6 +162,16 @@ class Rounds:
             with self._database.write() as session:
                 policy_news.note_policy(session, hub.name, self._clock())
         return pulled.problem != ProblemCode.LOG_BEHIND
+
+    def _vouch(self, hub: PinnedHub, api: HubApi) -> None:
+        """Cosign the head that was just verified, if this node does such a thing."""
+        if self._head_cosigner is None:
+            return
+        with self._database.read() as session:
+            codes = [alarm.code for alarm in sync.list_alarms(session) if alarm.hub == hub.name]
+            text = head_cosigning.find_verified(session, hub.name, codes)
+        if text is not None:
+            self._head_cosigner.vouch(text, hub.name, api, self._ring.current, self._clock())
 
     def _why_unreachable(self, hub: PinnedHub, error: HubUnreachable) -> str:
         """A hub that is being restored gets back what this node has of its log, and is no reason for an alarm."""

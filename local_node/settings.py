@@ -103,6 +103,10 @@ class NodeSettings(BaseSettings):
         False
     )
 
+    cosign_heads: Annotated[
+        bool, Field(description="Whether this node vouches for its hubs' logs, which everybody can see")
+    ] = False
+
     @classmethod
     def settings_customise_sources(
         cls,

@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from regional_hub import log
-from regional_hub.orm import CosignatureRow
+from regional_hub.orm import CosignatureRow, WitnessRow
 from shared_schema.checkpoint import NoteVerifier, parse_checkpoint, split_note
 from shared_schema.cosignature import add_lines, cosign, cosigner
 from shared_schema.keys import SigningKey
@@ -50,12 +50,17 @@ def keep_line(session: Session, size: int, signer: NoteVerifier, line: str, time
 
 
 def served_note(session: Session, name: str) -> str:
-    """The newest checkpoint with its cosignatures, the hub's own first."""
+    """The newest checkpoint with its cosignatures: the hub's own, those of its witnesses, those of members."""
     note = log.latest_checkpoint(session)
     size = parse_checkpoint(split_note(note)[0]).size
     lines = session.scalars(
         select(CosignatureRow.line)
         .where(CosignatureRow.size == size)
-        .order_by(CosignatureRow.name != name, CosignatureRow.time.desc(), CosignatureRow.name)
+        .order_by(
+            CosignatureRow.name != name,
+            CosignatureRow.name.not_in(select(WitnessRow.name)),  # members come last: there may be no room for all
+            CosignatureRow.time.desc(),
+            CosignatureRow.name,
+        )
     )
     return add_lines(note, lines)

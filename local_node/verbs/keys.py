@@ -24,6 +24,8 @@ def show_keys(node: Node, _params: Params) -> Result:
         hubs = [hub for hub in hub_client.list_hubs(session) if hub.enrolled]
         shown = {hub.name: own_keys.load_directory(session, hub.pin) for hub in hubs}
     result: Result = {"fingerprint": node.key.public.fingerprint, "keyid": node.key.public.keyid}
+    if node.head_cosigner is not None:
+        result["cosigner"] = node.head_cosigner.verifier.vkey
     if change is None:
         return result | {"change": None}
     waiting = [name for name, directory in shown.items() if not own_keys.shows_key(directory, node.name, change.keyid)]

@@ -22,6 +22,7 @@ from regional_hub.relay import Desk
 from regional_hub.relay_questions import standing_of
 from regional_hub.sequencer import Sequencer, SequencerFull
 from regional_hub.web import recall_api, witness_api
+from regional_hub.web.cosignature_api import add_cosignatures
 from regional_hub.web.log_api import add_log
 from regional_hub.web.membership_api import add_membership
 from shared_schema.canonical import parse_strict
@@ -83,6 +84,7 @@ def make_router(hub: ServedHub) -> APIRouter:
     _add_enrolment(router, hub)
     witness_api.add_routes(router, hub)
     add_membership(router, hub)
+    add_cosignatures(router, hub)
     return router
 
 

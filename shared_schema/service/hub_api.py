@@ -266,6 +266,10 @@ class HubApi:
         """
         return _text(self._request("POST", "/add-checkpoint", body=body, media_type="text/plain; charset=utf-8"))
 
+    def hand_in_cosignature(self, body: bytes) -> None:
+        """Vouch for the hub's newest head; `shared_schema.member_cosignature` writes the body."""
+        self._request("POST", "/v1/cosignatures", body=body, media_type="text/plain; charset=utf-8")
+
     def _request(
         self,
         method: str,

@@ -133,6 +133,8 @@ def who_may_call(method: str, path: str) -> str:
         return "anybody: it proves itself"
     if path == "/add-checkpoint":
         return "a log, by the checkpoint"
+    if path == "/v1/cosignatures":
+        return "a member, by the announcement"
     if path == "/v1/enrolments":
         return "whoever has a code"
     return "a member, by a signed read" if method == "GET" else "a member, by the envelope"
