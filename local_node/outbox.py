@@ -167,7 +167,9 @@ def take_up_again(session: Session) -> int:
 
 def waits_with_another_key(session: Session, keyid: str) -> bool:
     """Whether something waits that was signed with another key than this one."""
-    waiting = session.scalars(select(OutboxRow.envelope).where(OutboxRow.state.in_(UNSETTLED)))
+    waiting = session.scalars(
+        select(OutboxRow.envelope).where(OutboxRow.state.in_(UNSETTLED), OutboxRow.envelope != ERASED)
+    )
     return any(parse_envelope(envelope).keyid != keyid for envelope in waiting)
 
 

@@ -20,7 +20,15 @@ from sqlalchemy.orm import Session
 from local_node import audit, hub_client, inbox, outbox
 from local_node.errors import NodeError
 from local_node.key_ring import KeyRing
-from local_node.orm import SINGLE_ROW, InboxRow, KeyChangeRow, OutboxRow, ReleaseRequestRow, StatementSeqRow
+from local_node.orm import (
+    SINGLE_ROW,
+    InboxRow,
+    KeyChangeRow,
+    OutboxRow,
+    ReleaseRequestRow,
+    StatementSeqRow,
+    WithdrawalRow,
+)
 from local_node.outbox import UNSETTLED, OutboxState
 from shared_schema import canonical
 from shared_schema.directory import Directory, KnownKey, verify_with
@@ -161,7 +169,9 @@ def sign_again(
         return 0
     ended = {known.key.keyid: known for known in directory.keys_of(name) if known.ended_at is not None}
     rows = session.scalars(
-        select(OutboxRow).where(OutboxRow.state.in_(UNSETTLED)).order_by(OutboxRow.seq, OutboxRow.id)
+        select(OutboxRow)
+        .where(OutboxRow.state.in_(UNSETTLED), OutboxRow.envelope != outbox.ERASED)  # taken back on its way
+        .order_by(OutboxRow.seq, OutboxRow.id)
     ).all()
     done: dict[str, str] = {}
     for row in rows:
@@ -220,6 +230,8 @@ def _replace(session: Session, digest: str, fresh: Envelope, seq: int, now: date
     session.execute(delete(OutboxRow).where(OutboxRow.digest == digest))
     outbox.enqueue(session, fresh, seq, hubs, now)
     session.execute(update(ReleaseRequestRow).where(ReleaseRequestRow.digest == digest).values(digest=fresh.digest))
+    for column in (WithdrawalRow.item, WithdrawalRow.digest):
+        session.execute(update(WithdrawalRow).where(column == digest).values({column: fresh.digest}))
 
 
 def give_up_waiting(session: Session, hub: str) -> int:

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from local_node import hub_client, inbox, outbox, verbs
+from local_node import hub_client, inbox, outbox, own_keys, verbs, withdrawals
 from local_node.app import Node
 from local_node.inbox import InboxState
 from local_node.outbox import OutboxState
 from local_node.settings import load_settings, write_settings
 from regional_hub import hub_keys, log
-from shared_schema.directory import KeyState
+from shared_schema.directory import Directory, KeyState
 from shared_schema.envelope import VerifiedEnvelope, parse_envelope
-from shared_schema.keys import SigningKey
+from shared_schema.keys import Member, MemberRole, MemberStatus, SigningKey
 from shared_schema.service.control import VerbError
 from shared_schema.service.key_file import KEY_FILE, NEXT_KEY_FILE, load_key, write_key
 from shared_schema.statement import read_statement
@@ -196,6 +196,52 @@ def test_72_what_waits_when_the_key_is_revoked_is_refused_and_not_lost(federatio
     with federation.node.database.read() as session:
         items = inbox.list_items(session)
     assert {item.state for item in items} == {InboxState.ACCEPTED}
+    assert federation.hub.verb("verify")["ok"]
+
+
+def take_back(federation: Federation, digest: str) -> None:
+    verbs.run(federation.node, "withdraw", {"digest": digest, "by": "anna", "reason": "consent"})
+
+
+def test_what_was_taken_back_while_it_was_on_its_way_is_not_signed_again(federation: Federation) -> None:
+    federation.sign_without_network()
+    federation.sign_without_network()
+    node, now = federation.node, federation.hub.clock()
+    with node.database.write() as session:
+        item = outbox.claim_next(session, federation.hub.hub.name, now, patient=False)
+    assert item is not None
+    take_back(federation, item.digest)  # its row is in `sending`, and has no bytes any more
+    with node.database.read() as session:
+        assert outbox.waits_with_another_key(session, "0" * 64)  # the other one
+    with node.database.write() as session:
+        directory = Directory(federation.hub.hub.name, federation.hub.hub.key.public)
+        for word in (key_of(CITY), key_of("new")):
+            member = Member(CITY, MemberRole.NODE, word.public, MemberStatus.ACTIVE, vouched_by=directory.root)
+            directory.apply(signer=directory.root, member=member, position=0)
+        again = own_keys.sign_again(
+            session, directory, name=CITY, key=key_of("new"), highest_seq=9, nonces=iter("abcd"), now=now
+        )
+        assert again == 1
+        outbox.put_back(session, item, "unreachable", now)
+    assert OutboxState.WITHDRAWN in [state for _, state, _ in federation.outbox()]
+
+
+def test_a_withdrawal_that_waits_is_signed_again_and_still_known_as_the_one_of_its_item(federation: Federation) -> None:
+    federation.approve()
+    federation.sync()
+    with federation.node.database.read() as session:
+        (shared,) = outbox.list_rows(session)
+    app = federation.hub.network.apps.pop(federation.hub.url)
+    take_back(federation, shared.digest)
+    assert federation.sync()["signed"] == 1
+    federation.hub.network.apps[federation.hub.url] = app
+    federation.hub.verb("members.revoke", name=CITY)
+    federation.hub.verb("enrol.approve", name=CITY, fingerprint=federation.replace())
+    federation.sync()
+    assert [state for _, state, _ in federation.outbox()] == [OutboxState.DELIVERED] * 2
+    with federation.node.database.read() as session:
+        (asked,) = withdrawals.list_own(session)
+        assert asked.digest == outbox.list_rows(session)[0].digest
     assert federation.hub.verb("verify")["ok"]
 
 
