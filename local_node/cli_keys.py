@@ -7,7 +7,7 @@ import typer
 
 from local_node.cli import HERE, AsJson, DataDir, _run, cli, has_settings
 from shared_schema.keys import SigningKey
-from shared_schema.service.control import own_directory
+from shared_schema.service.control import VerbError, own_directory
 from shared_schema.service.key_file import KEY_FILE, write_key
 
 keys = typer.Typer(help="This node's own key.", no_args_is_help=True)
@@ -47,8 +47,18 @@ def keys_replace(
 def leave(
     hub: Hub,
     yes: Annotated[bool, typer.Option("--yes", help="Leave; without it you are told what that means.")] = False,
+    withdraw_all: Annotated[
+        bool, typer.Option("--withdraw-all", help="First take back, from everybody, all that was said there.")
+    ] = False,
+    by: Annotated[
+        str | None, typer.Option(help="With --withdraw-all: the person who does it.", show_default=False)
+    ] = None,
+    reason: Annotated[str, typer.Option(help="With --withdraw-all: error, consent, outdated or other.")] = "other",
     data: DataDir = HERE,
     as_json: AsJson = False,
 ) -> None:
     """Stop being a member of a hub: what stays, what is erased."""
-    _run(data, "leave", {"hub": hub, "yes": yes}, as_json)
+    if withdraw_all and yes and by is None:
+        raise VerbError("bad-parameter", "expected --by, the person who takes everything back")
+    params = {"hub": hub, "yes": yes, "withdraw_all": withdraw_all, "reason": reason}
+    _run(data, "leave", params if by is None else params | {"by": by}, as_json)

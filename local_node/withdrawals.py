@@ -122,6 +122,42 @@ def _last(session: Session, digest: str) -> WithdrawalRow | None:
     return session.scalars(query).first()
 
 
+def list_withdrawable(session: Session, hub: str) -> list[OwnItem]:
+    """What this city has said at a hub, or is about to, and has not taken back from everybody."""
+    open_states = (*outbox.UNSETTLED, OutboxState.DELIVERED.value)
+    digests = session.scalars(
+        select(OutboxRow.digest)
+        .where(OutboxRow.hub == hub, OutboxRow.state.in_(open_states), OutboxRow.envelope != outbox.ERASED)
+        .order_by(OutboxRow.seq, OutboxRow.id)
+    ).all()
+    items = [
+        _own(session, tuple(session.scalars(select(OutboxRow).where(OutboxRow.digest == digest)).all()))
+        for digest in digests
+        if not _takes_back(session, digest)
+    ]
+    return [item for item in items if item.kind is not Kind.WITHDRAWAL]
+
+
+def _takes_back(session: Session, digest: str) -> bool:
+    """Whether this is what takes something else back, also in confidence."""
+    return session.scalars(select(WithdrawalRow.id).where(WithdrawalRow.digest == digest)).first() is not None
+
+
+def count_unconfirmed(session: Session, hub: str) -> int:
+    """Withdrawals of items that a hub has or may have, of which it has given no receipt."""
+    at_hub = select(OutboxRow.digest).where(OutboxRow.hub == hub)
+    settled = at_hub.where(
+        (OutboxRow.state == OutboxState.DELIVERED.value)
+        | ((OutboxRow.state == OutboxState.REFUSED.value) & (OutboxRow.reason == ProblemCode.NOT_FOUND.value))
+    )
+    waiting = select(WithdrawalRow.id).where(
+        WithdrawalRow.is_open,
+        WithdrawalRow.item.in_(at_hub),
+        WithdrawalRow.digest.is_(None) | WithdrawalRow.digest.not_in(settled),
+    )
+    return len(session.scalars(waiting).all())
+
+
 def take_back(
     session: Session, item: OwnItem, *, by: str, reason: str, to: str | None, key: SigningKey, nonce: str, now: datetime
 ) -> TakenBack:

@@ -3,9 +3,11 @@
 import base64
 import secrets
 
-from local_node import audit, hub_client, own_keys
+from local_node import audit, hub_client, own_keys, withdrawals
 from local_node.app import Node
+from local_node.people import get_person
 from local_node.verbs.parameters import PROGRAM, Params, Result
+from local_node.verbs.withdrawals import take_back
 from shared_schema.departure import LEAVE_KIND, LeaveRequest
 from shared_schema.envelope import sign_payload
 from shared_schema.governance import ENROLMENT_KIND, EnrolmentRequest
@@ -113,13 +115,50 @@ ERASED = (
 )
 
 
+STAYS_AFTER_ALL = (
+    *STAYS[:2],
+    "what was withdrawn at those who have not read the withdrawal yet: the hubs hand it on, and nobody has to be asked",
+    STAYS[3],
+)
+
+
+def _withdraw_all(node: Node, hub: str, params: Params) -> int:
+    """Take back everything that was said at a hub, and wait for its receipts; how many items that were.
+
+    An item is taken back from everybody, also where another hub has it. Raises VerbError while a receipt is missing:
+    the node is a member still, and the same command goes on from there.
+    """
+    with node.database.write() as session:
+        asked = {"by": get_person(session, str(params["by"])).id, "reason": params.get("reason", "other")}
+        items = withdrawals.list_withdrawable(session, hub)
+        for item in items:
+            take_back(session, node, item, asked)
+    node.rounds.run()
+    with node.database.read() as session:
+        missing = withdrawals.count_unconfirmed(session, hub) + len(withdrawals.list_withdrawable(session, hub))
+    if missing:
+        raise VerbError(
+            "not-withdrawn",
+            f"expected a receipt of {hub} for every withdrawal, {missing} are missing; nothing is shown here any more, "
+            "and this node is a member still: run the same command again when the hub is reached",
+        )
+    return len(items)
+
+
 def leave(node: Node, params: Params) -> Result:
-    """Stop being a member of a hub. Without `yes` it only says what that means."""
+    """Stop being a member of a hub; with `withdraw_all` everything that was said there is taken back first.
+
+    Without `yes` it only says what that means.
+    """
     with node.database.read() as session:
         hub = hub_client.get_hub(session, params["hub"])
-    words = {"stays": list(STAYS), "erased": list(ERASED)}
+        items = len(withdrawals.list_withdrawable(session, hub.name)) if params.get("withdraw_all") is True else None
+    words: Result = {"stays": list(STAYS if items is None else STAYS_AFTER_ALL), "erased": list(ERASED)}
     if params.get("yes") is not True:
+        words |= {} if items is None else {"to_withdraw": items}
         return {"hub": hub.name, "state": "member", **words, "next": f"to leave: local-node leave {hub.name} --yes"}
+    if items is not None:
+        words["withdrawn"] = _withdraw_all(node, hub.name, params)
     request = LeaveRequest(
         hub=hub.name,
         name=node.name,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from local_node import hub_client, inbox, outbox, own_keys, verbs, withdrawals
 from local_node.app import Node
@@ -14,6 +15,7 @@ from local_node.inbox import InboxState
 from local_node.outbox import OutboxState
 from local_node.settings import load_settings, write_settings
 from regional_hub import hub_keys, log
+from regional_hub.orm import EntryRow
 from shared_schema.directory import Directory, KeyState
 from shared_schema.envelope import VerifiedEnvelope, parse_envelope
 from shared_schema.keys import Member, MemberRole, MemberStatus, SigningKey
@@ -373,6 +375,40 @@ def test_a_city_is_told_what_stays_before_it_leaves_and_nothing_happens_without_
     assert (shown["state"], federation.states()) == ("member", [KeyState.CURRENT])
     assert shown["stays"] and shown["erased"]
     assert federation.sync()["problems"] == []
+
+
+def leave_with_all(federation: Federation, **params: object) -> dict[str, Any]:
+    return verbs.run(federation.node, "leave", {"hub": federation.hub.hub.name, "withdraw_all": True, **params})
+
+
+def test_a_city_takes_everything_back_before_it_leaves(federation: Federation) -> None:
+    federation.approve()
+    federation.sync()
+    federation.sign_without_network()  # of this one only the attempt is known
+    told = leave_with_all(federation)
+    assert (told["state"], told["to_withdraw"]) == ("member", 2)
+    done = leave_with_all(federation, yes=True, by="anna")
+    assert (done["state"], done["withdrawn"], done["not_sent_any_more"]) == ("left", 2, 0)
+    assert any("not read the withdrawal yet" in words for words in done["stays"])
+    with federation.hub.hub.database.read() as session:
+        withdrawn = session.scalars(select(EntryRow.withdrawn_by).where(EntryRow.kind == "practice")).all()
+    assert withdrawn and None not in withdrawn
+    assert federation.states() == [KeyState.LEFT]
+
+
+def test_a_city_stays_a_member_while_a_withdrawal_has_no_receipt(federation: Federation) -> None:
+    federation.approve()
+    federation.sync()
+    app = federation.hub.network.apps.pop(federation.hub.url)
+    with pytest.raises(VerbError, match="1 are missing"):
+        leave_with_all(federation, yes=True, by="anna")
+    federation.hub.network.apps[federation.hub.url] = app
+    assert federation.states() == [KeyState.CURRENT]
+    with pytest.raises(VerbError, match="somebody who works"):
+        leave_with_all(federation, yes=True, by="nobody")
+    done = leave_with_all(federation, yes=True, by="anna")
+    assert (done["state"], done["withdrawn"]) == ("left", 0)
+    assert federation.states() == [KeyState.LEFT]
 
 
 def test_a_city_leaves_with_one_command_and_comes_back_with_a_new_key(federation: Federation) -> None:
