@@ -6,8 +6,10 @@ tools are faster; they are the operator's.
 """
 
 import json
+import sqlite3
 import tomllib
 from base64 import b64encode
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -46,6 +48,8 @@ SETTINGS_FILE: Final = "hub.toml"
 DATABASE_FILE: Final = "hub.db"
 ROWS_AT_ONCE: Final = 1_000
 SQLITE: Final = "sqlite"
+COPY: Final = "a copy"
+"""The place of a log that is in a backup: no database is there."""
 
 
 def make_plan(database: Database, data_dir: Path, verifier: NoteVerifier) -> Plan:
@@ -57,6 +61,7 @@ def make_plan(database: Database, data_dir: Path, verifier: NoteVerifier) -> Pla
             copy_sqlite(Path(make_url(database.url).database or ""), target)
         else:
             copy_rows(database, target)
+        _mark_as_copy(target)
 
     def read(copied: Path) -> Facts:
         with opened_copy(copied, MIGRATIONS) as opened, opened.read() as session:
@@ -77,6 +82,15 @@ def find_missing_keys(session: Session, folder: Path) -> str | None:
     found = [load_key(folder), find_next_key(folder)]
     missing = set(signers) - {key.public.keyid for key in found if key is not None}
     return f"{NEXT_KEY_FILE}: expected the other key that signs this log" if missing else None
+
+
+def _mark_as_copy(target: Path) -> None:
+    """Let the copy itself say that it is one.
+
+    Whoever writes it over a hub's database by hand keeps the number of that file, by which a hub knows its database.
+    """
+    with closing(sqlite3.connect(target)) as connection, connection:
+        connection.execute("UPDATE log_head SET place = ?", (COPY,))
 
 
 def copy_rows(source: Database, target: Path) -> None:

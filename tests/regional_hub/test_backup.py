@@ -199,6 +199,22 @@ def test_a_backup_is_restored_into_an_empty_place_only_and_holds_its_log(
     check_held(tmp_path / "again", None, filled, network, loop)
 
 
+def test_a_copy_that_is_written_over_the_database_by_hand_is_held_too(
+    tmp_path: Path, network: Network, loop: EventLoop
+) -> None:
+    place = tmp_path / "hub"
+    with RunningHub.start(network, loop, place) as hub:
+        archive = make(hub, tmp_path / "backups")
+        hub.enrol("leipzig.sn.de")
+    number = (place / "hub.db").stat().st_ino
+    for rest in place.glob("hub.db-*"):
+        rest.unlink()
+    (place / "hub.db").write_bytes((archive.folder / DATABASE).read_bytes())
+    assert (place / "hub.db").stat().st_ino == number
+    with RunningHub.start(network, loop, place) as hub:
+        assert hub.verb("recover.status")["state"] == "restored"
+
+
 @pytest.mark.postgres
 def test_a_backup_goes_from_one_database_to_the_other(
     filled: RunningHub, tmp_path: Path, network: Network, loop: EventLoop, postgres_url: str
