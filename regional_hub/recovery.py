@@ -69,6 +69,7 @@ BEHIND: Final = "behind"
 FORKED: Final = "forked"
 UNKNOWN_ORIGIN: Final = ""
 """The origin of an entry whose content nobody has brought back yet; its seq is below 0."""
+WORDS_THAT_FORBID: Final = frozenset({Kind.WITHDRAWAL, Kind.MEMBERSHIP, Kind.POLICY})
 PAGE_LEAVES: Final = 500
 PAGE_CONTENT_BYTES: Final = 1024 * 1024
 WORDS: Final[Mapping[str, str]] = {
@@ -95,6 +96,7 @@ class Progress:
     missing: tuple[str, ...]
     waiting_for: tuple[str, ...]
     ordered: bool
+    misses_words: bool
 
 
 # --- 1. noticing ---------------------------------------------------------------------------------------------------
@@ -329,14 +331,24 @@ def is_open(session: Session) -> bool:
 
 
 def is_ready(session: Session, extra_members: Sequence[str] = ()) -> bool:
-    """Whether the operator has said so, everybody was heard, and every leaf is here."""
+    """Whether the operator has said so, everybody was heard, and every leaf is here, with what they forbid."""
     recovery = session.get(RecoveryRow, RECOVERY_ID)
     head = log.get_head(session)
     if recovery is None or head.held in (None, FORKED) or not recovery.ordered:
         return False
-    if not recovery.alone and waiting_for(session, extra_members):
+    if not recovery.alone and (waiting_for(session, extra_members) or misses_words(session)):
         return False
     return _count_leaves(session, head.size) == recovery.wanted_size - head.size
+
+
+def misses_words(session: Session) -> bool:
+    """Whether a lost entry takes something back or says who belongs here, and nobody has brought what it says.
+
+    A hub that served without it would show what was withdrawn, and believe whom it had revoked.
+    """
+    gathered = exists().where(RecoveryContentRow.digest == RecoveryLeafRow.digest)
+    leaves = session.scalars(select(RecoveryLeafRow.leaf).where(~gathered))
+    return any(LogEntry.from_bytes(leaf).kind in WORDS_THAT_FORBID for leaf in leaves)
 
 
 def _count_leaves(session: Session, size: int) -> int:
@@ -376,6 +388,7 @@ def progress_of(session: Session, extra_members: Sequence[str] = ()) -> Progress
         missing=missing[:MAX_MISSING],
         waiting_for=() if recovery is None else waiting_for(session, extra_members),
         ordered=recovery is not None and recovery.ordered,
+        misses_words=misses_words(session),
     )
 
 

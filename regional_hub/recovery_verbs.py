@@ -91,6 +91,11 @@ def _next_step(progress: recovery.Progress, missing: PublicKey | None) -> str:
             "ask these to sync; if one never comes, and you accept that what only it knows is lost: "
             "regional-hub recover --alone"
         )
+    if progress.misses_words and progress.size + progress.leaves == progress.wanted:
+        return (
+            "ask members to sync once more: what a withdrawal, a membership or a policy says is missing; without it "
+            "something that was taken back would be shown; if nobody has it: regional-hub recover --alone"
+        )
     return "wait: nobody who was heard has these entries; whoever has a receipt for one brings it with a sync"
 
 

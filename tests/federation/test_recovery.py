@@ -396,6 +396,38 @@ def test_a_node_gives_a_hub_in_recovery_nothing_that_it_has_read_at_another_hub(
         assert mirror._contents_of(session, "bund.de", digests) == {}
 
 
+def test_a_hub_serves_nobody_before_it_knows_what_was_taken_back_and_who_was_suspended(
+    region: Region, leipzig: Node, dresden: Node
+) -> None:
+    digest = sign_unread(region, leipzig)
+    old = region.copy()
+    verbs.run(leipzig, "withdraw", {"digest": digest, "reason": "consent", "by": "anna"})
+    sync(leipzig)
+    region.running.verb("members.set", name="dresden.sn.de", status="suspended")
+    sync(leipzig)
+    hub = region.restart(old)
+    with leipzig.database.read() as session:
+        kept = mirror._kept(session, "sachsen.de")
+        leaves = mirror._leaves_from(session, "sachsen.de", len(old["entries"]))
+    assert len(leaves) == 2
+    hub.verb("recover")
+    for node in (leipzig, dresden):
+        with node.rounds._connect(node.rounds._hubs()[0]) as api:
+            api.show_head(kept.seen_note or "")
+            api.bring_entries(BroughtEntries(first=len(old["entries"]), leaves=leaves, note=kept.read_note))
+            assert api.recovery_state(0, done=True).state == "behind"
+    status = hub.verb("recover")
+    assert (status["state"], status["waiting_for"]) == ("behind", [])
+    assert "withdrawal" in status["next"]
+    sync(leipzig)
+    assert hub.verb("recover.status")["state"] == "serving"
+    with hub.hub.database.read() as session:
+        assert session.get(ContentRow, digest) is None
+    assert {each["name"]: each["status"] for each in hub.verb("members.list")["members"]}[
+        "dresden.sn.de"
+    ] == "suspended"
+
+
 class ManyMissing:
     """A hub that misses more contents of a city that is away than it names at once, and one behind them."""
 
