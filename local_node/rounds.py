@@ -186,15 +186,17 @@ class Rounds:
         return ProblemCode.LOG_BEHIND.value
 
     def _key_for_reading(self, hub: PinnedHub) -> SigningKey:
-        """The one in use; or the one that is to replace it, as soon as the hub knows that one instead.
+        """The one in use; or the one that is to come after it, as soon as the hub knows that one instead.
 
         Raises HubUnreachable.
         """
         with self._database.read() as session:
             change = own_keys.find_change(session)
-        new = self._ring.find_next() if change is not None and change.how is HowChanged.REPLACE else None
-        if new is None:
+        new = self._ring.find_next()
+        if change is None or new is None:
             return self._ring.current
+        if change.how is HowChanged.ROTATE:  # this hub may take the old one no more, while another is still away
+            return new if self._shows(hub, new.public.keyid) else self._ring.current
         try:
             with self._connect(hub, new) as api:
                 api.member_state()
@@ -263,8 +265,9 @@ class Rounds:
     def _change_key(self, reached: Sequence[PinnedHub], report: RoundReport) -> None:
         """Ask for what is not in a hub's log yet, and use the new key when it is.
 
-        A rotated key waits for every hub, because each of them takes the old one meanwhile. A key that replaces a lost
-        one is used as soon as one hub says so: the old one is worth nothing there.
+        A rotated key waits for every hub, because each of them takes the old one meanwhile; when one of them has ended
+        the old one, it waits no longer for those that are away. A key that replaces a lost one is used as soon as one
+        hub says so: the old one is worth nothing there.
         """
         with self._database.read() as session:
             change = own_keys.find_change(session)
@@ -278,7 +281,8 @@ class Rounds:
         with self._database.read() as session:
             hubs = [hub for hub in hub_client.list_hubs(session) if hub.enrolled]
         shown = [self._shows(hub, change.keyid) for hub in hubs]
-        if any(shown) if change.how is HowChanged.REPLACE else shown and all(shown):
+        is_urgent = change.how is HowChanged.REPLACE or any(map(self._has_ended_current, hubs))
+        if any(shown) if is_urgent else shown and all(shown):
             with self._database.write() as session:
                 own_keys.finish(session, change.keyid, self._clock())
             self._ring.promote()
@@ -300,6 +304,13 @@ class Rounds:
         with self._database.read() as session:
             directory = own_keys.load_directory(session, hub_client.get_hub(session, hub.name).pin)
         return own_keys.shows_key(directory, self._name, keyid)
+
+    def _has_ended_current(self, hub: PinnedHub) -> bool:
+        """Whether a hub's log says that the key in use counts no more."""
+        with self._database.read() as session:
+            directory = own_keys.load_directory(session, hub_client.get_hub(session, hub.name).pin)
+        known = directory.find_key(self._ring.current.public.keyid)
+        return known is not None and known.ended_at is not None
 
     def _sign_again(self) -> None:
         """What waits and was signed with a key that has ended meanwhile; when the home hub has said its highest seq."""

@@ -4,8 +4,9 @@ import secrets
 from datetime import timedelta
 from typing import Any
 
-from regional_hub import hub_keys
+from regional_hub import hub_keys, member_keys
 from regional_hub.app import Hub
+from regional_hub.member_keys import Hand
 from shared_schema.keys import PublicKey, SigningKey
 from shared_schema.names import format_time, parse_time
 from shared_schema.service.control import VerbError
@@ -83,11 +84,21 @@ def retire(hub: Hub, _params: Params) -> Result:
 
 
 def tend(hub: Hub, params: Params) -> Result:
-    """Activate or retire when the day has come; the background work asks for it."""
+    """Activate or retire when the day has come, and end members' keys; the background work asks for it."""
     hub.reload_keys()
+    _end_former_keys(hub)
     step = hub_keys.due(hub.own_keys, hub.clock())
     if step == "activate":
         return activate(hub, params) | {"done": step}
     if step == "retire":
         return retire(hub, params) | {"done": step}
     return {"done": None}
+
+
+def _end_former_keys(hub: Hub) -> None:
+    trust, now = hub.refresh_trust(), hub.clock()
+    if not member_keys.has_former_keys_to_end(trust, now):
+        return
+    with hub.database.write() as session:
+        member_keys.end_former_keys(session, trust=trust, hand=Hand(hub.name, hub.key, now))
+    hub.reload_trust()

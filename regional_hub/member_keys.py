@@ -28,6 +28,8 @@ from shared_schema.statement import Audience, Kind, format_time
 OVERLAP: Final = timedelta(days=30)
 """How long this hub takes what a rotated key has signed: a node that is away for a month loses nothing."""
 SHORT_KEYID: Final = 8
+MOST_REVOKED: Final = 50
+"""Keys that one membership may end; the rest follows the next time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,37 @@ def revoke_key(session: Session, name: str, beginning: str, *, trust: Trust, act
     hand.publish(session, members.membership_of(row).model_copy(update={"revoked_keys": (keyid,)}))
     audit.record(session, actor, "former-key-revoked", name, hand.now)
     return keyid
+
+
+def end_former_keys(session: Session, *, trust: Trust, hand: Hand) -> int:
+    """Say in the log that rotated keys end, whose time is over; returns how many.
+
+    Until the log says so a rotated key counts for everybody but this hub, however old it is: whoever finds it in an old
+    backup would need one other hub that logs what it signs. And its owner learns here that what still waits with that
+    key has to be signed again.
+    """
+    log.get_head(session, for_append=True)
+    trust = members.load_trust(session, hand.name, hand.key.public, trust)
+    ended = 0
+    for name in sorted(trust.direct):
+        row = session.get(MemberRow, name)
+        over = tuple(known.key.keyid for known in trust.directory.keys_of(name) if _is_over(known, hand.now))
+        if row is not None and over:
+            over = over[:MOST_REVOKED]
+            hand.publish(session, members.membership_of(row).model_copy(update={"revoked_keys": over}))
+            audit.record(session, hand.name, "former-key-ended", name, hand.now)
+            ended += len(over)
+    return ended
+
+
+def has_former_keys_to_end(trust: Trust, now: datetime) -> bool:
+    """Whether `end_former_keys` has anything to do."""
+    return any(_is_over(known, now) for name in trust.direct for known in trust.directory.keys_of(name))
+
+
+def _is_over(known: KnownKey, now: datetime) -> bool:
+    is_rotated = known.state is KeyState.ROTATED and known.ended_at is None
+    return is_rotated and known.until is not None and now >= known.until
 
 
 def _get_member(session: Session, name: str) -> MemberRow:

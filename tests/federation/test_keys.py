@@ -133,6 +133,22 @@ def test_72_what_waits_when_the_key_is_rotated_is_delivered_as_it_was_signed(fed
     assert federation.sync()["problems"] == []
 
 
+def test_72_what_waits_longer_than_a_rotated_key_is_taken_is_signed_again(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    federation.sign_without_network()
+    with monkeypatch.context() as patch:
+        patch.setattr(federation.node.rounds, "_send", lambda *_: None)  # the node is switched off at that moment
+        assert verbs.run(federation.node, "keys.rotate", {})["state"] == "changed"
+    federation.hub.clock.advance(days=31)
+    federation.sync()
+    assert [state for _, state, _ in federation.outbox()] == [OutboxState.WAITING]
+    federation.hub.verb("keys.tend")
+    assert federation.sync()["problems"] == []
+    assert federation.outbox() == [(2, OutboxState.DELIVERED, None)]
+    assert federation.states() == [KeyState.REVOKED, KeyState.CURRENT]
+
+
 def test_a_hub_that_is_away_gets_the_rotation_later_and_the_old_key_stays_in_use_until_then(
     federation: Federation,
 ) -> None:
@@ -147,6 +163,26 @@ def test_a_hub_that_is_away_gets_the_rotation_later_and_the_old_key_stays_in_use
     assert federation.sync()["problems"] == []
     assert federation.node.key.public != old
     assert verbs.run(federation.node, "keys.status", {})["change"] is None
+
+
+def test_a_hub_that_is_away_for_longer_than_the_old_key_is_taken_keeps_nobody_from_the_others(
+    federation: Federation, network: Network, tmp_path: Path
+) -> None:
+    with RunningHub.start(network, network._loop, tmp_path / "away", name="nrw.de", port=8701) as away:
+        verbs.run(federation.node, "hub.add", {"url": away.url, "fingerprint": away.hub.verifier.key.fingerprint})
+        away.enrol(CITY, area=federation.node.area)
+        federation.sync()
+        old, app = federation.node.key.public, network.apps.pop(away.url)
+        assert verbs.run(federation.node, "keys.rotate", {})["state"] == "under way"
+        federation.hub.clock.advance(days=31)
+        federation.hub.verb("keys.tend")
+        federation.approve()
+        assert federation.sync()["problems"] == [{"hub": "nrw.de", "problem": "unreachable"}]
+        assert federation.node.key.public != old
+        assert verbs.run(federation.node, "keys.status", {})["change"] is None
+        assert federation.sync()["problems"] == [{"hub": "nrw.de", "problem": "unreachable"}]
+        assert federation.practices() == 1
+        network.apps[away.url] = app
 
 
 def test_a_crash_before_the_new_file_is_in_its_place_is_finished_at_the_next_start(

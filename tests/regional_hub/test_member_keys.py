@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, select
 
+from regional_hub.member_keys import OVERLAP
 from regional_hub.orm import EnrolmentCodeRow, EnrolmentRow, EntryRow, RelayItemRow
 from shared_schema.departure import LEAVE_KIND
 from shared_schema.directory import KeyState
@@ -358,6 +359,33 @@ def test_a_hub_that_swaps_a_citys_key_with_an_old_rotation_is_not_believed(
     nation.verb("follow")
     known = nation.hub.trust.directory.find(author.name)
     assert known is not None and known.key == NEW.public
+
+
+def test_a_rotated_key_whose_time_is_over_counts_nowhere_even_if_another_hub_logs_what_it_signs(
+    nation: RunningHub, region: RunningHub, other_region: RunningHub
+) -> None:
+    author = region.enrol("leipzig.sn.de")
+    thief = City(author.name, author.key, other_region)
+    region.rotate(author, NEW)
+    region.accept(City(author.name, thief.key, region).sign(seq=1))  # it waited in the outbox
+    nation.verb("follow")
+    size = region.log_size()
+    region.verb("keys.tend")
+    assert region.log_size() == size  # not before its day
+    for hub in (nation, region, other_region):
+        hub.clock.now += OVERLAP
+    region.verb("keys.tend")
+    region.verb("keys.tend")  # once
+    assert (region.log_size(), states(region, author.name)) == (size + 1, [KeyState.REVOKED, KeyState.CURRENT])
+    for hub in (nation, other_region):
+        hub.verb("follow")
+    put_unverified(other_region, thief.sign(seq=99))
+    region.accept(author.sign(seq=2))
+    for hub in (nation, other_region):
+        hub.verb("follow")
+    assert [practices(hub) for hub in (nation, region)] == [2, 2]
+    assert nation.verb("status")["quarantined"] == 1
+    assert all(hub.verb("verify")["ok"] for hub in (nation, region))
 
 
 def test_a_region_that_was_revoked_takes_its_cities_along_and_what_they_said_before_stays(
