@@ -346,10 +346,8 @@ def test_however_a_witness_ends_its_answer_the_served_checkpoint_stays_a_note(hu
 def test_a_log_with_a_name_of_another_kind_is_witnessed_and_its_contradiction_is_kept(hub: RunningHub) -> None:
     log = NoteVerifier("example.com/Log_42", KEY.public)
     hub.verb("witness.add-log", vkey=log.vkey)
-    for root in (b"a" * 32, b"b" * 32):
-        size = 0 if root[0] == ord("a") else 21
-        answer = submit(hub, write_request(size, [], Checkpoint(log.name, 21, root).sign(KEY)))
-    check_size(answer, 21)
+    submit(hub, write_request(0, [], Checkpoint(log.name, 21, b"a" * 32).sign(KEY)))
+    check_size(submit(hub, write_request(21, [], Checkpoint(log.name, 21, b"b" * 32).sign(KEY))), 21)
     (found,) = hub.verb("evidence.list")["evidence"]
     assert (found["about"], found["proven"]) == (log.name, True)
 
