@@ -133,7 +133,8 @@ def advance(seen: Seen, request: AddCheckpoint, log: NoteVerifier) -> Checkpoint
     """The checkpoint that a witness which has `seen` this much of `log` may cosign now.
 
     Raises WitnessRefusal: `witness-signature` (403), `witness-request` (400: old is larger than the checkpoint),
-    NotTheSizeKnown (409), Contradiction (422, or 409 for two roots of one size).
+    `witness-proof` (422: a proof where none belongs), NotTheSizeKnown (409), Contradiction (422, or 409 for two roots
+    of one size).
     """
     try:
         checkpoint = verify_checkpoint(request.note, log)
@@ -151,5 +152,9 @@ def advance(seen: Seen, request: AddCheckpoint, log: NoteVerifier) -> Checkpoint
     try:
         verify_consistency(seen.size, seen.root, checkpoint.size, checkpoint.root, request.proof)
     except VerificationError:
+        if (checkpoint.size, checkpoint.root) == (seen.size, seen.root):  # the head is right, only the proof is not
+            raise WitnessRefusal(
+                "expected no proof between a head and itself", code=ProblemCode.WITNESS_PROOF
+            ) from None
         raise Contradiction(seen, request, checkpoint) from None
     return checkpoint

@@ -161,6 +161,14 @@ def test_another_root_under_the_known_size_is_409_and_kept_as_evidence(witness: 
     assert (found["about"], found["proven"]) == (LOG.name, True)
 
 
+def test_a_proof_beside_the_very_head_that_is_known_is_422_and_no_evidence(witness: RunningHub) -> None:
+    """With 409 and the size that it has said already a client would ask for ever."""
+    submit(witness, HONEST.request(0, 21))
+    again = write_request(21, [b"p" * 32], HONEST.checkpoint(21).sign(KEY))
+    check_problem(submit(witness, again), ProblemCode.WITNESS_PROOF, 422)
+    assert witness.verb("evidence.list")["evidence"] == []
+
+
 def test_a_fork_is_422_and_its_evidence_convinces_somebody_who_has_the_key_alone(witness: RunningHub) -> None:
     submit(witness, HONEST.request(0, 21))
     check_problem(submit(witness, FORKED.request(21, 40)), ProblemCode.WITNESS_PROOF, 422)
