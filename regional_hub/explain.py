@@ -53,11 +53,10 @@ def explain(
     entry = log.find_entry(session, digest)
     if entry is None:
         return _outside_of_log(session, digest, hub)
-    rows = session.scalars(select(MemberRow).order_by(MemberRow.name).limit(MAX_RECEIVERS)).all()
-    if member is not None:
-        rows = [row for row in rows if row.name == member]
-        if not rows:
-            raise HubError("expected the name of a direct member", code=ProblemCode.NOT_FOUND)
+    query = select(MemberRow) if member is None else select(MemberRow).where(MemberRow.name == member)
+    rows = session.scalars(query.order_by(MemberRow.name).limit(MAX_RECEIVERS)).all()
+    if member is not None and not rows:
+        raise HubError("expected the name of a direct member", code=ProblemCode.NOT_FOUND)
     reports = {
         row.reporter: row
         for row in session.scalars(select(QuarantineReportRow).where(QuarantineReportRow.digest == digest))

@@ -181,11 +181,11 @@ def _beyond(member: MemberRow, report: RecallReportRow | None) -> Tally:
 # --- what other hubs report ----------------------------------------------------------------------------------------
 
 
-def next_since(session: Session, source: str) -> int:
-    """From where to ask a hub: the first withdrawal about which it may still say something new."""
+def heard_of(session: Session, source: str) -> tuple[int, list[int]]:
+    """What to ask a hub for: (the first place in its log of which it has named nothing yet, places still open)."""
     rows = session.scalars(select(RecallReportRow).where(RecallReportRow.source == source)).all()
-    is_open = [row.withdrawal_index for row in rows if not is_settled(row)]
-    return min(is_open, default=max((row.withdrawal_index for row in rows), default=-1) + 1)
+    end = max((row.withdrawal_index for row in rows), default=-1) + 1
+    return end, sorted(row.withdrawal_index for row in rows if not is_settled(row))
 
 
 def store_reports(session: Session, source: str, pages: Sequence[RecallPage], has_read: int, now: datetime) -> None:

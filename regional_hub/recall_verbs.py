@@ -1,5 +1,6 @@
 """Who has confirmed what was taken back, where an item is, and what the hubs beside this one say of both."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -18,7 +19,7 @@ Params = dict[str, Any]
 Result = dict[str, Any]
 SHORT_DIGEST = 8
 MAX_PAGES = 50
-"""Ten thousand withdrawals that are not settled; what is left is asked for next time."""
+"""Ten thousand withdrawals at a time, new ones first."""
 
 
 def hear(hub: Hub, api: HubApi, source: str) -> None:
@@ -27,21 +28,39 @@ def hear(hub: Hub, api: HubApi, source: str) -> None:
     A hub of an older release cannot say, and one that is away says it next time: reading its feed is what counts.
     """
     with hub.database.read() as session:
-        since, has_read = recall.next_since(session, source), recall.has_read(session, source)
-    pages: list[RecallPage] = []
+        (end, places), has_read = recall.heard_of(session, source), recall.has_read(session, source)
     try:
-        for _ in range(MAX_PAGES):
-            page = api.recalls(since)
-            pages.append(page)
-            if page.next is None or page.next <= since:
-                break
-            since = page.next
+        pages = _read_on(api, end, MAX_PAGES)
+        if pages[-1].next is not None:
+            has_read = 0  # not everything was said, so nothing follows from what was not named
+        pages += _read_open(api, places, MAX_PAGES - len(pages))
     except (HubRefused, HubUnreachable):
         return
-    if pages[-1].next is not None:
-        has_read = 0  # not everything was said, so nothing follows from what was not named
     with hub.database.write() as session:
         recall.store_reports(session, source, pages, has_read, hub.clock())
+
+
+def _read_on(api: HubApi, since: int, most: int) -> list[RecallPage]:
+    """What is new, to its end: it comes first, so that old ones that stay open for years do not keep it away."""
+    pages = [api.recalls(since)]
+    while (following := pages[-1].next) is not None and following > since and len(pages) < most:
+        since = following
+        pages.append(api.recalls(since))
+    return pages
+
+
+def _read_open(api: HubApi, places: Sequence[int], most: int) -> list[RecallPage]:
+    """The pages that hold what is still open; whatever is settled between them is not asked for."""
+    pages: list[RecallPage] = []
+    after = 0
+    for place in places:
+        if place < after:
+            continue
+        if len(pages) == most:
+            break
+        pages.append(api.recalls(place))
+        after = max((recall.index for recall in pages[-1].recalls), default=place) + 1
+    return pages
 
 
 def list_recalls(hub: Hub, params: Params) -> Result:

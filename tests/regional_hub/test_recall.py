@@ -1,17 +1,18 @@
 """The count of a recall says what is known: nobody has confirmed who may still show the item."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import pytest
 from sqlalchemy import select
 
-from regional_hub import recall
+from regional_hub import recall, recall_verbs
 from regional_hub.members import to_member
 from regional_hub.orm import MemberRow, RecallReportRow
 from shared_schema.entry import digest_of
 from shared_schema.keys import MemberRole
 from shared_schema.names import format_time
-from shared_schema.recall import MAX_SET_ASIDE, Recall, RecallPage, SetAside, is_settled
+from shared_schema.recall import MAX_RECALLS, MAX_SET_ASIDE, Recall, RecallPage, SetAside, is_settled
 from shared_schema.statement import Kind
 from tests.regional_hub.conftest import HubStarter
 from tests.regional_hub.running import City, RunningHub, key_of
@@ -148,3 +149,49 @@ def test_a_city_is_told_of_what_it_has_taken_back_itself_and_of_nothing_else(hub
         reader = replace(to_member(members[other.name], hub.hub.name), role=MemberRole.HUB, name="aaa.de")
         page = recall.page_for(session, reader, hub.hub.publisher, since=0, now=hub.clock())
     assert len(page.recalls) == 3 and line in page.recalls
+
+
+class Told:
+    """A hub with many withdrawals, 200 on a page; it writes down from where it was asked."""
+
+    def __init__(self, hub: str, count: int, is_open: Collection[int]) -> None:
+        self.asked: list[int] = []
+        self._hub, self._recalls = hub, [self._recall(index, index in is_open) for index in range(count)]
+
+    @staticmethod
+    def _recall(index: int, is_open: bool) -> Recall:
+        digest = f"{index:064x}"
+        confirmed = 2 if is_open else 3
+        return Recall(
+            index=index, withdrawal=digest, item=digest, holders=3, confirmed=confirmed, unreachable=0, unheard=0,
+            late=(),
+        )  # fmt: skip
+
+    def recalls(self, since: int) -> RecallPage:
+        self.asked.append(since)
+        shown = self._recalls[since : since + MAX_RECALLS]
+        following = since + MAX_RECALLS
+        return RecallPage(
+            hub=self._hub, recalls=tuple(shown), next=following if following < len(self._recalls) else None
+        )
+
+
+def test_of_many_withdrawals_only_the_open_and_the_new_are_asked_for_again(region: RunningHub) -> None:
+    told = Told("aaa.de", 1_000, is_open={3, 150, 201, 900})
+    recall_verbs.hear(region.hub, told, "aaa.de")  # type: ignore[arg-type]
+    assert told.asked == [0, 200, 400, 600, 800]
+    told.asked.clear()
+    recall_verbs.hear(region.hub, told, "aaa.de")  # type: ignore[arg-type]
+    assert told.asked == [1_000, 3, 900]
+
+
+def test_what_is_new_is_heard_however_many_old_ones_stay_open(
+    region: RunningHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recall_verbs, "MAX_PAGES", 3)
+    recall_verbs.hear(region.hub, Told("aaa.de", 600, is_open=range(600)), "aaa.de")  # type: ignore[arg-type]
+    told = Told("aaa.de", 601, is_open=range(601))
+    recall_verbs.hear(region.hub, told, "aaa.de")  # type: ignore[arg-type]
+    assert told.asked == [600, 0, 200]
+    with region.hub.database.read() as session:
+        assert session.get(RecallReportRow, ("aaa.de", f"{600:064x}")) is not None
