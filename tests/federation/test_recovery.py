@@ -413,7 +413,7 @@ def test_a_hub_serves_nobody_before_it_knows_what_was_taken_back_and_who_was_sus
     hub.verb("recover")
     for node in (leipzig, dresden):
         with node.rounds._connect(node.rounds._hubs()[0]) as api:
-            api.show_head(kept.seen_note or "")
+            api.show_head(ShownHead(note=kept.seen_note or ""))
             api.bring_entries(BroughtEntries(first=len(old["entries"]), leaves=leaves, note=kept.read_note))
             assert api.recovery_state(0, done=True).state == "behind"
     status = hub.verb("recover")
