@@ -112,6 +112,13 @@ TO_DO: Final[Mapping[ProblemCode, str]] = MappingProxyType(
         ProblemCode.FEED_ENTRY: _SEEN_BY_OPERATOR,
         ProblemCode.FEED_CHECKPOINT: _SEEN_BY_OPERATOR,
         ProblemCode.RECEIPT: _SEEN_BY_OPERATOR,
+        ProblemCode.RECEIPT_NOT_IN_LOG: _SEEN_BY_OPERATOR,
+        ProblemCode.STALE_HEAD: _SEEN_BY_OPERATOR,
+        ProblemCode.TOO_FEW_WITNESSES: _SEEN_BY_OPERATOR,
+        ProblemCode.WITNESS_REQUEST: "bring both programs up to date",
+        ProblemCode.WITNESS_SIGNATURE: "tell the operator of the witness: it does not know this log's key",
+        ProblemCode.WITNESS_SIZE: NOTHING_TO_DO,
+        ProblemCode.WITNESS_PROOF: _SEEN_BY_OPERATOR,
         ProblemCode.LOG_DAMAGED: _SEEN_BY_OPERATOR,
         ProblemCode.LOG_BEHIND: _SEEN_BY_OPERATOR,
         ProblemCode.RECOVERY_PROOF: _SEEN_BY_OPERATOR,
@@ -129,4 +136,4 @@ OTHERWISE: Final = "ask the operator of the hub"
 
 def to_do_about(code: str) -> str:
     """The sentence for a code; also for one of a newer release, or of a proxy, that this program does not know."""
-    return TO_DO[ProblemCode(code)] if code in list(ProblemCode) else OTHERWISE
+    return TO_DO.get(ProblemCode(code), OTHERWISE) if code in list(ProblemCode) else OTHERWISE

@@ -8,6 +8,7 @@ from shared_schema.problem import ProblemCode
 
 @pytest.mark.parametrize("code", list(ProblemCode))
 def test_every_code_says_what_to_do_in_one_sentence(code: ProblemCode) -> None:
+    assert code in TO_DO
     sentence = to_do_about(code.value)
     assert sentence == TO_DO[code]
     assert 10 < len(sentence) <= 120 and not sentence.endswith(".")
