@@ -37,12 +37,12 @@ def broken_signature(author: Author) -> Envelope:
     return envelope_from_object(value)
 
 
-POISON: list[tuple[str, Poison, ProblemCode]] = [
-    ("broken signature", broken_signature, ProblemCode.BAD_SIGNATURE),
-    ("wrong origin", lambda author: changed(author, origin="somebody.sn.de"), ProblemCode.WRONG_ORIGIN),
-    ("later kind", lambda author: changed(author, kind="gossip"), ProblemCode.SCHEMA),
-    ("later field", lambda author: changed(author, mood="good"), ProblemCode.SCHEMA),
-    ("oversized", lambda author: changed(author, pad="x" * MAX_ENVELOPE_BYTES), ProblemCode.TOO_LARGE),
+POISON: list[tuple[Poison, ProblemCode]] = [
+    (broken_signature, ProblemCode.BAD_SIGNATURE),
+    (lambda author: changed(author, origin="somebody.sn.de"), ProblemCode.WRONG_ORIGIN),
+    (lambda author: changed(author, kind="gossip"), ProblemCode.SCHEMA),
+    (lambda author: changed(author, mood="good"), ProblemCode.SCHEMA),
+    (lambda author: changed(author, pad="x" * MAX_ENVELOPE_BYTES), ProblemCode.TOO_LARGE),
 ]
 
 
@@ -50,23 +50,24 @@ def log(hub: HubSimulator, envelope: Envelope) -> None:
     hub.log(envelope, kind=envelope.kind, audience=Audience.EUROPE)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("make", "code"), [each[1:] for each in POISON], ids=[each[0] for each in POISON])
-def test_poison_is_set_aside_with_its_reason_and_what_follows_is_read(
-    member: Node, hub: HubSimulator, make: Poison, code: ProblemCode
-) -> None:
+def test_poison_is_set_aside_with_its_reason_and_what_follows_is_read(member: Node, hub: HubSimulator) -> None:
     city = hub.city("dresden.sn.de")
-    poison = make(city)
-    log(hub, poison)
+    codes = {}
+    for make, code in POISON:
+        poison = make(city)
+        log(hub, poison)
+        codes[poison.digest] = code.value
     good = city.practice("A good one")
     log(hub, good)
     report = verbs.run(member, "sync", {})
-    assert (report["quarantined"], report["problems"], report["alarms"]) == (1, [], [])
-    (line,) = verbs.run(member, "quarantine.list", {})["items"]
-    assert (line["digest"], line["code"]) == (poison.digest, code.value) and line["to_do"]
-    explained = verbs.run(member, "explain", {"digest": poison.digest})
-    assert (explained["place"], explained["reason"]) == ("quarantined", code.value)
+    assert (report["quarantined"], report["problems"], report["alarms"]) == (len(POISON), [], [])
+    lines = verbs.run(member, "quarantine.list", {})["items"]
+    assert {line["digest"]: line["code"] for line in lines} == codes and all(line["to_do"] for line in lines)
+    for digest, expected in codes.items():
+        explained = verbs.run(member, "explain", {"digest": digest})
+        assert (explained["place"], explained["reason"]) == ("quarantined", expected)
     assert verbs.run(member, "explain", {"digest": good.digest})["place"] == "shown"
-    assert verbs.run(member, "quarantine.retry", {}) == {"released": 0, "left": 1}
+    assert verbs.run(member, "quarantine.retry", {}) == {"released": 0, "left": len(POISON)}
     shown = verbs.run(member, "inbox.list", {"kind": "practice", "state": "accepted"})["items"]
     assert [item["digest"] for item in shown] == [good.digest]
     verbs.run(member, "status", {})
@@ -145,8 +146,8 @@ def make_items(leipzig: Leipzig, order: list[Envelope], start: int) -> list[Feed
     return [FeedItem(first + place, entries[each.digest], each, None) for place, each in enumerate(order)]
 
 
-def test_two_thousand_shuffled_deliveries_are_one_item_each(leipzig: Leipzig) -> None:
-    read_shuffled(leipzig, 2_000)
+def test_five_hundred_shuffled_deliveries_are_one_item_each(leipzig: Leipzig) -> None:
+    read_shuffled(leipzig, 500)
 
 
 @pytest.mark.long

@@ -135,6 +135,8 @@ def test_an_item_is_taken_back_by_one_person_and_its_text_goes_at_once(
     assert run(member, "audit.verify")["ok"] is not False
     with pytest.raises(VerbError, match="not taken back yet"):
         run(member, "withdraw", digest=digest, by="anna", reason="error")
+    with pytest.raises(VerbError, match="cannot be given back"):
+        run(member, "withdraw", digest=last_digest(member), by="anna", reason="error")
 
 
 def test_an_item_that_never_left_is_simply_removed(member: Node, hub: HubSimulator, tmp_path: Path) -> None:

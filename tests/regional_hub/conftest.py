@@ -81,3 +81,14 @@ def start_hub(network: Network, loop: EventLoop, tmp_path: Path) -> Iterator[Hub
             )
 
         yield start
+
+
+@pytest.fixture
+def region(start_hub: HubStarter) -> RunningHub:
+    """A hub on SQLite alone: for rules that have nothing to do with the database."""
+    return start_hub("sachsen.de")
+
+
+@pytest.fixture
+def town(region: RunningHub) -> City:
+    return region.enrol("leipzig.sn.de")

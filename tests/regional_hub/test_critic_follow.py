@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import httpx
 import pytest
@@ -53,19 +54,30 @@ class LyingHub:
         )
         self.put(envelope, audience)
 
+    def serve_on(self) -> None:
+        """Answer every read from where it is asked, as a hub does whose reader asks once more after a withdrawal."""
+        self._network.answers.pop(self.url, None)
+
     def serve(self, *, first: int = 0, hide: int | None = None) -> None:
         page = self.log.page(first, len(self.log.items) - first, seen=first)
         if hide is not None:
             entry: dict[str, object] = page["entries"][hide]
             del entry["envelope"]
             entry["absent"] = "audience"
+        self._network.answers[self.url] = self._sign(page)
+
+    def _sign(self, page: dict[str, Any]) -> bytes:
         note = page["checkpoint"]
         time = int(self._clock().timestamp())
         page["checkpoint"] = add_lines(note, [cosign(split_note(note)[0], LIAR, key_of("its cosigner"), time)])
-        self._network.answers[self.url] = json.dumps(page).encode()
+        return json.dumps(page).encode()
 
     def _announce(self, request: httpx.Request) -> httpx.Response:
-        """What it says beside its feed: which key vouches for its heads."""
+        """What it says beside the page that a test serves: which key vouches for its heads."""
+        if request.url.path == "/v1/feed":
+            first, seen = (int(request.url.params[name]) for name in ("from", "seen"))
+            page = self.log.page(first, len(self.log.items) - first, seen=seen)
+            return httpx.Response(200, stream=httpx.ByteStream(self._sign(page)))
         if request.url.path != "/v1/cosigner":
             return httpx.Response(503, stream=httpx.ByteStream(b""))
         announcement = announce_cosigner(LIAR, self.key, key_of("its cosigner")).encode()

@@ -59,7 +59,6 @@ POISON: list[tuple[Callable[[], bytes], ProblemCode]] = [
     (later_field, ProblemCode.SCHEMA),
     (oversized, ProblemCode.TOO_LARGE),
 ]
-POISON_NAMES = [make.__name__ for make, _ in POISON]
 
 
 @pytest.fixture
@@ -78,29 +77,29 @@ def put(liar: LyingHub, body: bytes) -> str:
     return envelope.digest
 
 
-@pytest.mark.parametrize(("make", "code"), POISON, ids=POISON_NAMES)
-def test_poison_is_set_aside_with_its_reason_and_what_follows_is_taken(
-    nation: RunningHub, liar: LyingHub, make: Callable[[], bytes], code: ProblemCode
-) -> None:
+def test_poison_is_set_aside_with_its_reason_and_what_follows_is_taken(nation: RunningHub, liar: LyingHub) -> None:
     liar.vouch()
-    digest = put(liar, make())
+    codes = {put(liar, make()): code.value for make, code in POISON}
     good = put(liar, of_city(seq=40))
     liar.serve()
     (report,) = nation.verb("follow")["sources"]
-    assert (report["entries"], report["appended"], report["quarantined"]) == (3, 2, 1), report
-    (line,) = nation.verb("quarantine.list")["items"]
-    assert (line["digest"], line["code"], line["source"], line["entry"]) == (digest, code.value, "aaa.de", 1)
-    assert line["to_do"] and line["since"]
-    assert nation.verb("quarantine.show", digest=digest[:10])["code"] == code.value
-    assert nation.verb("quarantine.retry") == {"released": 0, "left": 1}
-    explained = nation.verb("explain", digest=digest)
-    assert (explained["place"], explained["reason"]) == ("quarantined", code.value)
+    assert (report["entries"], report["appended"]) == (len(POISON) + 2, 2), report
+    assert report["quarantined"] == len(codes) == len(POISON)
+    lines = nation.verb("quarantine.list")["items"]
+    assert {line["digest"]: line["code"] for line in lines} == codes
+    assert sorted(line["entry"] for line in lines) == list(range(1, len(POISON) + 1))
+    assert all(line["to_do"] and line["since"] and line["source"] == "aaa.de" for line in lines)
+    assert nation.verb("quarantine.retry") == {"released": 0, "left": len(POISON)}
+    for digest, code in codes.items():
+        assert nation.verb("quarantine.show", digest=digest[:10])["code"] == code
+        explained = nation.verb("explain", digest=digest)
+        assert (explained["place"], explained["reason"]) == ("quarantined", code)
+        assert nation.verb("quarantine.drop", digest=digest[:10])["state"] == "dropped"
     assert nation.verb("explain", digest=good)["place"] == "in-log"
     assert nation.verb("verify")["ok"]
-    assert nation.verb("quarantine.drop", digest=digest[:10])["state"] == "dropped"
     assert nation.verb("quarantine.list")["items"] == []
     with pytest.raises(VerbError, match="set aside"):
-        nation.verb("quarantine.drop", digest=digest)
+        nation.verb("quarantine.drop", digest=min(codes))
 
 
 def test_what_was_set_aside_is_taken_when_it_is_tried_after_the_reason_is_gone(
@@ -164,6 +163,8 @@ def test_two_contents_for_one_number_alarm_the_operator_once(hub: RunningHub, ci
     )
     said = city.read(f"/v1/explain/{line['second']}").json()
     assert (said["place"], said["reason"]) == ("refused", "seq-conflict")
+    stranger = hub.enrol("dresden.sn.de").read(f"/v1/explain/{line['second']}").json()
+    assert (stranger["place"], "reason" in stranger) == ("unknown", False), "that is between its author and this hub"
     hub.verb("quarantine.drop", digest=line["second"])
     assert hub.verb("status")["alarms"] == []
 
@@ -203,8 +204,8 @@ def deliver_shuffled(hub: RunningHub, city: City, deliveries: int) -> None:
     assert hub.verb("verify")["ok"]
 
 
-def test_two_thousand_shuffled_deliveries_have_one_effect_each(hub: RunningHub, city: City) -> None:
-    deliver_shuffled(hub, city, 2_000)
+def test_six_hundred_shuffled_deliveries_have_one_effect_each(hub: RunningHub, city: City) -> None:
+    deliver_shuffled(hub, city, 600)
 
 
 @pytest.mark.long
@@ -216,27 +217,27 @@ def test_a_hundred_thousand_shuffled_deliveries_have_one_effect_each(hub: Runnin
 
 
 @pytest.mark.parametrize("first", ["nation", "region", None])
-def test_nobody_gets_back_what_was_taken_from_him(hub: RunningHub, city: City, first: str | None) -> None:
-    envelope = city.sign()
-    hub.accept(envelope)
-    hub.accept(city.withdrawal(envelope, to=first))
-    check_problem(hub.post(city.withdrawal(envelope, to="nation")), ProblemCode.RELEASE_RULE)
-    size = hub.log_size()
-    assert hub.verb("verify")["ok"]
+def test_nobody_gets_back_what_was_taken_from_him(region: RunningHub, town: City, first: str | None) -> None:
+    envelope = town.sign()
+    region.accept(envelope)
+    region.accept(town.withdrawal(envelope, to=first))
+    check_problem(region.post(town.withdrawal(envelope, to="nation")), ProblemCode.RELEASE_RULE)
+    size = region.log_size()
+    assert region.verb("verify")["ok"]
     if first == "nation":
-        hub.accept(city.withdrawal(envelope, to="region"))
-        assert hub.log_size() == size + 1
+        region.accept(town.withdrawal(envelope, to="region"))
+        assert region.log_size() == size + 1
 
 
-def test_an_item_cannot_be_narrowed_to_what_it_was_meant_for_from_the_beginning(hub: RunningHub, city: City) -> None:
-    envelope = city.sign(audience=Audience.NATION.value)
-    hub.accept(envelope)
-    check_problem(hub.post(city.withdrawal(envelope, to="nation")), ProblemCode.RELEASE_RULE)
-    figures = city.trend()
-    hub.accept(figures)
-    check_problem(hub.post(city.withdrawal(figures, to="region")), ProblemCode.RELEASE_RULE)
+def test_an_item_cannot_be_narrowed_to_what_it_was_meant_for_from_the_beginning(region: RunningHub, town: City) -> None:
+    envelope = town.sign(audience=Audience.NATION.value)
+    region.accept(envelope)
+    check_problem(region.post(town.withdrawal(envelope, to="nation")), ProblemCode.RELEASE_RULE)
+    figures = town.trend()
+    region.accept(figures)
+    check_problem(region.post(town.withdrawal(figures, to="region")), ProblemCode.RELEASE_RULE)
     body = {"digest": parse_envelope(envelope).digest, "reason": "other", "to": "hub"}
-    check_problem(hub.post(city.sign(Kind.WITHDRAWAL, body)), ProblemCode.SCHEMA)
+    check_problem(region.post(town.sign(Kind.WITHDRAWAL, body)), ProblemCode.SCHEMA)
 
 
 def test_a_narrowing_beside_its_item_in_one_batch_keeps_the_rule(hub: RunningHub, city: City) -> None:
@@ -255,7 +256,7 @@ def test_a_hub_below_cannot_make_its_words_about_members_vanish_from_this_log(
 ) -> None:
     """Every reader would take a missing membership for a lie of this hub, and read nothing of it any more."""
     liar.vouch()
-    liar.serve()
+    liar.serve_on()
     nation.verb("follow")
     city = nation.enrol("leipzig.sn.de")
     ((word, _envelope),) = liar.log.items
@@ -264,7 +265,7 @@ def test_a_hub_below_cannot_make_its_words_about_members_vanish_from_this_log(
         Kind.WITHDRAWAL, body, key=liar.key, origin="aaa.de", seq=90, audience="europe"
     )
     put(liar, withdrawal)
-    liar.serve(first=1)
+    liar.serve_on()
     (report,) = nation.verb("follow")["sources"]
     assert (report["appended"], report["quarantined"]) == (0, 1)
     assert [entry for entry in city.feed()["entries"] if "absent" in entry] == []
@@ -305,7 +306,7 @@ def test_narrowings_of_one_page_give_nobody_back_what_was_taken_from_him(nation:
     put(liar, item)
     put(liar, withdrawal_of(item, 2, to="region"))
     put(liar, withdrawal_of(item, 3, to="nation"))
-    liar.serve()
+    liar.serve_on()
     (report,) = nation.verb("follow")["sources"]
     assert (report["appended"], report["quarantined"]) == (3, 1)
 
@@ -319,3 +320,17 @@ def test_a_reader_is_not_told_which_hub_a_sum_came_from_that_it_may_not_see(nati
     said = reader.read(f"/v1/explain/{digest}").json()
     assert said["place"] == "in-log" and "aaa.de" not in json.dumps(said)
     assert "from aaa.de" in nation.verb("explain", digest=digest)["sentence"]
+
+
+def test_nobody_takes_back_what_another_says_and_was_set_aside(nation: RunningHub, liar: LyingHub) -> None:
+    liar.vouch()
+    (digest,) = lay_aside(nation, of_city(seq=1))
+    body = {"digest": digest, "reason": "other"}
+    by_hub = builders.signed_statement(Kind.WITHDRAWAL, body, key=liar.key, origin="aaa.de", seq=90, audience="europe")
+    put(liar, by_hub)
+    liar.serve_on()
+    nation.verb("follow")
+    assert [line["digest"] for line in nation.verb("quarantine.list")["items"]] == [digest]
+    put(liar, withdrawal_of(of_city(seq=1), 2))
+    nation.verb("follow")
+    assert nation.verb("quarantine.list")["items"] == []

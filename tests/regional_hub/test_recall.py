@@ -14,19 +14,7 @@ from shared_schema.keys import MemberRole
 from shared_schema.names import format_time
 from shared_schema.recall import MAX_RECALLS, MAX_SET_ASIDE, Recall, RecallPage, SetAside, is_settled
 from shared_schema.statement import Kind
-from tests.regional_hub.conftest import HubStarter
 from tests.regional_hub.running import City, RunningHub, key_of
-
-
-@pytest.fixture
-def region(start_hub: HubStarter) -> RunningHub:
-    """A hub on SQLite alone: how it counts has little to do with the database."""
-    return start_hub("sachsen.de")
-
-
-@pytest.fixture
-def town(region: RunningHub) -> City:
-    return region.enrol("leipzig.sn.de")
 
 
 @pytest.fixture
