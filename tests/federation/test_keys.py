@@ -21,7 +21,7 @@ from shared_schema.envelope import VerifiedEnvelope, parse_envelope
 from shared_schema.keys import Member, MemberRole, MemberStatus, SigningKey
 from shared_schema.service.control import VerbError
 from shared_schema.service.key_file import KEY_FILE, NEXT_KEY_FILE, load_key, write_key
-from shared_schema.statement import read_statement
+from shared_schema.statement import Kind, read_statement
 from tests.regional_hub.running import City, EventLoop, Network, RunningHub, join, key_of
 
 CITY = "leipzig.sn.de"
@@ -347,6 +347,22 @@ def test_a_node_moves_its_pin_when_it_reads_the_announcement_and_its_audit_log_s
     federation.hub.verb("keys.activate")
     federation.approve()
     assert (federation.sync()["pushed"], federation.practices()) == (1, 2)
+
+
+def test_a_withdrawal_and_the_announcement_of_the_hubs_next_key_on_one_page_both_count(federation: Federation) -> None:
+    author = federation.hub.enrol("dresden.sn.de")
+    shared = author.sign()
+    federation.hub.accept(shared)
+    federation.sync()
+    federation.hub.accept(author.withdrawal(shared))
+    federation.hub.verb("keys.announce")
+    federation.hub.accept(author.sign())
+    result = federation.sync()
+    assert (result["problems"], result["alarms"]) == ([], [])
+    with federation.node.database.read() as session:
+        assert hub_client.list_hubs(session)[0].verifier == federation.hub.hub.verifier
+        states = [item.state for item in inbox.list_items(session, kinds=[Kind.PRACTICE], state=None)]
+    assert sorted(states) == [InboxState.ACCEPTED, InboxState.WITHDRAWN]
 
 
 def test_a_node_that_was_away_for_years_finds_its_way_to_the_hubs_key_of_today(federation: Federation) -> None:

@@ -5,11 +5,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from regional_hub import hub_keys, verbs
 from regional_hub.app import Hub
 from regional_hub.errors import HubError
-from regional_hub.orm import SourceRow
+from regional_hub.orm import EntryRow, SourceRow
 from shared_schema.checkpoint import NoteVerifier, verify_checkpoint
 from shared_schema.errors import ContractError, FeedError, VerificationError
 from shared_schema.feed import FeedState, parse_page, verify_page
@@ -285,6 +286,24 @@ def test_the_hub_above_and_the_hub_below_move_their_pins_and_everybody_learns_th
     assert other_region.hub.trust.directory.find("chemnitz.sn.de") is not None
     assert quarantined(*hubs) == [0, 0, 0]
     assert all(hub.verb("verify")["ok"] for hub in hubs)
+
+
+def test_a_withdrawal_and_an_announcement_on_one_page_both_count_for_a_hub_that_follows(
+    nation: RunningHub, region: RunningHub
+) -> None:
+    author = region.enrol("leipzig.sn.de")
+    shared = author.sign()
+    region.accept(shared)
+    follow(nation, "sachsen.de")
+    region.accept(author.withdrawal(shared))
+    region.verb("keys.announce")
+    region.accept(author.sign())
+    assert "alarm" not in follow(nation, "sachsen.de")
+    assert pin_of(nation, "sachsen.de") == region.hub.verifier.key.keyid
+    with nation.hub.database.read() as session:
+        rows = session.scalars(select(EntryRow).where(EntryRow.origin == author.name, EntryRow.kind == "practice"))
+        assert [row.withdrawn_by is not None for row in rows] == [True, False]
+    assert (quarantined(nation), nation.verb("verify")["findings"]) == ([0], [])
 
 
 def test_the_key_of_a_nation_changes_for_its_regions_and_their_cities(
