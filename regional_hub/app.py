@@ -263,7 +263,11 @@ class Hub:
         return self._trust or self.reload_trust()
 
     def reload_trust(self) -> members.Trust:
-        """Fold the whole log again: contents that a recovery brings back may stand anywhere in it."""
+        """Fold what has come to the log since, and look at the policies again."""
+        return self._fold(self._trust)
+
+    def fold_trust_again(self) -> members.Trust:
+        """Fold the whole log: contents that a recovery brings back may stand anywhere in it."""
         return self._fold(None)
 
     def refresh_trust(self) -> members.Trust:

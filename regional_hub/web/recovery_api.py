@@ -33,7 +33,7 @@ class RecoveringHub(ServedHub, Protocol):
     def own_pin(self) -> Pin: ...
     def keyids_at_hand(self) -> frozenset[str]: ...
     def reload_keys(self) -> None: ...
-    def reload_trust(self) -> Trust: ...
+    def fold_trust_again(self) -> Trust: ...
 
 
 def make_router(hub: RecoveringHub) -> APIRouter:
@@ -125,7 +125,7 @@ def finish(hub: RecoveringHub) -> recovered_log.PutBack | None:
     with hub.database.read() as session:
         if not recovery.is_open(session):
             return None
-    trust = hub.reload_trust()
+    trust = hub.fold_trust_again()
     with hub.database.write() as session:
         lost = recovered_log.staged_members(session, recovery.known_pin(session, hub.own_pin))
         names = tuple(member.name for member in lost.values() if member.status == "active")
@@ -140,11 +140,11 @@ def finish(hub: RecoveringHub) -> recovered_log.PutBack | None:
         )
     if done is not None:
         hub.reload_keys()  # the log may have announced another one in what came back
-    trust = hub.reload_trust()
+    trust = hub.fold_trust_again()
     with hub.database.write() as session:
         if recovered_log.fill_contents(session, trust=trust, level=hub.publisher.level, now=hub.clock()):
             done = done or recovered_log.PutBack(0, 0)
-    hub.reload_trust()
+    hub.fold_trust_again()
     return done
 
 
