@@ -5,6 +5,7 @@ from sqlalchemy import insert
 
 from regional_hub import heads, log, recovery
 from regional_hub.orm import RecoveryLeafRow, table_of
+from shared_schema.checkpoint import Checkpoint
 from shared_schema.entry import LogEntry
 from shared_schema.problem import ProblemCode
 from shared_schema.recovery import MAX_MISSING, BroughtEntries, ShownHead
@@ -90,3 +91,17 @@ def test_what_stands_behind_the_first_missing_contents_can_be_asked_for(hub: Run
     for after, first in ((MAX_MISSING - 1, MAX_MISSING), (count - 1, count), (count, 0)):
         answer = hub.client.get(f"/v1/recovery?seen=0&after={leaf(after).digest}").json()
         assert answer["missing"] == [leaf(each).digest for each in range(first, min(count, first + MAX_MISSING))]
+
+
+def test_an_own_checkpoint_that_the_brought_leaves_do_not_lead_to_holds_the_log_for_good(hub: RunningHub) -> None:
+    with hub.hub.database.read() as session:
+        head = log.get_head(session)
+    lost = (leaf(1), leaf(2))
+    whole = head.frontier.extend(each.leaf for each in lost)
+    note = Checkpoint("sachsen.de", whole.size, whole.root()).sign(hub.hub.key)
+    other = Checkpoint("sachsen.de", head.size + 1, bytes(32)).sign(hub.hub.key)
+    brought = BroughtEntries(first=head.size, leaves=lost, note=note).to_bytes()
+    for path, body in (("heads", ShownHead(note=other).to_bytes()), ("recovery/entries", brought)):
+        assert hub.post(body, f"/v1/{path}").json()["state"] == "behind"
+    assert hub.verb("recover", alone=True, confirm="sachsen.de")["state"] == "forked"
+    assert hub.log_size() == head.size
