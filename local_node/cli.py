@@ -8,8 +8,6 @@ import json
 import re
 import secrets
 import socket
-import sys
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,10 +15,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
-from typer.exceptions import TyperException
 
 from local_node.settings import FILE_NAME, NodeSettings, check_settings, load_settings, write_settings
 from shared_schema.keys import SigningKey
+from shared_schema.service.command_line import run_command_line
 from shared_schema.service.control import VerbError, own_directory, run_verb
 
 cli = typer.Typer(
@@ -51,8 +49,6 @@ for group, name in (
 
 NEEDS_A_LOOK = 1
 """Exit code of a command that did its work and found something that a person should look at."""
-WRONG = 2
-INTERRUPTED = 130
 DATA_VARIABLE = "LOCAL_NODE_DATA"
 HERE = Path("node-data")
 DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -71,47 +67,8 @@ Request = Annotated[str, typer.Argument(help="The request's id, for example r1."
 
 
 def main() -> None:
-    """The entry point: turns what is wrong, here or in the command line itself, into one line and exit code 2."""
-    try:
-        _check_arguments(sys.argv)
-        code = cli(standalone_mode=False)
-    except VerbError as error:
-        _complain(error.message)
-        raise SystemExit(WRONG) from None
-    except TyperException as error:
-        describe = getattr(error, "format_message", error.__str__)
-        if message := describe().rstrip("."):  # without one, the help has been printed already
-            _complain(f"{message}; --help says how")
-        raise SystemExit(WRONG) from None
-    except KeyboardInterrupt:
-        raise SystemExit(INTERRUPTED) from None
-    except OSError as error:
-        _complain(f"expected to read and write {error.filename or 'the data directory'}: {error.strerror or 'cannot'}")
-        raise SystemExit(WRONG) from None
-    except Exception as error:  # a trace could show what a record holds; where it happened is enough to report it
-        _complain(f"expected no {type(error).__name__} {_place_of(error)}; this is a mistake in the program, report it")
-        raise SystemExit(WRONG) from None
-    raise SystemExit(code if isinstance(code, int) else 0)
-
-
-def _check_arguments(arguments: Sequence[str]) -> None:
-    """Raise VerbError for bytes that are no text: they cannot be stored, shown or signed."""
-    try:
-        "".join(arguments).encode()
-    except UnicodeEncodeError:
-        raise VerbError("bad-parameter", "expected arguments in UTF-8") from None
-
-
-def _place_of(error: Exception) -> str:
-    """Where in the program it happened, as file and line."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"in {Path(last.filename).name} line {last.lineno}"
-
-
-def _complain(message: str) -> None:
-    Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(
-        f"local-node: {' '.join(message.split())}"
-    )
+    """The entry point."""
+    run_command_line(cli, "local-node")
 
 
 def has_settings(data: Path) -> bool:

@@ -17,6 +17,7 @@ from regional_hub.settings import FILE_NAME, load_settings, write_settings
 from shared_schema.errors import ContractError
 from shared_schema.governance import PolicyBody
 from shared_schema.keys import SigningKey
+from shared_schema.service.command_line import run_command_line
 from shared_schema.service.control import VerbError, own_directory, run_verb
 from shared_schema.service.key_file import COSIGNER_FILE, KEY_FILE, load_key, write_key
 from shared_schema.service.logging import configure_logging
@@ -26,6 +27,7 @@ cli = typer.Typer(
     help="A hub of Prevention Exchange: checks, logs, adds up and hands on.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    add_completion=False,
 )
 enrol = typer.Typer(help="Admit new members.", no_args_is_help=True)
 member = typer.Typer(help="See and change members.", no_args_is_help=True)
@@ -49,12 +51,8 @@ NOT_STARTED = 3
 
 
 def main() -> None:
-    """The entry point: turns VerbError into one line and exit code 2."""
-    try:
-        cli(standalone_mode=True)
-    except VerbError as error:
-        Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(f"regional-hub: {error.message}")
-        raise SystemExit(2) from None
+    """The entry point."""
+    run_command_line(cli, "regional-hub")
 
 
 def _run(data: Path, verb: str, params: dict[str, Any], as_json: bool) -> dict[str, Any]:

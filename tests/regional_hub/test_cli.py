@@ -188,3 +188,20 @@ def test_members_and_sources_are_listed(start_hub: HubStarter) -> None:
     assert [(row["name"], row["role"]) for row in nation.verb("members.list")["members"]] == [("sachsen.de", "hub")]
     (source,) = region.verb("status")["sources"]
     assert (source["name"], source["direction"], source["read"]) == ("bund.de", "parent", source["of"])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("no-such-command",),
+        ("keys", "no-such-command"),
+        ("keys", "announce", "--days", "soon"),
+        ("backup", "place", "--keep", "0"),
+        ("members", "set", "leipzig.sn.de"),
+        ("status", "--no-such-option"),
+    ],
+)
+def test_a_wrong_option_is_one_line_and_exit_code_two(data: Path, arguments: tuple[str, ...]) -> None:
+    done = run(*arguments, data=data)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("regional-hub: ") and done.stderr.count("\n") == 1
