@@ -34,7 +34,7 @@ def compare(session: Session, own: PolicyBody, now: datetime) -> tuple[str, ...]
     looser = looser_than_parents(session, own)
     if looser:
         message = f"the stricter limits of the hub above count; put them into this hub's policy: {'; '.join(looser)}"
-        raise_alarm(session, OWN_POLICY, ProblemCode.POLICY_LOOSER, message, now)
+        raise_alarm(session, OWN_POLICY, ProblemCode.POLICY_LOOSER_THAN_PARENT, message, now)
     else:
         resolve_alarms(session, OWN_POLICY, now)
     return looser
@@ -48,7 +48,7 @@ def check_own(session: Session, own: PolicyBody) -> None:
     """Raise HubError (`policy-looser-than-parent`) with every limit in which `own` allows more."""
     looser = looser_than_parents(session, own)
     if looser:
-        raise HubError("; ".join(looser), code=ProblemCode.POLICY_LOOSER)
+        raise HubError("; ".join(looser), code=ProblemCode.POLICY_LOOSER_THAN_PARENT)
 
 
 def refused_members(session: Session, policy: PolicyBody) -> list[str]:

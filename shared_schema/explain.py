@@ -123,7 +123,9 @@ TO_DO: Final[Mapping[ProblemCode, str]] = MappingProxyType(
         ProblemCode.LOG_BEHIND: _SEEN_BY_OPERATOR,
         ProblemCode.RECOVERY_PROOF: _SEEN_BY_OPERATOR,
         ProblemCode.SOFTWARE_TOO_OLD: "bring this program up to date: the hub's rules ask for a newer one",
-        ProblemCode.POLICY_LOOSER: "tell the operator of the hub: its rules are looser than those of the hub above",
+        ProblemCode.POLICY_LOOSER_THAN_PARENT: (
+            "tell the operator of the hub: its rules are looser than those of the hub above"
+        ),
         ProblemCode.RATE_LIMIT: NOTHING_TO_DO,
         ProblemCode.BUSY: NOTHING_TO_DO,
         ProblemCode.STORAGE_FULL: "tell the operator of the hub: it has no space left",

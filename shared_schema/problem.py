@@ -72,7 +72,7 @@ class ProblemCode(StrEnum):
     WITNESS_PROOF = "witness-proof"
     # the service
     SOFTWARE_TOO_OLD = "software-too-old"
-    POLICY_LOOSER = "policy-looser-than-parent"
+    POLICY_LOOSER_THAN_PARENT = "policy-looser-than-parent"
     RATE_LIMIT = "rate-limit"
     BUSY = "busy"
     STORAGE_FULL = "storage-full"

@@ -19,6 +19,11 @@ def _only_known_fields(_logger: Any, _name: str, fields: Any) -> Any:
     return {name: value for name, value in fields.items() if name in ALLOWED_FIELDS}
 
 
+def _on_standard_error(*_arguments: Any) -> structlog.PrintLogger:
+    """Where standard error leads now: somebody may have put another stream in its place, and closed it, since."""
+    return structlog.PrintLogger(sys.stderr)
+
+
 def configure_logging(*, verbose: bool = False) -> None:
     """One JSON line per event on standard error."""
     structlog.configure(
@@ -29,7 +34,7 @@ def configure_logging(*, verbose: bool = False) -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=_on_standard_error,
         cache_logger_on_first_use=False,
     )
 

@@ -63,7 +63,7 @@ STATUS: dict[ProblemCode, int] = {
     ProblemCode.LOG_BEHIND: 503,
     ProblemCode.RECOVERY_PROOF: 422,
     ProblemCode.SOFTWARE_TOO_OLD: 426,
-    ProblemCode.POLICY_LOOSER: 422,
+    ProblemCode.POLICY_LOOSER_THAN_PARENT: 422,
     ProblemCode.RECEIPT_NOT_IN_LOG: 409,
     ProblemCode.STALE_HEAD: 409,
     ProblemCode.TOO_FEW_WITNESSES: 409,

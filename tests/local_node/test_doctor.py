@@ -30,7 +30,7 @@ def test_nothing_is_found_where_all_is_well_and_each_fault_is(
     hub.lie = Lie.FLIP_BIT
     verbs.run(member, "sync", {})
     hub.lie = Lie.UNREACHABLE
-    assert list(findings(member)) == ["data directory", "backup", "alarm feed-fork", "sachsen.de"]
+    assert list(findings(member)) == ["data directory", "backup", "alarm feed-entry", "sachsen.de"]
 
 
 def test_settings_that_are_looser_than_the_policy_are_found(
