@@ -313,7 +313,7 @@ def sync(
 @people.command("add")
 def people_add(
     person: Annotated[str, typer.Argument(metavar="ID", help="The person's id, for example carla.")],
-    role: Annotated[str, typer.Option(help="coordinator, reviewer or partner.")],
+    role: Annotated[str, typer.Option(help="coordinator, reviewer, partner, reader or administrator.")],
     data: DataDir = HERE,
     as_json: AsJson = False,
 ) -> None:

@@ -30,6 +30,8 @@ class Role(StrEnum):
     COORDINATOR = "coordinator"
     REVIEWER = "reviewer"
     PARTNER = "partner"
+    READER = "reader"
+    ADMINISTRATOR = "administrator"
 
 
 class ReviewedAs(StrEnum):

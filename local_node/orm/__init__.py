@@ -1,0 +1,68 @@
+"""The node's tables, and nothing else. `migrations/` makes them; a test compares the two.
+
+Times are UTC to the second, kept as text that sorts like the time it means. Contents are bytes, structured values are
+canonical JSON text. `ledger` and `audit` are append-only: the migration puts triggers on them that refuse UPDATE,
+DELETE and an INSERT that does not continue the chain.
+"""
+
+from local_node.orm.accounts import AccountRow, SessionRow, SignInAttemptRow
+from local_node.orm.agencies import AgencyContactRow, AgencyRow
+from local_node.orm.chains import AuditRow, LedgerRow
+from local_node.orm.columns import Base, UtcTime
+from local_node.orm.exchange import (
+    AlarmRow,
+    EvidenceRow,
+    HeadEvidenceRow,
+    HubRow,
+    InboxRow,
+    KeyChangeRow,
+    MembershipRow,
+    MirrorLeafRow,
+    OutboxRow,
+)
+from local_node.orm.records import (
+    CollectedPeriodRow,
+    CorrectionRecordRow,
+    CountedUnitRow,
+    EventRecordRow,
+    ImportBatchRow,
+    PersonRow,
+    ReturnRecordRow,
+)
+from local_node.orm.releases import SINGLE_ROW, ExportRow, RecallRow, ReleaseRequestRow, StatementSeqRow, WithdrawalRow
+from local_node.orm.search import SearchItemRow
+
+__all__ = [
+    "SINGLE_ROW",
+    "AccountRow",
+    "AgencyContactRow",
+    "AgencyRow",
+    "AlarmRow",
+    "AuditRow",
+    "Base",
+    "CollectedPeriodRow",
+    "CorrectionRecordRow",
+    "CountedUnitRow",
+    "EventRecordRow",
+    "EvidenceRow",
+    "ExportRow",
+    "HeadEvidenceRow",
+    "HubRow",
+    "ImportBatchRow",
+    "InboxRow",
+    "KeyChangeRow",
+    "LedgerRow",
+    "MembershipRow",
+    "MirrorLeafRow",
+    "OutboxRow",
+    "PersonRow",
+    "RecallRow",
+    "ReleaseRequestRow",
+    "ReturnRecordRow",
+    "SearchItemRow",
+    "SessionRow",
+    "SignInAttemptRow",
+    "StatementSeqRow",
+    "UtcTime",
+    "WithdrawalRow",
+]
