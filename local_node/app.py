@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 from fastapi import FastAPI
@@ -18,21 +19,30 @@ from local_node.local_words import read_local_lists
 from local_node.narrative import LocalLists
 from local_node.rounds import Rounds
 from local_node.settings import NodeSettings, load_settings
-from local_node.web import pages
+from local_node.web.application import make_web
+from local_node.web.site import City, Site
 from shared_schema.content import Surroundings
 from shared_schema.errors import ContractError
 from shared_schema.head_times import HeadPolicy, make_policy
 from shared_schema.keys import SigningKey
 from shared_schema.period import Area
-from shared_schema.service.browser import KnownHosts, SecurityHeaders, hosts_of
+from shared_schema.service.browser import (
+    WITH_OWN_SCRIPTS,
+    KnownHosts,
+    SameOriginWrites,
+    SecurityHeaders,
+    hosts_of,
+    origins_of,
+)
 from shared_schema.service.control import VerbError, control_server
 from shared_schema.service.database import Database
 from shared_schema.service.key_file import COSIGNER_FILE, load_key, load_or_make_key
 from shared_schema.service.logging import get_logger
-from shared_schema.service.problems import install_problem_handlers
 
 DATABASE_FILE = "node.db"
 MIGRATIONS = "local_node.migrations"
+API_PREFIX = "/api/"
+"""Addresses for programs: they take tokens and no cookies, so no other site can use somebody's session there."""
 
 JsonObject = dict[str, Any]
 
@@ -90,6 +100,11 @@ class Node:
         """What the city is like, as the settings say; None when they say nothing."""
         size, urbanisation = self.settings.city_size, self.settings.urbanisation
         return Surroundings(size=size, urbanisation=urbanisation) if size or urbanisation else None
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone of the city."""
+        return ZoneInfo(self.settings.time_zone)
 
     def local_lists(self) -> LocalLists:
         """The city's own words, as the file says now. Raises WordsError."""
@@ -151,13 +166,14 @@ def create_app(node: Node, handle_verb: Callable[[str, JsonObject], JsonObject])
             with contextlib.suppress(asyncio.CancelledError):
                 await worker
 
-    app = FastAPI(title="Prevention Exchange", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
-    install_problem_handlers(app)
     settings = node.settings
-    city = pages.City(settings.name, settings.display_name, lambda: node.key.public.fingerprint)
-    pages.install(app, node.database, city, node.clock)
-    app.add_middleware(KnownHosts, hosts=hosts_of(f"http://127.0.0.1:{settings.port}", settings.port))
-    app.add_middleware(SecurityHeaders)
+    city = City(settings.name, settings.display_name, lambda: node.key.public.fingerprint, node.zone)
+    site = Site(node.database, city, node.clock, handle_verb)
+    app = make_web(site, lifespan)
+    public_url = settings.public_url or f"http://127.0.0.1:{settings.port}"
+    app.add_middleware(SameOriginWrites, origins=origins_of(public_url, settings.port), exempt=(API_PREFIX,))
+    app.add_middleware(KnownHosts, hosts=hosts_of(public_url, settings.port))
+    app.add_middleware(SecurityHeaders, policy=WITH_OWN_SCRIPTS)
     return app
 
 

@@ -6,10 +6,13 @@ teaches.
     freshness_of("2026-10", archived=False, now=now)     Freshness.STALE from 1 November 2026, 00:00 UTC, on
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Final
 
 from shared_schema.content import AnswerBody, BulletinBody, ExperienceBody, PracticeBody, QuestionBody
+from shared_schema.messages import N_
 
 
 class Freshness(StrEnum):
@@ -38,10 +41,14 @@ def freshness_of_content(content: Content, now: datetime) -> Freshness:
     return freshness_of(content.review_by, archived=content.archived is True, now=now)
 
 
-def in_words(freshness: Freshness, review_by: str | None) -> str | None:
-    """What readers are told; None for what is current."""
+ARCHIVED: Final = N_("Archived: its author no longer stands behind it")
+STALE: Final = N_("Out of date: its author wanted to look at it again by %(month)s")
+
+
+def in_words(freshness: Freshness, review_by: str | None, translate: Callable[[str], str] = str) -> str | None:
+    """What readers are told, in the language of `translate`; None for what is current."""
     if freshness is Freshness.ARCHIVED:
-        return "Archived: its author no longer stands behind it"
+        return translate(ARCHIVED)
     if freshness is Freshness.STALE:
-        return f"Out of date: its author wanted to look at it again by {review_by}"
+        return translate(STALE) % {"month": review_by}
     return None

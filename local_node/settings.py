@@ -7,9 +7,11 @@ import json
 import tomllib
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shared_schema.content import CitySize, Urbanisation
@@ -21,16 +23,29 @@ ENVIRONMENT_PREFIX = "LOCAL_NODE_"
 SAMPLE = "deploy/node.example.toml shows the form"
 
 
-def _check_loopback(host: str) -> str:
+def _is_loopback(host: str) -> bool:
     try:
-        is_loopback = host == "localhost" or ip_address(host).is_loopback
+        return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
-        is_loopback = False
-    if not is_loopback:
-        raise ValueError(
-            "expected 127.0.0.1, ::1 or localhost: there are no accounts yet, so the pages are for this machine only"
-        )
-    return host
+        return False
+
+
+def _check_public_url(url: str | None) -> str | None:
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    is_plain = not (parts.path.strip("/") or parts.query or parts.fragment or parts.username or parts.password)
+    if parts.scheme != "https" or not parts.hostname or not is_plain:
+        raise ValueError("expected https:// and a host, without a path: passwords and cookies need TLS")
+    return url.rstrip("/")
+
+
+def _check_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise ValueError("expected a name of the IANA time zone database") from None
+    return name
 
 
 def _check_printable(text: str) -> str:
@@ -82,10 +97,20 @@ class NodeSettings(BaseSettings):
         int | None,
         Field(ge=1, le=1_200, description="Erase contents of others after so many months; else as the policy says"),
     ] = None
-    host: Annotated[str, AfterValidator(_check_loopback), Field(description="Address to listen on; loopback only")] = (
-        "127.0.0.1"
-    )
+    host: Annotated[
+        str, Field(description="Address to listen on; another one than loopback only together with public_url")
+    ] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535, description="Port to listen on")] = 8600
+    public_url: Annotated[
+        str | None,
+        AfterValidator(_check_public_url),
+        Field(description="How browsers reach the pages through a proxy with TLS, for example https://node.leipzig.de"),
+    ] = None
+    time_zone: Annotated[
+        str,
+        AfterValidator(_check_zone),
+        Field(description="In which the pages show times, for example Europe/Berlin"),
+    ] = "UTC"
     sync_interval_seconds: Annotated[
         int, Field(ge=0, le=86_400, description="How often to sync by itself; 0 for only when told")
     ] = 900
@@ -106,6 +131,13 @@ class NodeSettings(BaseSettings):
     cosign_heads: Annotated[
         bool, Field(description="Whether this node vouches for its hubs' logs, which everybody can see")
     ] = False
+
+    @model_validator(mode="after")
+    def _check_host(self) -> Self:
+        """Passwords never travel without TLS: away from loopback there is a proxy in front."""
+        if not _is_loopback(self.host) and self.public_url is None:
+            raise ValueError("expected public_url, the address of a proxy with TLS, for a host other than loopback")
+        return self
 
     @classmethod
     def settings_customise_sources(

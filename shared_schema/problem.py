@@ -53,6 +53,10 @@ class ProblemCode(StrEnum):
     NOT_FOUND = "not-found"
     METHOD_NOT_ALLOWED = "method-not-allowed"
     BAD_HOST = "bad-host"
+    # pages and accounts
+    NOT_SIGNED_IN = "not-signed-in"
+    NOT_ALLOWED = "not-allowed"
+    CROSS_SITE = "cross-site"
     # the log and the feed
     FEED_ROLLBACK = "feed-rollback"
     FEED_FORK = "feed-fork"

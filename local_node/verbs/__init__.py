@@ -12,6 +12,7 @@ from local_node import sync
 from local_node.app import Node, database_trouble
 from local_node.errors import NodeError
 from local_node.verbs import (
+    accounts,
     backups,
     examination,
     exchange,
@@ -57,6 +58,7 @@ def run(node: Node, verb: str, params: Params) -> Result:
 VERBS: dict[str, Callable[[Node, Params], Result]] = {
     "status": standing.show_status,
     "people.add": standing.people_add,
+    "account.set": accounts.set_account,
     "hub.add": exchange.hub_add,
     "hub.enrol": exchange.hub_enrol,
     "hub.cross-check": witness.ask_elsewhere,

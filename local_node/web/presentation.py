@@ -1,7 +1,7 @@
 """Plain words for what the statements say: titles, labels, times. Shared by the pages and the command line."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -12,61 +12,62 @@ from local_node.lesson import content_of
 from shared_schema.content import AnswerBody, BulletinBody, ExperienceBody, PracticeBody, QuestionBody
 from shared_schema.governance import MembershipBody, PolicyBody, RelayedBody, WithdrawalBody
 from shared_schema.names import parse_time
+from shared_schema.service.translations import N_
 from shared_schema.statement import Kind
 from shared_schema.trend import AggregateBody, TrendBody
 from shared_schema.vocabulary import VOCABULARIES, FailureFactor, label
 
 KIND_NAMES: Mapping[Kind, str] = MappingProxyType(
     {
-        Kind.PRACTICE: "Practice",
-        Kind.EXPERIENCE: "Experience",
-        Kind.BULLETIN: "Bulletin",
-        Kind.QUESTION: "Question",
-        Kind.ANSWER: "Answer",
-        Kind.RELAYED: "City not named",
-        Kind.AGGREGATE: "Sum of several cities",
-        Kind.TREND: "Our figures",
-        Kind.WITHDRAWAL: "Taken back",
-        Kind.MEMBERSHIP: "Member",
-        Kind.POLICY: "Rules",
+        Kind.PRACTICE: N_("Practice"),
+        Kind.EXPERIENCE: N_("Experience"),
+        Kind.BULLETIN: N_("Bulletin"),
+        Kind.QUESTION: N_("Question"),
+        Kind.ANSWER: N_("Answer"),
+        Kind.RELAYED: N_("City not named"),
+        Kind.AGGREGATE: N_("Sum of several cities"),
+        Kind.TREND: N_("Our figures"),
+        Kind.WITHDRAWAL: N_("Taken back"),
+        Kind.MEMBERSHIP: N_("Member"),
+        Kind.POLICY: N_("Rules"),
     }
 )
 STATE_NAMES: Mapping[InboxState, str] = MappingProxyType(
     {
-        InboxState.ACCEPTED: "Verified",
-        InboxState.QUARANTINED: "Not verified",
-        InboxState.WITHDRAWN: "Taken back",
+        InboxState.ACCEPTED: N_("Verified"),
+        InboxState.QUARANTINED: N_("Not verified"),
+        InboxState.WITHDRAWN: N_("Taken back"),
     }
 )
 REASONS: Mapping[str, str] = MappingProxyType(
     {
-        "unknown-key": "its author is not known yet; it is tried again with every new member",
-        "bad-signature": "its signature does not fit its author's key",
-        "wrong-origin": "it was signed by somebody else than it says",
-        "key-not-valid": "its author's key was not in force any more",
-        "member-not-active": "its author was suspended at that time",
-        "kind-not-allowed": "its author may not say this",
-        "name-taken": "it speaks about a name that another hub has vouched for",
-        "feed-entry": "the hub's log says something else about it than its author",
-        "withdrawal-not-seen": "the hub says that it was taken back, but no author's word was seen",
+        "unknown-key": N_("its author is not known yet; it is tried again with every new member"),
+        "bad-signature": N_("its signature does not fit its author's key"),
+        "wrong-origin": N_("it was signed by somebody else than it says"),
+        "key-not-valid": N_("its author's key was not in force any more"),
+        "member-not-active": N_("its author was suspended at that time"),
+        "kind-not-allowed": N_("its author may not say this"),
+        "name-taken": N_("it speaks about a name that another hub has vouched for"),
+        "feed-entry": N_("the hub's log says something else about it than its author"),
+        "withdrawal-not-seen": N_("the hub says that it was taken back, but no author's word was seen"),
     }
 )
 FIGURE_NOTES: Mapping[str, str] = MappingProxyType(
     {
-        "few-cities": "few cities",
-        "dominance": "one city stands out",
-        "differencing": "could be worked out from figures shown before",
-        "kept": "the cities keep it to themselves",
-        "break": "break: counted in a new way from here on",
-        "definition": "definition differs in a city",
+        "few-cities": N_("few cities"),
+        "dominance": N_("one city stands out"),
+        "differencing": N_("could be worked out from figures shown before"),
+        "kept": N_("the cities keep it to themselves"),
+        "break": N_("break: counted in a new way from here on"),
+        "definition": N_("definition differs in a city"),
     }
 )
 """Why a figure is hidden (`trend.Withheld`), and how far it can be compared."""
 OBSTACLES: Mapping[str, str] = MappingProxyType(
     {
-        "other-table": "another version of the table",
-        "other-source": "another source",
-        "other-cities": "other cities",
+        "other-table": N_("another version of the table"),
+        "other-source": N_("another source"),
+        "other-cities": N_("other cities"),
     }
 )
 """Why there is no arrow, where the figure itself does not say so."""
@@ -75,39 +76,53 @@ _LISTS = {"agency": "agency_type"}
 _OTHER_REGISTERS = re.compile(r" \((?:CrimeSolutions|Blueprints)[^)]*\)$")
 """Labels name the nearest terms of other registers, for those who exchange data with them, not for readers."""
 _KINDER: Mapping[StrEnum, str] = {
-    FailureFactor.STIGMA: "Stigma or backlash in the group it was meant for",
-    FailureFactor.WRONG_TARGET: "The group it was meant for was chosen on assumption",
+    FailureFactor.STIGMA: N_("Stigma or backlash in the group it was meant for"),
+    FailureFactor.WRONG_TARGET: N_("The group it was meant for was chosen on assumption"),
 }
 """People are nobody's aim here; the vocabulary's own labels are those of its sources."""
-_AUDIENCES = {"hub": "the hub alone", "region": "our region", "nation": "the country", "europe": "Europe"}
+_AUDIENCES = {
+    "hub": N_("the hub alone"),
+    "region": N_("our region"),
+    "nation": N_("the country"),
+    "europe": N_("Europe"),
+}
 
 
 _RELAYED_TITLES: Mapping[type, str] = {
-    ExperienceBody: "Experience with a practice, city not named",
-    AnswerBody: "Answer, city not named",
+    ExperienceBody: N_("Experience with a practice, city not named"),
+    AnswerBody: N_("Answer, city not named"),
 }
 
 
-def title_of(item: InboxItem) -> str:
-    """One line that says what an item is."""
+def _as_it_is(text: str) -> str:
+    return text
+
+
+def title_of(item: InboxItem, translate: Callable[[str], str] = _as_it_is) -> str:
+    """One line that says what an item is; its author's own words stay as they are."""
     body = item.body
     if item.state is InboxState.WITHDRAWN:
-        return "Taken back by its author"
+        return translate(N_("Taken back by its author"))
     if body is None:
-        return f"{KIND_NAMES[item.kind]}, not verified"
+        return translate(N_("%(kind)s, not verified")) % {"kind": translate(KIND_NAMES[item.kind])}
     if isinstance(body, (PracticeBody, BulletinBody, QuestionBody)):
         return body.title
     if isinstance(body, RelayedBody):
-        return _RELAYED_TITLES[type(body.content)] if body.practice is None else body.practice.title
+        return translate(_RELAYED_TITLES[type(body.content)]) if body.practice is None else body.practice.title
     if isinstance(body, (AggregateBody, TrendBody)):
-        return f"{words(body.table.id)}, {body.period.label}"
+        return f"{translate(words(body.table.id))}, {body.period.label}"
     if isinstance(body, MembershipBody):
-        return f"{body.member} is {'an' if body.status == 'active' else 'a'} {body.status.value} {body.role.value}"
+        sentence = translate(N_("%(name)s: %(role)s, %(status)s"))
+        return sentence % {
+            "name": body.member,
+            "role": translate(body.role.value),
+            "status": translate(body.status.value),
+        }
     if isinstance(body, PolicyBody):
-        return f"Rules of the hub, version {body.version}"
+        return translate(N_("Rules of the hub, version %(version)s")) % {"version": body.version}
     if isinstance(body, WithdrawalBody):
-        return "An item was taken back"
-    return KIND_NAMES[item.kind]
+        return translate(N_("An item was taken back"))
+    return translate(KIND_NAMES[item.kind])
 
 
 def subject_of(item: InboxItem) -> str | None:
@@ -122,9 +137,9 @@ def freshness_of(item: InboxItem, now: datetime) -> Freshness:
     return Freshness.CURRENT if content is None else freshness_of_content(content, now)
 
 
-def freshness_note(item: InboxItem, now: datetime) -> str | None:
+def freshness_note(item: InboxItem, now: datetime, translate: Callable[[str], str] = _as_it_is) -> str | None:
     """What readers are told about an item that is greyed out; None for what is current."""
-    return in_words(freshness_of(item, now), getattr(content_of(item.body), "review_by", None))
+    return in_words(freshness_of(item, now), getattr(content_of(item.body), "review_by", None), translate)
 
 
 def term(value: object) -> str:

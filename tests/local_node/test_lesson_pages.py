@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from local_node import verbs
-from local_node.app import Node, create_app
+from local_node.app import Node
 from tests.hub_simulator import Author, HubSimulator, MovableClock
-from tests.local_node.test_pages import Browser
+from tests.local_node.browsing import Browser
 from tests.local_node.test_search import experience
 
 ATTACK = "<script>alert(1)</script>"
@@ -15,7 +15,7 @@ ATTACK = "<script>alert(1)</script>"
 
 @pytest.fixture
 def browser(member: Node) -> Browser:
-    return Browser(create_app(member, lambda verb, params: verbs.run(member, verb, params)))
+    return Browser(member).sign_in("anna")
 
 
 @pytest.fixture
@@ -38,6 +38,7 @@ def test_what_is_out_of_date_says_so_everywhere(
     words = "its author wanted to look at it again by 2026-11"
     assert words not in browser.page("/")
     clock.advance(days=9)
+    browser.sign_in("anna")
     for path in ("/", "/inbox", "/inbox?kind=practice", f"/inbox/{stale.digest}"):
         assert words in browser.page(path), path
     assert "no longer stands behind it" in browser.page(f"/inbox/{archived.digest}")

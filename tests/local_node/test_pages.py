@@ -1,47 +1,23 @@
 """The pages over the real application: verified contents only, escaped, without a script, and never a dead end."""
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 
-import anyio
-import httpx
 import pytest
 
 from local_node import verbs
-from local_node.app import Node, create_app
+from local_node.app import Node
 from shared_schema.governance import PolicyBody
 from shared_schema.keys import MemberRole
 from shared_schema.statement import Audience, Kind
 from tests.hub_simulator import HubSimulator, Lie
+from tests.local_node.browsing import Browser
 from tests.local_node.test_trends import aggregate, cell
-
-BASE = "http://127.0.0.1:8600"
-
-
-@dataclass
-class Browser:
-    """Asks the application as a browser does."""
-
-    app: object
-
-    def get(self, path: str, *, method: str = "GET", headers: Mapping[str, str] | None = None) -> httpx.Response:
-        async def ask() -> httpx.Response:
-            transport = httpx.ASGITransport(self.app)  # type: ignore[arg-type]
-            async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
-                return await client.request(method, path, headers={"Accept": "text/html"} | dict(headers or {}))
-
-        return anyio.run(ask)
-
-    def page(self, path: str) -> str:
-        response = self.get(path)
-        assert response.status_code == 200, path
-        return response.text
 
 
 @pytest.fixture
 def browser(member: Node) -> Browser:
-    return Browser(create_app(member, lambda verb, params: verbs.run(member, verb, params)))
+    return Browser(member).sign_in("anna")
 
 
 @pytest.fixture
@@ -50,7 +26,7 @@ def sync(member: Node) -> Callable[[], object]:
 
 
 def test_an_empty_node_says_what_to_do(node: Node) -> None:
-    page = Browser(create_app(node, lambda _verb, _params: {})).page("/")
+    page = Browser(node).sign_in("anna").page("/")
     assert "Add your hub" in page
     assert "The node works without one" in page
 
@@ -206,7 +182,7 @@ def test_every_reply_forbids_scripts_and_everything_inline(browser: Browser, pat
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "TRACE"])
 def test_no_page_can_be_written_to(browser: Browser, method: str) -> None:
-    assert browser.get("/", method=method).status_code == 405
+    assert browser.get("/", method=method, headers={"Sec-Fetch-Site": "same-origin"}).status_code == 405
 
 
 def test_a_forged_host_is_refused(browser: Browser) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from local_node import exports, inbox, verbs
 from local_node import release as releasing
-from local_node.app import Node, create_app
+from local_node.app import Node
 from local_node.audit import list_events
 from local_node.cli import main
 from local_node.drafts import parse_draft
@@ -26,7 +26,7 @@ from shared_schema.service.key_file import load_key
 from shared_schema.statement import Audience, Kind
 from tests.federation.searching import find_in_files
 from tests.hub_simulator import HubSimulator, Lie
-from tests.local_node.test_pages import Browser
+from tests.local_node.browsing import Browser
 
 DRAFT: dict[str, Any] = {
     "title": "Nachtcafe im Hof",
@@ -226,7 +226,7 @@ def test_the_first_page_says_beside_what_was_sent_how_far_its_recall_has_come(me
     digest = release(member, tmp_path)
     run(member, "withdraw", digest=digest, by="anna", reason="consent")
     run(member, "sync")
-    page = Browser(create_app(member, lambda _verb, _params: {}))
+    page = Browser(member).sign_in("anna")
     assert "taken back" in page.page("/")
     withdrawal = last_digest(member)
     with member.database.write() as session:

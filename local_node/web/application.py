@@ -1,0 +1,54 @@
+"""All screens of the node put together on one gate, with their static files."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from types import ModuleType
+from typing import Final
+
+from fastapi import Depends, FastAPI
+from fastapi.responses import JSONResponse, Response
+from fastapi.staticfiles import StaticFiles
+from sqlalchemy.exc import SQLAlchemyError
+
+from local_node.web import failures, pages, sign_in
+from local_node.web.access import Right
+from local_node.web.site import Site
+from shared_schema.problem import ProblemCode
+from shared_schema.service.problems import install_problem_handlers, problem_response
+
+STATIC: Final = Path(__file__).parent / "static"
+GROUPS: Final[tuple[ModuleType, ...]] = (
+    sign_in,
+    pages,
+)
+"""Every group of screens; each one says in its `install` which right a route needs."""
+
+
+def make_web(site: Site, lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None) -> FastAPI:
+    """The web application of a node, without the checks of headers that its place in a network needs."""
+    app = FastAPI(
+        title="Prevention Exchange",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=lifespan,
+        dependencies=[Depends(site.gate)],
+    )
+    install_problem_handlers(app)
+    site.app = app
+    failures.install(app, site)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    site.get("/health", lambda: _health(site), Right.OUTSIDE)
+    for group in GROUPS:
+        group.install(site)
+    return app
+
+
+def _health(site: Site) -> Response:
+    """For programs that watch: whether the node can read its database."""
+    try:
+        site.database.check_reachable()
+    except SQLAlchemyError:
+        return problem_response(ProblemCode.BUSY, "expected a database that answers", {"Retry-After": "5"})
+    return JSONResponse({"status": "ok"})

@@ -1,0 +1,107 @@
+"""What becomes of an error: for a person a page with what to do and a way back, for a program a problem document."""
+
+from collections.abc import Awaitable
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse, Response
+from starlette.exceptions import HTTPException
+
+from local_node.errors import NodeError
+from local_node.web.forms import FormError
+from local_node.web.site import NotAllowedError, NotSignedInError, Site, is_browser, words_of
+from shared_schema.errors import ContractError
+from shared_schema.problem import ProblemCode
+from shared_schema.service.control import VerbError
+from shared_schema.service.problems import STATUS, problem_response
+
+STATUS_OF_CODE: Final = {
+    "not-found": 404,
+    "request-unknown": 404,
+    "changed": 409,
+    "state": 409,
+    "same-person": 403,
+    "role": 403,
+    "too-many": 429,
+    "database": 503,
+    "unreachable": 503,
+}
+"""Codes of the node's own errors; all others are 422."""
+
+
+def install(app: FastAPI, site: Site) -> None:
+    """Answer every error of a page."""
+    for_programs = app.exception_handlers[HTTPException]
+
+    async def http_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101
+        if error.status_code == 404 and is_browser(request):
+            return site.missing(request)
+        answer = for_programs(request, error)
+        return await answer if isinstance(answer, Awaitable) else answer
+
+    async def not_signed_in(request: Request, _error: Exception) -> Response:
+        if not is_browser(request):
+            return problem_response(ProblemCode.NOT_SIGNED_IN, "expected somebody who is signed in")
+        back = str(request.url.path) + (f"?{request.url.query}" if request.url.query else "")
+        query = urlencode({"next": back}) if request.method == "GET" and back != "/" else urlencode({"ended": 1})
+        return RedirectResponse(f"/sign-in?{query}" if back != "/" else "/sign-in", status_code=303)
+
+    async def not_allowed(request: Request, _error: Exception) -> Response:
+        if not is_browser(request):
+            return problem_response(ProblemCode.NOT_ALLOWED, "expected a role that may do this")
+        said = words_of(request, site).gettext
+        return site.message(
+            request,
+            403,
+            said("This is not for your role"),
+            said("Somebody else at this node can do it. Ask your administrator when you think that it should be you."),
+        )
+
+    async def own_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, NodeError | VerbError | ContractError)  # noqa: S101
+        return show_error(site, request, error)
+
+    async def wrong_address(request: Request, error: Exception) -> Response:
+        if is_browser(request):
+            return site.missing(request)
+        return problem_response(ProblemCode.BAD_PARAMETER, "expected the parameters that this address takes")
+
+    for kind in (NodeError, VerbError, ContractError):
+        app.add_exception_handler(kind, own_error)
+    app.add_exception_handler(RequestValidationError, wrong_address)
+    app.add_exception_handler(HTTPException, http_error)
+    app.add_exception_handler(NotSignedInError, not_signed_in)
+    app.add_exception_handler(NotAllowedError, not_allowed)
+
+
+def status_of(error: NodeError | VerbError | ContractError) -> int:
+    """The HTTP status of an error."""
+    if isinstance(error, ContractError):
+        return STATUS[error.code]
+    return STATUS_OF_CODE.get(error.code, 422)
+
+
+def code_of(error: NodeError | VerbError | ContractError) -> str:
+    """The code of an error, as a text."""
+    return error.code.value if isinstance(error, ContractError) else error.code
+
+
+def describe(error: NodeError | VerbError | ContractError) -> dict[str, Any]:
+    """What the macro `error_summary` shows: the code, the precise sentence, and the field where there is one."""
+    field = error.field if isinstance(error, FormError) else None
+    return {"code": code_of(error), "detail": error.message, "field": field}
+
+
+def show_error(site: Site, request: Request, error: NodeError | VerbError | ContractError) -> Response:
+    """An error as a page of its own, or as a problem document."""
+    status = status_of(error)
+    if not is_browser(request):
+        if isinstance(error, ContractError):
+            return problem_response(error.code, error.message)
+        code = {404: ProblemCode.NOT_FOUND, 403: ProblemCode.NOT_ALLOWED, 429: ProblemCode.RATE_LIMIT}.get(status)
+        return problem_response(code or ProblemCode.BAD_PARAMETER, error.message)
+    said = words_of(request, site).gettext
+    return site.message(request, status, said("That did not go through"), "", error=describe(error))

@@ -1,0 +1,118 @@
+"""Signing in and out, and the language of the pages."""
+
+from typing import Final
+
+from fastapi import Request
+from fastapi.responses import Response
+
+from local_node import accounts, sessions
+from local_node.orm import AccountRow
+from local_node.sessions import SignInError
+from local_node.web.access import Right
+from local_node.web.forms import Form, choice_of, text_of
+from local_node.web.site import LANGUAGE_COOKIE, SESSION_COOKIE, Site, local_path
+from shared_schema.service.passwords import MAX_CHARACTERS
+from shared_schema.service.tokens import MAX_TOKEN_CHARACTERS, hash_token
+from shared_schema.service.translations import N_, OWN_NAMES
+
+MAX_NAME: Final = 100
+A_YEAR: Final = 365 * 24 * 3600
+BROWSERS: Final = (("Edg/", "Edge"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+SYSTEMS: Final = (
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+)
+
+
+def install(site: Site) -> None:
+    """Add the pages of this module."""
+    pages = SignIn(site)
+    site.notices["signed-out"] = N_("You are signed out.")
+    site.get("/sign-in", pages.ask, Right.OUTSIDE)
+    site.post("/sign-in", pages.sign_in, Right.OUTSIDE)
+    site.post("/sign-out", pages.sign_out, Right.OUTSIDE)
+    site.post("/language", pages.choose_language, Right.OUTSIDE)
+
+
+class SignIn:
+    """The handlers."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def ask(self, request: Request, next: str = "/", ended: bool = False) -> Response:
+        """The form. Whoever is signed in already goes on."""
+        if request.state.visitor is not None:
+            return self._site.go(local_path(next))
+        return self._form(request, next, ended=ended)
+
+    def sign_in(self, request: Request, form: Form) -> Response:
+        """Begin a session, or say that name and password do not fit, whichever of them it is."""
+        name, password = text_of(form, "person", most=MAX_NAME), str(form.get("password", ""))[: MAX_CHARACTERS + 1]
+        back, now = local_path(str(form.get("next", "/"))), self._site.clock()
+        try:
+            with self._site.database.read() as session:
+                sessions.check_may_try(session, name, now)
+                account = accounts.check_credentials(session, name, password)
+            with self._site.database.write() as session:
+                sessions.check_may_try(session, name, now)  # others have tried in the meantime
+                if account is None:
+                    sessions.note_failure(session, name, now)
+        except SignInError as error:
+            return self._form(request, back, name=name, code=error.code, status=429)
+        if account is None:
+            return self._form(request, back, name=name, code="sign-in", status=403)
+        with self._site.database.write() as session:
+            accounts.renew_hash(session, account.person_id, password)
+            sessions.end(session, _hash_of_cookie(request), now)  # a new session at every sign-in
+            token = sessions.begin(session, account, client_of(request.headers.get("user-agent", "")), now)
+        answer = self._site.go(back)
+        answer.set_cookie(SESSION_COOKIE, token, path="/", secure=True, httponly=True, samesite="lax")
+        return answer
+
+    def sign_out(self, request: Request) -> Response:
+        """End the session here and in the browser."""
+        with self._site.database.write() as session:
+            sessions.end(session, _hash_of_cookie(request), self._site.clock())
+        answer = self._site.go("/sign-in", done="signed-out")
+        answer.delete_cookie(SESSION_COOKIE, path="/", secure=True, httponly=True, samesite="lax")
+        return answer
+
+    def choose_language(self, request: Request, form: Form) -> Response:
+        """Keep the language, in the account of whoever is signed in and in a cookie, and go back to the same page."""
+        code = choice_of(form, "language", OWN_NAMES)
+        visitor = request.state.visitor
+        if visitor is not None:
+            with self._site.database.write() as session:
+                row = session.get(AccountRow, visitor.person_id)
+                if row is not None:
+                    row.language = code
+        answer = self._site.go(local_path(str(form.get("next", "/"))))
+        answer.set_cookie(LANGUAGE_COOKIE, code, path="/", max_age=A_YEAR, httponly=True, samesite="lax")
+        return answer
+
+    def _form(
+        self, request: Request, back: str, *, name: str = "", code: str = "", status: int = 200, ended: bool = False
+    ) -> Response:
+        error = {"code": code, "detail": "", "field": "person"} if code else None
+        page = self._site.page(
+            request, "sign_in.html", status=status, back=local_path(back), name=name, error=error, ended=ended
+        )
+        if status == 429:
+            page.headers["Retry-After"] = str(15 * 60)
+        return page
+
+
+def client_of(user_agent: str) -> str:
+    """`Firefox, Windows`: enough to know one's own browser again, too little to follow anybody."""
+    browser = next((name for mark, name in BROWSERS if mark in user_agent), "")
+    system = next((name for mark, name in SYSTEMS if mark in user_agent), "")
+    return ", ".join(part for part in (browser, system) if part)
+
+
+def _hash_of_cookie(request: Request) -> str:
+    return hash_token(request.cookies.get(SESSION_COOKIE, "")[:MAX_TOKEN_CHARACTERS])

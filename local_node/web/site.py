@@ -1,0 +1,246 @@
+"""What every page of the node stands on: one gate in front of all routes, rendering in a language, and the errors.
+
+A group of screens is a module with handlers and an `install(site)` that names the right of every route:
+
+    site.get("/returns", pages.show, Right.SEE_RETURNS)
+    site.post("/returns", pages.save, Right.ENTER_RETURNS)
+
+A handler reads `visitor_of(request)`, calls the flows below, and answers with `site.page`, `site.go` or
+`site.missing`. A GET never writes. A NodeError, ContractError or VerbError that a handler lets through becomes a page
+(or, for a program, a problem document) that says what was expected.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from functools import cache
+from typing import Any, Final
+from urllib.parse import urlencode, urlsplit
+
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.routing import APIRoute
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.datastructures import URL
+
+from local_node import sessions
+from local_node.sessions import LONGEST_QUIET, SignedIn
+from local_node.web.access import Right, Visitor
+from local_node.web.menu import menu_for
+from local_node.web.words import Words
+from shared_schema.problem import ProblemCode
+from shared_schema.service.database import Database
+from shared_schema.service.problems import problem_response
+from shared_schema.service.translations import OWN_NAMES, best_language, load_language
+
+SESSION_COOKIE: Final = "__Host-session"
+LANGUAGE_COOKIE: Final = "language"
+LOCALES_PACKAGE: Final = "local_node.web.locales"
+Handler = Callable[..., Any]
+RunVerb = Callable[[str, dict[str, Any]], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class City:
+    """Whose node this is."""
+
+    name: str
+    display_name: str
+    read_fingerprint: Callable[[], str]
+    zone: tzinfo
+
+    @property
+    def fingerprint(self) -> str:
+        """That of the key in use, which may change while the node runs."""
+        return self.read_fingerprint()
+
+
+class NotSignedInError(Exception):
+    """The page needs somebody who is signed in."""
+
+
+class NotAllowedError(Exception):
+    """The page is not for this role, or for nobody."""
+
+
+class Site:
+    """The pages of one node. `rights` is what every route asks for; `notices` are the sentences of `site.go`."""
+
+    def __init__(self, database: Database, city: City, clock: Callable[[], datetime], run: RunVerb) -> None:
+        self.database = database
+        self.city = city
+        self.clock = clock
+        self.run = run
+        self.rights: dict[tuple[str, str], Right] = {}
+        self.notices: dict[str, str] = {}
+        self.app: FastAPI | None = None
+        self._seen: dict[str, datetime] = {}
+        self._environment_of = cache(self._make_environment)
+
+    # --- routes ----------------------------------------------------------------------------------------------------
+
+    def get(self, path: str, handler: Handler, right: Right) -> None:
+        """Add a page that everybody with the right may read."""
+        self._add("GET", path, handler, right)
+
+    def post(self, path: str, handler: Handler, right: Right) -> None:
+        """Add what a form of everybody with the right may do."""
+        self._add("POST", path, handler, right)
+
+    def _add(self, method: str, path: str, handler: Handler, right: Right) -> None:
+        assert self.app is not None  # noqa: S101 - `install` comes after `create_app`
+        self.rights[method, path] = right
+        self.app.add_api_route(path, handler, methods=[method], response_class=HTMLResponse)
+
+    def gate(self, request: Request) -> None:
+        """In front of every route: find out who asks, and refuse everything that the table does not allow.
+
+        Raises NotSignedInError, NotAllowedError.
+        """
+        route = request.scope.get("route")
+        right = self.rights.get((request.method, route.path)) if isinstance(route, APIRoute) else None
+        visitor = self._find_visitor(request)
+        request.state.visitor = visitor
+        request.state.words = self._words_for(request, visitor)
+        if right is Right.OUTSIDE:
+            return
+        if visitor is None:
+            raise NotSignedInError
+        if right is None or not visitor.may(right):
+            raise NotAllowedError
+        if request.method == "POST":
+            self._write_seen(visitor)
+
+    def _find_visitor(self, request: Request) -> Visitor | None:
+        token = request.cookies.get(SESSION_COOKIE, "")
+        if not token:
+            return None
+        now = self.clock()
+        with self.database.read() as session:
+            found = sessions.find_session(session, token, now)
+        if found is None or now - self._last_seen(found) > LONGEST_QUIET:
+            return None
+        self._seen[found.token_hash] = now
+        return Visitor(found.account, found.token_hash)
+
+    def _last_seen(self, found: SignedIn) -> datetime:
+        return max(found.seen_at, self._seen.get(found.token_hash, found.seen_at))
+
+    def last_seen(self, token_hash: str, stored: datetime) -> datetime:
+        """When a session was last used: reading a page writes nothing, so the newest time is in memory."""
+        return max(stored, self._seen.get(token_hash, stored))
+
+    def _write_seen(self, visitor: Visitor) -> None:
+        with self.database.write() as session:
+            sessions.note_seen(session, visitor.session_hash, self._seen[visitor.session_hash])
+
+    # --- languages -------------------------------------------------------------------------------------------------
+
+    def _words_for(self, request: Request, visitor: Visitor | None) -> Words:
+        wanted = (visitor.account.language if visitor else None) or request.cookies.get(LANGUAGE_COOKIE, "")
+        if wanted not in OWN_NAMES:
+            wanted = best_language(request.headers.get("accept-language", ""))
+        return self._environment_of(wanted)[0]
+
+    def _make_environment(self, code: str) -> tuple[Words, Environment]:
+        """One environment for each language: overlays of jinja would share their globals between languages."""
+        words = Words(load_language(LOCALES_PACKAGE, code), self.city.zone)
+        environment = Environment(
+            loader=PackageLoader("local_node.web"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            extensions=["jinja2.ext.i18n"],
+        )
+        environment.install_gettext_callables(words.gettext, words.ngettext, newstyle=True)  # type: ignore[attr-defined]
+        environment.filters.update(words.filters())
+        environment.globals.update(words.functions(), city=self.city, languages=OWN_NAMES, Right=Right)
+        environment.globals.update(
+            menu=lambda visitor: menu_for(visitor, self.rights),
+            has_screen=lambda path: ("GET", path) in self.rights,
+        )
+        return words, environment
+
+    # --- answers ---------------------------------------------------------------------------------------------------
+
+    def page(self, request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
+        """A page in the language of whoever asks."""
+        words = words_of(request, self)
+        environment = self._environment_of(words.code)[1]
+        text = environment.get_template(template).render(
+            now=self.clock(),
+            words=words,
+            visitor=getattr(request.state, "visitor", None),
+            here=_address(request.url),
+            notice=self.notices.get(request.query_params.get("done", "")),
+            **values,
+        )
+        headers = {"Content-Language": words.code}
+        return HTMLResponse(text, status_code=status, headers=headers)
+
+    def go(self, path: str, *, done: str = "", **query: str) -> Response:
+        """On to another page, after something was done; `done` names the notice that it shows."""
+        if done and done not in self.notices:
+            raise KeyError(done)
+        parameters = {name: value for name, value in {**query, "done": done}.items() if value}
+        joiner = "&" if "?" in path else "?"
+        return RedirectResponse(f"{path}{joiner}{urlencode(parameters)}" if parameters else path, status_code=303)
+
+    def message(self, request: Request, status: int, title: str, text: str, **values: Any) -> Response:
+        """A page that says what went wrong, and the way back."""
+        return self.page(request, "message.html", status=status, title=title, text=text, **values)
+
+    def missing(self, request: Request) -> Response:
+        """The one answer for what is not here and for what is somebody else's (CHECKS 46)."""
+        if not is_browser(request):
+            return problem_response(ProblemCode.NOT_FOUND, "expected an address that exists here")
+        return self.message(
+            request,
+            404,
+            words_of(request, self).gettext("There is no such page"),
+            words_of(request, self).gettext(
+                "Perhaps the address was copied without its end, or what it led to is not for you."
+            ),
+        )
+
+
+def words_of(request: Request, site: Site) -> Words:
+    """The language of a request; before the gate, the language that the browser asks for."""
+    found = getattr(request.state, "words", None)
+    return found if isinstance(found, Words) else site._words_for(request, None)
+
+
+def visitor_of(request: Request) -> Visitor:
+    """Who is signed in; only for handlers behind a right that needs somebody."""
+    visitor = request.state.visitor
+    assert isinstance(visitor, Visitor)  # noqa: S101 - the gate has seen to it
+    return visitor
+
+
+def is_browser(request: Request) -> bool:
+    """Whether the answer is for a person."""
+    return "text/html" in request.headers.get("accept", "")
+
+
+def local_path(address: str | None) -> str:
+    """An address of this site and no other, for going back after signing in; `/` for everything else."""
+    address = address or ""
+    parts = urlsplit(address) if len(address) <= 2_000 else urlsplit("")
+    is_local = (
+        address.startswith("/")
+        and not address.startswith(("//", "/\\"))
+        and not parts.scheme
+        and not parts.netloc
+        and address.isprintable()
+    )
+    return address if is_local else "/"
+
+
+def _address(url: URL) -> str:
+    return f"{url.path}?{url.query}" if url.query else url.path
+
+
+def text_in(values: Mapping[str, Any], name: str) -> str:
+    """What was typed into a field, to show it again."""
+    value = values.get(name, "")
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,83 @@
+"""What a page says, in the language of whoever reads it: the filters and functions of every template."""
+
+from collections.abc import Callable
+from datetime import date, datetime, tzinfo
+from functools import partial
+from typing import Any
+
+from local_node.inbox import InboxItem
+from local_node.web import presentation
+from local_node.web.error_words import sentence_for
+from shared_schema.names import parse_time
+from shared_schema.service.translations import N_, Language
+
+NEVER = N_("never")
+
+
+class Words:
+    """One language with the time zone of the city."""
+
+    def __init__(self, language: Language, zone: tzinfo) -> None:
+        self.language = language
+        self.zone = zone
+
+    @property
+    def code(self) -> str:
+        return self.language.code
+
+    def gettext(self, text: str) -> str:
+        return self.language.gettext(text)
+
+    def ngettext(self, one: str, many: str, count: int) -> str:
+        return self.language.ngettext(one, many, count)
+
+    def moment(self, value: datetime | str | None) -> str:
+        """`22 Nov 2026, 10:00 CET`, in the city's time."""
+        if value is None:
+            return self.gettext(NEVER)
+        return self.language.moment(parse_time(value) if isinstance(value, str) else value, self.zone)
+
+    def date(self, value: date | datetime | str) -> str:
+        """`22 Nov 2026`; a moment is the day that it has in the city."""
+        if isinstance(value, str):
+            value = parse_time(value) if "T" in value else date.fromisoformat(value)
+        return self.language.day(value.astimezone(self.zone) if isinstance(value, datetime) else value)
+
+    def number(self, value: float) -> str:
+        return self.language.number(value)
+
+    def term(self, value: object) -> str:
+        """The label of a term of the vocabulary."""
+        return self.gettext(presentation.term(value))
+
+    def error(self, code: str) -> str:
+        """What to do about an error, by its code."""
+        return self.gettext(sentence_for(code))
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """For the templates of this language."""
+        said = self.gettext
+        return {
+            "moment": self.moment,
+            "date": self.date,
+            "number": self.number,
+            "percent": self.language.percent,
+            "term": self.term,
+            "words": lambda code: said(presentation.words(code)),
+            "audience": lambda value: said(presentation.audience(value)),
+            "reason": lambda code: said(presentation.reason(code)),
+            "figure_note": lambda code: said(presentation.figure_note(code)),
+            "error_words": self.error,
+        }
+
+    def functions(self) -> dict[str, Any]:
+        """For the templates of this language."""
+        return {
+            "title_of": partial(presentation.title_of, translate=self.gettext),
+            "freshness_note": self._freshness_note,
+            "kind_names": {kind: self.gettext(name) for kind, name in presentation.KIND_NAMES.items()},
+            "state_names": {state: self.gettext(name) for state, name in presentation.STATE_NAMES.items()},
+        }
+
+    def _freshness_note(self, item: InboxItem, now: datetime) -> str | None:
+        return presentation.freshness_note(item, now, self.gettext)

@@ -1,0 +1,105 @@
+"""The languages of the pages: catalogues of messages (gettext, PO files) and dates and numbers as people write them.
+
+English is in the code. A catalogue is a `.po` file in a package; it is read when the first page in its language is
+asked for. What a catalogue does not have is shown in English, never left out.
+
+    language = load_language("local_node.web.locales", "de")
+    language.gettext("Returns"), language.moment(now, zone)
+"""
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, tzinfo
+from functools import cache
+from gettext import GNUTranslations, NullTranslations
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Final
+
+from babel import Locale
+from babel.core import UnknownLocaleError
+from babel.dates import format_date, format_datetime, format_time
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.numbers import format_decimal, format_percent
+
+from shared_schema.messages import N_ as N_
+
+SOURCE_LANGUAGE: Final = "en"
+LOCALES: Final[Mapping[str, str]] = MappingProxyType(
+    {"en": "en_GB", "de": "de", "fr": "fr", "nl": "nl", "da": "da"}  # the day before the month, as in all of Europe
+)
+"""Language → the locale of its dates and numbers."""
+OWN_NAMES: Final[Mapping[str, str]] = MappingProxyType(
+    {"en": "English", "de": "Deutsch", "fr": "Français", "nl": "Nederlands", "da": "Dansk"}
+)
+"""What each language calls itself, as it stands in the switch."""
+
+
+@dataclass(frozen=True)
+class Language:
+    """One language: its messages, and how it writes numbers and times."""
+
+    code: str
+    locale: Locale
+    messages: NullTranslations
+
+    def gettext(self, text: str) -> str:
+        """The translation; the text itself where there is none. An empty text has none."""
+        return self.messages.gettext(text) if text else ""
+
+    def ngettext(self, one: str, many: str, count: int) -> str:
+        return self.messages.ngettext(one, many, count)
+
+    def number(self, value: float) -> str:
+        """`1,234` or `1.234`."""
+        return format_decimal(value, locale=self.locale)
+
+    def percent(self, fraction: float) -> str:
+        return format_percent(fraction, locale=self.locale)
+
+    def day(self, day: date) -> str:
+        """`22 Nov 2026`."""
+        return format_date(day, "d MMM y", locale=self.locale)
+
+    def month(self, day: date) -> str:
+        """`November 2026`."""
+        return format_date(day, "MMMM y", locale=self.locale)
+
+    def moment(self, at: datetime, zone: tzinfo) -> str:
+        """`22 Nov 2026, 09:00 UTC`, in the time of `zone`, which it names."""
+        return format_datetime(at, "d MMM y, HH:mm z", tzinfo=zone, locale=self.locale)
+
+    def clock(self, at: datetime, zone: tzinfo) -> str:
+        """`09:00`."""
+        return format_time(at, "HH:mm", tzinfo=zone, locale=self.locale)
+
+
+@cache
+def load_language(package: str, code: str) -> Language:
+    """The language `code`, with the messages of `package`/`code`.po. Raises KeyError for an unknown code."""
+    locale = Locale.parse(LOCALES[code])
+    if code == SOURCE_LANGUAGE:
+        return Language(code, locale, NullTranslations())
+    with (files(package) / f"{code}.po").open("rb") as source:
+        catalogue = read_po(source, locale=code)
+    compiled = io.BytesIO()
+    write_mo(compiled, catalogue)
+    compiled.seek(0)
+    return Language(code, locale, GNUTranslations(compiled))
+
+
+def best_language(accepted: str) -> str:
+    """The first known language of an Accept-Language header (RFC 9110, 12.5.4), English where none is known."""
+    ranked = []
+    for position, part in enumerate(accepted[:400].split(",")):
+        tag, _, quality = part.partition(";q=")
+        try:
+            weight = float(quality or 1)
+            code = Locale.parse(tag.strip(), sep="-").language
+        except (ValueError, TypeError, UnknownLocaleError):
+            continue
+        if code in LOCALES and weight > 0:
+            ranked.append((-weight, position, code))
+    return min(ranked)[2] if ranked else SOURCE_LANGUAGE

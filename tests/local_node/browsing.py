@@ -1,0 +1,92 @@
+"""A browser without a window: asks the real application over an in-process transport, keeps cookies, sends forms."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+import anyio
+import httpx
+
+from local_node import verbs
+from local_node.app import Node, create_app
+
+BASE = "http://127.0.0.1:8600"
+PASSWORD = "late trains sing softly"
+FORM = "application/x-www-form-urlencoded"
+Fields = Mapping[str, str | list[str]]
+
+
+def give_account(node: Node, person: str, *, administrates: bool = False) -> None:
+    """An account with the password that `Browser.sign_in` types."""
+    verbs.run(node, "account.set", {"id": person, "password": PASSWORD, "administrates": administrates})
+
+
+@dataclass
+class Browser:
+    """One browser at one node, signed in or not."""
+
+    node: Node
+    app: Any = None
+    cookies: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.app is None:
+            self.app = create_app(self.node, lambda verb, params: verbs.run(self.node, verb, params))
+
+    def sign_in(self, person: str, *, administrates: bool = False) -> "Browser":
+        """Sign in as somebody of the node; who has no account yet gets one."""
+        give_account(self.node, person, administrates=administrates)
+        answer = self.post("/sign-in", {"person": person, "password": PASSWORD})
+        assert answer.status_code == 303, answer.text
+        return self
+
+    def get(self, path: str, *, method: str = "GET", headers: Mapping[str, str] | None = None) -> httpx.Response:
+        """Ask for an address as a person's browser does; a redirection is not followed."""
+        return self._ask(method, path, headers)
+
+    def page(self, path: str) -> str:
+        """The text of a page that is there."""
+        response = self.get(path)
+        assert response.status_code == 200, (path, response.status_code, response.headers.get("location"))
+        return response.text
+
+    def post(
+        self,
+        path: str,
+        fields: Fields | None = None,
+        *,
+        files: Mapping[str, tuple[str, bytes]] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        """Send a form of this site."""
+        ours = {"Sec-Fetch-Site": "same-origin"} | dict(headers or {})
+        if files is not None:
+            return self._ask("POST", path, ours, data=dict(fields or {}), files=dict(files))
+        content = urlencode(dict(fields or {}), doseq=True).encode()
+        return self._ask("POST", path, {"Content-Type": FORM} | ours, content=content)
+
+    def follow(self, response: httpx.Response) -> str:
+        """The page that an answer leads to."""
+        assert response.status_code == 303, response.text
+        return self.page(response.headers["location"])
+
+    def _ask(self, method: str, path: str, headers: Mapping[str, str] | None, **body: Any) -> httpx.Response:
+        sent = {"Accept": "text/html"} | dict(headers or {})
+        if self.cookies:  # by hand: the client would not send a secure cookie to a loopback address
+            sent.setdefault("Cookie", "; ".join(f"{name}={value}" for name, value in self.cookies.items()))
+
+        async def ask() -> httpx.Response:
+            transport = httpx.ASGITransport(self.app)
+            async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+                return await client.request(method, path, headers=sent, **body)
+
+        response = anyio.run(ask)
+        for cookie in response.headers.get_list("set-cookie"):
+            name, _, rest = cookie.partition("=")
+            value = rest.partition(";")[0].strip('"')
+            if value and "max-age=0" not in cookie.lower():
+                self.cookies[name] = value
+            else:
+                self.cookies.pop(name, None)
+        return response
