@@ -13,8 +13,8 @@ from shared_schema.period import Area
 from shared_schema.relay import UnnamedBody, generalise
 from shared_schema.statement import Audience, Kind
 from tests.hub_simulator import Author, HubSimulator
-from tests.local_node.conftest import Leipzig
 from tests.local_node.browsing import Browser
+from tests.local_node.conftest import Leipzig
 from tests.local_node.test_pages import browser, sync
 from tests.shared_schema import builders
 
