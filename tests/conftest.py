@@ -40,8 +40,9 @@ def free_port() -> int:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Offer --no-skips, with which a skipped test fails the run, and --seed for what happens at random."""
+    """Offer --no-skips, with which a skip fails the run, --seed for what happens at random, --shots for pictures."""
     parser.addoption("--no-skips", action="store_true", help="fail the run when a test was skipped")
+    parser.addoption("--shots", action="store_true", help="draw the pictures of the guides anew, into docs/screens")
     parser.addoption("--seed", type=int, help="play the long random histories of a federation from this seed again")
 
 

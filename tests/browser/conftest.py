@@ -1,0 +1,149 @@
+"""A furnished node behind real HTTP, and one Chromium for the whole run."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from playwright.sync_api import Browser
+
+from local_node import verbs
+from local_node.app import Node, create_app
+from local_node.settings import load_settings, write_settings
+from shared_schema.service.key_file import load_key, write_key
+from tests.browser.chromium import EXECUTABLE, Look, Window, new_context, new_window, running_chromium
+from tests.browser.screens import STAFF, Furnished, furnish_all
+from tests.hub_simulator import HubSimulator, MovableClock, seeded_key
+from tests.local_node.browsing import PASSWORD, give_account
+from tests.local_node.conftest import LEIPZIG
+
+Open = Callable[[str | None, Look], Window]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Chromium; skips, saying so, where it is not installed.
+
+    For one module only: while it runs, its event loop is this thread's, and no other test could have one.
+    """
+    if not EXECUTABLE.exists():
+        pytest.skip(f"expected Chromium at {EXECUTABLE}: apt-get install chromium")
+    with running_chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Furnished]:
+    """A node that is a member of a hub and has typical data in every part."""
+    data_dir = tmp_path_factory.mktemp("furnished")
+    clock = MovableClock()
+    hub = HubSimulator("sachsen.de", clock=clock)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    write_settings(
+        data_dir,
+        {
+            "name": LEIPZIG,
+            "display_name": "Leipzig",
+            "area_code": "14713000",
+            "port": port,
+            "sync_interval_seconds": 0,
+            "time_zone": "Europe/Berlin",
+        },
+    )
+    write_key(data_dir, seeded_key(LEIPZIG))
+    node = Node(data_dir, load_settings(data_dir), load_key(data_dir), clock, hub)
+    for person, role in STAFF.items():
+        verbs.run(node, "people.add", {"id": person, "role": role})
+    made = Furnished(node, hub)
+    furnish_all(made)
+    yield made
+    node.close()
+
+
+@pytest.fixture(scope="session")
+def served(furnished: Furnished) -> Iterator[str]:
+    """The address of the furnished node's pages."""
+    node = furnished.node
+    app = create_app(node, lambda verb, params: verbs.run(node, verb, params))
+    server = uvicorn.Server(
+        uvicorn.Config(app, host="127.0.0.1", port=node.settings.port, log_config=None, lifespan="off")
+    )
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:  # uvicorn has no other way to say so
+        thread.join(0.01)
+    yield f"http://127.0.0.1:{node.settings.port}"
+    server.should_exit = True
+    thread.join(10)
+
+
+@pytest.fixture(scope="session")
+def cookies(furnished: Furnished, served: str) -> Callable[[str | None], list[Any]]:
+    """The session of somebody, for a browser; everybody signs in once a run."""
+    known: dict[str | None, list[Any]] = {None: []}
+
+    def of(person: str | None) -> list[Any]:
+        if person not in known and person is not None:
+            give_account(furnished.node, person)
+            form = {"person": person, "password": PASSWORD}
+            answer = httpx.post(f"{served}/sign-in", data=form, headers={"Sec-Fetch-Site": "same-origin"})
+            known[person] = [
+                {
+                    "name": cookie.name,
+                    "value": cookie.value,
+                    "url": served.replace("http:", "https:"),
+                    "secure": True,
+                    "httpOnly": True,
+                }
+                for cookie in answer.cookies.jar
+            ]
+            assert known[person], answer.text
+        return known[person]
+
+    return of
+
+
+@pytest.fixture(scope="module")
+def contexts(chromium: Browser, cookies: Callable[[str | None], list[Any]]) -> Iterator[Callable[..., Any]]:
+    """A context for each person and look, kept for the run: making one costs more than a page."""
+    made: dict[tuple[str | None, Look], Any] = {}
+
+    def of(person: str | None, look: Look) -> Any:
+        if (person, look) not in made:
+            made[person, look] = new_context(chromium, look, cookies(person))
+        return made[person, look]
+
+    yield of
+    for context in made.values():
+        context.close()
+
+
+@pytest.fixture
+def open_window(contexts: Callable[..., Any]) -> Iterator[Open]:
+    """Windows of this test, closed when it ends."""
+    opened: list[Window] = []
+
+    def open_(person: str | None, look: Look) -> Window:
+        window = new_window(contexts(person, look))
+        opened.append(window)
+        return window
+
+    yield open_
+    for window in opened:
+        window.page.close()
+
+
+@pytest.fixture(scope="session")
+def shots(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """Where pictures go: docs/screens with --shots, else a folder of this run."""
+    if request.config.getoption("--shots"):
+        folder = Path(__file__).parents[2] / "docs" / "screens"
+        folder.mkdir(exist_ok=True)
+        return folder
+    return tmp_path_factory.mktemp("shots")
