@@ -93,14 +93,9 @@ def cookies(furnished: Furnished, served: str) -> Callable[[str | None], list[An
             give_account(furnished.node, person)
             form = {"person": person, "password": PASSWORD}
             answer = httpx.post(f"{served}/sign-in", data=form, headers={"Sec-Fetch-Site": "same-origin"})
+            place = served.replace("http:", "https:")  # Chromium takes a `__Host-` cookie for nothing else
             known[person] = [
-                {
-                    "name": cookie.name,
-                    "value": cookie.value,
-                    "url": served.replace("http:", "https:"),
-                    "secure": True,
-                    "httpOnly": True,
-                }
+                {"name": cookie.name, "value": cookie.value, "url": place, "secure": True, "httpOnly": True}
                 for cookie in answer.cookies.jar
             ]
             assert known[person], answer.text
