@@ -76,10 +76,12 @@ class Browser:
         if self.cookies:  # by hand: the client would not send a secure cookie to a loopback address
             sent.setdefault("Cookie", "; ".join(f"{name}={value}" for name, value in self.cookies.items()))
 
+        as_bytes = {name.encode(): value.encode() for name, value in sent.items()}
+
         async def ask() -> httpx.Response:
             transport = httpx.ASGITransport(self.app)
             async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
-                return await client.request(method, path, headers=sent, **body)
+                return await client.request(method, path, headers=as_bytes, **body)
 
         response = anyio.run(ask)
         for cookie in response.headers.get_list("set-cookie"):
