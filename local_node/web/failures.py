@@ -52,12 +52,14 @@ def install(app: FastAPI, site: Site) -> None:
     async def not_allowed(request: Request, _error: Exception) -> Response:
         if not is_browser(request):
             return problem_response(ProblemCode.NOT_ALLOWED, "expected a role that may do this")
-        said = words_of(request, site).gettext
+        gettext = words_of(request, site).gettext
         return site.message(
             request,
             403,
-            said("This is not for your role"),
-            said("Somebody else at this node can do it. Ask your administrator when you think that it should be you."),
+            gettext("This is not for your role"),
+            gettext(
+                "Somebody else at this node can do it. If it should be you, ask your administrator."
+            ),
         )
 
     async def own_error(request: Request, error: Exception) -> Response:
@@ -103,5 +105,5 @@ def show_error(site: Site, request: Request, error: NodeError | VerbError | Cont
             return problem_response(error.code, error.message)
         code = {404: ProblemCode.NOT_FOUND, 403: ProblemCode.NOT_ALLOWED, 429: ProblemCode.RATE_LIMIT}.get(status)
         return problem_response(code or ProblemCode.BAD_PARAMETER, error.message)
-    said = words_of(request, site).gettext
-    return site.message(request, status, said("That did not go through"), "", error=describe(error))
+    gettext = words_of(request, site).gettext
+    return site.message(request, status, gettext("That did not go through"), "", error=describe(error))

@@ -152,6 +152,7 @@ class Site:
             trim_blocks=True,
             extensions=["jinja2.ext.i18n"],
         )
+        environment.policies["ext.i18n.trimmed"] = True  # as `tests.repository.catalogues` reads the templates
         environment.install_gettext_callables(words.gettext, words.ngettext, newstyle=True)  # type: ignore[attr-defined]
         environment.filters.update(words.filters())
         environment.globals.update(words.functions(), city=self.city, languages=OWN_NAMES, Right=Right)
@@ -194,13 +195,12 @@ class Site:
         """The one answer for what is not here and for what is somebody else's (CHECKS 46)."""
         if not is_browser(request):
             return problem_response(ProblemCode.NOT_FOUND, "expected an address that exists here")
+        gettext = words_of(request, self).gettext
         return self.message(
             request,
             404,
-            words_of(request, self).gettext("There is no such page"),
-            words_of(request, self).gettext(
-                "Perhaps the address was copied without its end, or what it led to is not for you."
-            ),
+            gettext("There is no such page"),
+            gettext("Perhaps the address was copied without its end, or what it led to is not for you."),
         )
 
 

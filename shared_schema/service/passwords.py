@@ -37,7 +37,7 @@ def check_password(password: str, *, words: tuple[str, ...] = ()) -> None:
     if not MIN_CHARACTERS <= len(text) <= MAX_CHARACTERS:
         raise PasswordError(f"expected a password of {MIN_CHARACTERS} to {MAX_CHARACTERS} characters")
     low = text.casefold()
-    for word in words:
+    for word in sorted(words, key=len, reverse=True):
         if len(word) > 2:
             low = low.replace(word.casefold(), "")
     if len(set(low)) < MIN_CHARACTERS // 2 or low in _COMMON or low.rstrip("0123456789!.?") in _COMMON:

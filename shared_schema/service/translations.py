@@ -19,7 +19,7 @@ from typing import Final
 
 from babel import Locale
 from babel.core import UnknownLocaleError
-from babel.dates import format_date, format_datetime, format_time
+from babel.dates import format_datetime, format_skeleton, format_time
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
@@ -61,15 +61,15 @@ class Language:
 
     def day(self, day: date) -> str:
         """`22 Nov 2026`."""
-        return format_date(day, "d MMM y", locale=self.locale)
+        return format_skeleton("yMMMd", day, locale=self.locale)
 
     def month(self, day: date) -> str:
         """`November 2026`."""
-        return format_date(day, "MMMM y", locale=self.locale)
+        return format_skeleton("yMMMM", day, locale=self.locale)
 
     def moment(self, at: datetime, zone: tzinfo) -> str:
         """`22 Nov 2026, 09:00 UTC`, in the time of `zone`, which it names."""
-        return format_datetime(at, "d MMM y, HH:mm z", tzinfo=zone, locale=self.locale)
+        return f"{self.day(at.astimezone(zone))}, {format_datetime(at, 'HH:mm z', tzinfo=zone, locale=self.locale)}"
 
     def clock(self, at: datetime, zone: tzinfo) -> str:
         """`09:00`."""
