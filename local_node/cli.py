@@ -158,6 +158,7 @@ def init(
     ] = False,
     agencies: Annotated[int, typer.Option(help="How many partner agencies are expected to report.")] = 1,
     port: Annotated[int, typer.Option(help="The port for the pages.")] = 8600,
+    time_zone: Annotated[str, typer.Option(help="In which the pages show times, for example Europe/Berlin.")] = "UTC",
     sync_interval: Annotated[int, typer.Option(help="Seconds between syncs while serving; 0: when told.")] = 900,
     data: DataDir = HERE,
     as_json: AsJson = False,
@@ -173,6 +174,7 @@ def init(
         "area_code": lau,
         "agencies_expected": agencies,
         "port": port,
+        "time_zone": time_zone,
         "sync_interval_seconds": sync_interval,
     }
     settings = check_settings(dict(values))

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.demo.check import Findings, check_federation
-from deploy.demo.federation import COORDINATOR, REVIEWER, DemoError, Federation
+from deploy.demo.federation import COORDINATOR, PASSWORD, REVIEWER, DemoError, Federation
 from deploy.demo.recall import take_back
 from deploy.demo.story import MONTHS, run_story
 
@@ -109,7 +109,8 @@ def _print_findings(findings: Findings, federation: Federation, options: argpars
         f"  seconds                       {findings.seconds}",
         *(f"  PROBLEM: {problem}" for problem in findings.problems),
         "",
-        f"Where to look (people on every node: {COORDINATOR}, coordinator; {REVIEWER}, reviewer)",
+        f"Where to look (on every node sign in as {COORDINATOR}, coordinator, or {REVIEWER}, reviewer; "
+        f"password: {PASSWORD})",
         *(f"  {program.name:16} {program.url}  {program.data}" for program in federation.programs),
     ]
     print("\n".join(lines), file=out, flush=True)

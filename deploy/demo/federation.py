@@ -24,6 +24,9 @@ ROOT = HERE.parent.parent
 NATION = "bund.de"
 REGIONS = {"sachsen.de": "NUTS:2024:DED", "nrw.de": "NUTS:2024:DEA"}
 COORDINATOR, REVIEWER = "anna", "ben"
+PASSWORD = "demo: late trains sing"
+"""Of both, on every node: a demo's secret is printed for everybody to see."""
+TIME_ZONE = "Europe/Berlin"
 START_SECONDS = 60
 STOP_SECONDS = 15
 POLL_SECONDS = 0.05
@@ -145,6 +148,7 @@ class Federation:
         for program in self.programs:
             program.start()
         together(Program.wait_until_ready, self.programs)
+        together(_make_accounts, self.nodes.values())
 
     def stop(self) -> None:
         with ExitStack() as stack:  # every one is stopped, whatever happens to another
@@ -206,8 +210,13 @@ def _init_node(node: Program, city: City) -> None:
     node.data.mkdir(parents=True, exist_ok=True)
     node.command(
         "init", "--name", city.name, "--display-name", city.display_name, "--lau", city.lau, "--port", str(node.port),
-        "--coordinator", COORDINATOR, "--reviewer", REVIEWER, "--agencies", "1",
+        "--coordinator", COORDINATOR, "--reviewer", REVIEWER, "--agencies", "1", "--time-zone", TIME_ZONE,
     )  # fmt: skip
+
+
+def _make_accounts(node: Program) -> None:
+    for person in (COORDINATOR, REVIEWER):
+        node.ask("account.set", id=person, password=PASSWORD, administrates=person == COORDINATOR)
 
 
 def enrol_hub(hub: Program, nation: Program) -> None:

@@ -57,9 +57,7 @@ def install(app: FastAPI, site: Site) -> None:
             request,
             403,
             gettext("This is not for your role"),
-            gettext(
-                "Somebody else at this node can do it. If it should be you, ask your administrator."
-            ),
+            gettext("Somebody else at this node can do it. If it should be you, ask your administrator."),
         )
 
     async def own_error(request: Request, error: Exception) -> Response:
