@@ -109,8 +109,7 @@ def _print_findings(findings: Findings, federation: Federation, options: argpars
         f"  seconds                       {findings.seconds}",
         *(f"  PROBLEM: {problem}" for problem in findings.problems),
         "",
-        f"Where to look (on every node sign in as {COORDINATOR}, coordinator, or {REVIEWER}, reviewer; "
-        f"password: {PASSWORD})",
+        f"Where to look (sign in as {COORDINATOR}, coordinator, or {REVIEWER}, reviewer; password: {PASSWORD})",
         *(f"  {program.name:16} {program.url}  {program.data}" for program in federation.programs),
     ]
     print("\n".join(lines), file=out, flush=True)
