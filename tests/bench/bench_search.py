@@ -77,7 +77,7 @@ def measure() -> Iterator[Figure]:
     with tempfile.TemporaryDirectory(prefix="pe-bench-") as name:
         node = _make_node(Path(name))
         try:
-            yield from _measure_search(node, _sentences(records))
+            yield from _measure_search(node, sentences_of(records))
         finally:
             node.close()
     if records:
@@ -93,7 +93,7 @@ def _make_node(directory: Path) -> Node:
     return Node(directory, load_settings(directory), load_key(directory), lambda: NOW)
 
 
-def _sentences(records: Sequence[Record]) -> list[str]:
+def sentences_of(records: Sequence[Record]) -> list[str]:
     """What texts are put together from."""
     if records:
         return [part.strip() for record in records for part in record["description"].split(". ") if part.strip()]
@@ -125,7 +125,13 @@ def _measure_search(node: Node, sentences: Sequence[str]) -> Iterator[Figure]:
 
 
 def _fill(node: Node, sentences: Sequence[str]) -> None:
-    """Store the items as a sync would leave them, but without an index."""
+    with node.database.write() as session:
+        session.add(HubRow(name=HUB, url="http://127.0.0.1:9", vkey="x", level="region", added_at=NOW, enrolled=True))
+    fill_inbox(node, sentences)
+
+
+def fill_inbox(node: Node, sentences: Sequence[str]) -> None:
+    """Store the items as a sync with the hub would leave them, but without an index."""
     rows = []
     chosen = random.Random(2)
     titles, texts = [""], [("", "")]
@@ -140,8 +146,6 @@ def _fill(node: Node, sentences: Sequence[str]) -> None:
         texts.append((summary, lessons))
         rows.append(_row(chosen, place, title.ljust(3, "."), summary, lessons))
     with node.database.write() as session:
-        session.add(HubRow(name=HUB, url="http://127.0.0.1:9", vkey="x", level="region", added_at=NOW, enrolled=True))
-        session.flush()
         session.execute(insert(InboxRow), rows)
 
 
