@@ -1,0 +1,93 @@
+"""Links that work once: with one, somebody sets a password, the first or a new one.
+
+Looking at the page of a link spends nothing, because mail programs look too. A newer link ends the older ones.
+"""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from local_node import audit
+from local_node.errors import NodeError
+from local_node.orm import InvitationRow
+
+OPEN_FOR: Final = timedelta(days=7)
+TOKEN_BYTES: Final = 32
+
+
+class InvitationError(NodeError):
+    """The link is not open: unknown, used, replaced or too old."""
+
+    code = "invitation"
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """An open link, as lists show it; the link itself is shown once, when it is made."""
+
+    person_id: str
+    made_by: str
+    ends_at: datetime
+
+
+def invite(session: Session, person_id: str, *, by: str, now: datetime) -> tuple[str, Invitation]:
+    """Make a link for this person and end the older ones; return what stands at its end."""
+    end_invitations(session, person_id, now)
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    row = InvitationRow(
+        token_hash=_hash(token), person_id=person_id, made_by=by, made_at=now, ends_at=now + OPEN_FOR, ended_at=None
+    )
+    session.add(row)
+    session.flush()
+    audit.append(session, by, "account.invited", person_id, now)
+    return token, _invitation(row)
+
+
+def find_invited(session: Session, token: str, now: datetime) -> str:
+    """Whom the link is for. Raises InvitationError, the same one for every link that is not open."""
+    row = session.get(InvitationRow, _hash(token))
+    if row is None or row.ended_at is not None or row.ends_at <= now:
+        raise InvitationError("expected a link that is open: it works once, for seven days; ask for a new one")
+    return row.person_id
+
+
+def use_invitation(session: Session, token: str, now: datetime) -> str:
+    """Spend the link and return whom it is for. Raises InvitationError, also when another request was faster."""
+    person_id = find_invited(session, token, now)
+    spent = session.execute(
+        update(InvitationRow)
+        .where(InvitationRow.token_hash == _hash(token), InvitationRow.ended_at.is_(None))
+        .values(ended_at=now)
+    )
+    if spent.rowcount != 1:  # type: ignore[attr-defined]
+        raise InvitationError("expected a link that is open: it works once, for seven days; ask for a new one")
+    audit.append(session, person_id, "account.invitation-used", person_id, now)
+    return person_id
+
+
+def end_invitations(session: Session, person_id: str, now: datetime) -> None:
+    """End every open link of this person."""
+    session.execute(
+        update(InvitationRow)
+        .where(InvitationRow.person_id == person_id, InvitationRow.ended_at.is_(None))
+        .values(ended_at=now)
+    )
+
+
+def open_invitations(session: Session, now: datetime) -> dict[str, Invitation]:
+    """The open links by person."""
+    rows = session.scalars(select(InvitationRow).where(InvitationRow.ended_at.is_(None), InvitationRow.ends_at > now))
+    return {row.person_id: _invitation(row) for row in rows}
+
+
+def _invitation(row: InvitationRow) -> Invitation:
+    return Invitation(row.person_id, row.made_by, row.ends_at)
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
