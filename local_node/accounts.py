@@ -26,7 +26,9 @@ class Account:
     person_id: str
     name: str
     email: str | None
+    role: Role
     roles: frozenset[Role]
+    """The role of the person, and the administrator's where the account administrates."""
     agency: str | None
     language: str | None
     has_password: bool
@@ -147,6 +149,7 @@ def _account(row: AccountRow, role: str) -> Account:
         row.person_id,
         row.name,
         row.email,
+        Role(role),
         frozenset(roles),
         row.agency_id,
         row.language,

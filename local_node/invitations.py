@@ -3,8 +3,6 @@
 Looking at the page of a link spends nothing, because mail programs look too. A newer link ends the older ones.
 """
 
-import hashlib
-import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -15,9 +13,9 @@ from sqlalchemy.orm import Session
 from local_node import audit
 from local_node.errors import NodeError
 from local_node.orm import InvitationRow
+from shared_schema.service.tokens import hash_token, new_token
 
 OPEN_FOR: Final = timedelta(days=7)
-TOKEN_BYTES: Final = 32
 
 
 class InvitationError(NodeError):
@@ -38,9 +36,14 @@ class Invitation:
 def invite(session: Session, person_id: str, *, by: str, now: datetime) -> tuple[str, Invitation]:
     """Make a link for this person and end the older ones; return what stands at its end."""
     end_invitations(session, person_id, now)
-    token = secrets.token_urlsafe(TOKEN_BYTES)
+    token = new_token()
     row = InvitationRow(
-        token_hash=_hash(token), person_id=person_id, made_by=by, made_at=now, ends_at=now + OPEN_FOR, ended_at=None
+        token_hash=hash_token(token),
+        person_id=person_id,
+        made_by=by,
+        made_at=now,
+        ends_at=now + OPEN_FOR,
+        ended_at=None,
     )
     session.add(row)
     session.flush()
@@ -50,7 +53,7 @@ def invite(session: Session, person_id: str, *, by: str, now: datetime) -> tuple
 
 def find_invited(session: Session, token: str, now: datetime) -> str:
     """Whom the link is for. Raises InvitationError, the same one for every link that is not open."""
-    row = session.get(InvitationRow, _hash(token))
+    row = session.get(InvitationRow, hash_token(token))
     if row is None or row.ended_at is not None or row.ends_at <= now:
         raise InvitationError("expected a link that is open: it works once, for seven days; ask for a new one")
     return row.person_id
@@ -61,7 +64,7 @@ def use_invitation(session: Session, token: str, now: datetime) -> str:
     person_id = find_invited(session, token, now)
     spent = session.execute(
         update(InvitationRow)
-        .where(InvitationRow.token_hash == _hash(token), InvitationRow.ended_at.is_(None))
+        .where(InvitationRow.token_hash == hash_token(token), InvitationRow.ended_at.is_(None))
         .values(ended_at=now)
     )
     if spent.rowcount != 1:  # type: ignore[attr-defined]
@@ -87,7 +90,3 @@ def open_invitations(session: Session, now: datetime) -> dict[str, Invitation]:
 
 def _invitation(row: InvitationRow) -> Invitation:
     return Invitation(row.person_id, row.made_by, row.ends_at)
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from local_node import audit
 from local_node.errors import NodeError
-from local_node.orm import PersonRow
+from local_node.orm import AccountRow, PersonRow
 from local_node.review import Person, Role
 
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}", re.ASCII)
@@ -51,3 +51,13 @@ def get_person(session: Session, person_id: str) -> Person:
 def list_people(session: Session) -> tuple[Person, ...]:
     """Everybody, by id."""
     return tuple(Person(row.id, Role(row.role)) for row in session.scalars(select(PersonRow).order_by(PersonRow.id)))
+
+
+def roles_at_work(session: Session) -> dict[str, Role]:
+    """Person → role of everybody who can still decide something: whose account is disabled cannot.
+
+    A reviewer who has left must not be waited for.
+    """
+    gone = select(AccountRow.person_id).where(AccountRow.disabled_at.is_not(None))
+    rows = session.scalars(select(PersonRow).where(PersonRow.id.not_in(gone)))
+    return {row.id: Role(row.role) for row in rows}

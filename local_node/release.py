@@ -25,7 +25,7 @@ from local_node.folding import without_invisible
 from local_node.narrative import DETECTOR, NO_LISTS, LocalLists, ScreenedText, free_texts, screen
 from local_node.noise import Draw
 from local_node.numbering import next_seq, use_seq
-from local_node.people import get_person, list_people
+from local_node.people import get_person, roles_at_work
 from local_node.protection import Protection
 from local_node.request_store import StoredRequest
 from local_node.review import ApprovedRelease, ReleaseRequest, RequestState, ReviewedAs
@@ -202,7 +202,7 @@ def request_words(
 def _review_note(session: Session, person: str, screened: ScreenedText | None = None) -> ReviewNote:
     """The note that the statement will carry: it is part of what the second person sees, so it is made first."""
     requester = get_person(session, person)
-    role = review.reviewer_role_for(requester.id, {other.id: other.role for other in list_people(session)})
+    role = review.reviewer_role_for(requester.id, roles_at_work(session))
     findings = 0 if screened is None else len(screened.findings)
     return ReviewNote.from_object({"role": role.value, "detector": DETECTOR, "findings": findings})
 
@@ -243,8 +243,7 @@ def approve(
 def _check_still_alone(session: Session, request: ReleaseRequest) -> None:
     if request.reviewer_role is not ReviewedAs.SINGLE_PERSON:
         return
-    people = {other.id: other.role for other in list_people(session)}
-    if review.reviewer_role_for(request.requested_by, people) is not ReviewedAs.SINGLE_PERSON:
+    if review.reviewer_role_for(request.requested_by, roles_at_work(session)) is not ReviewedAs.SINGLE_PERSON:
         raise ReviewError(
             "expected a second person's review, as there is one now: take the request back and ask again", code="role"
         )

@@ -4,9 +4,7 @@ A token is shown once and kept as a hash. It never opens more than its owner may
 it is looked up anew every time.
 """
 
-import hashlib
 import re
-import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,10 +18,10 @@ from local_node import audit
 from local_node.errors import NodeError
 from local_node.orm import ScriptTokenRow
 from shared_schema import canonical
+from shared_schema.service.tokens import hash_token, new_token
 
 PREFIX: Final = "pxn_"
 """So that a token in a text or a log is recognised as one, by people and by programs that look for secrets."""
-TOKEN_BYTES: Final = 32
 DEFAULT_DAYS: Final = 90
 MAX_DAYS: Final = 365
 MAX_LABEL_CHARACTERS: Final = 60
@@ -88,9 +86,9 @@ def make_token(
         raise TokenError(f"expected 1 to {MAX_DAYS} days, got {days}", code="token-days")
     if _count_in_force(session, person_id, now) >= MAX_TOKENS:
         raise TokenError(f"expected at most {MAX_TOKENS} tokens at a time; revoke one first", code="token-many")
-    token = PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
+    token = PREFIX + new_token()
     row = ScriptTokenRow(
-        token_hash=_hash(token),
+        token_hash=hash_token(token),
         person_id=person_id,
         label=label,
         scopes=canonical.encode({"codes": sorted(set(scopes))}).decode(),
@@ -109,7 +107,8 @@ def find_token(session: Session, shown: str, now: datetime) -> ScriptToken:
     """The token that a script shows. Raises UnknownToken: never made, revoked or expired, with the same words."""
     row = None
     if _TOKEN.fullmatch(shown):
-        row = session.scalars(select(ScriptTokenRow).where(ScriptTokenRow.token_hash == _hash(shown))).one_or_none()
+        query = select(ScriptTokenRow).where(ScriptTokenRow.token_hash == hash_token(shown))
+        row = session.scalars(query).one_or_none()
     if row is None or not _token(row).is_in_force(now):
         raise UnknownToken("expected a token that is in force")
     return _token(row)
@@ -167,7 +166,3 @@ def _token(row: ScriptTokenRow) -> ScriptToken:
     return ScriptToken(
         row.id, row.person_id, row.label, scopes, row.made_at, row.ends_at, row.last_used_at, row.revoked_at
     )
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode("ascii")).hexdigest()

@@ -4,8 +4,6 @@ Who needs a second factor is the administrator's choice. Somebody who needs one 
 nothing but the page where it is set up.
 """
 
-import hashlib
-import secrets
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -17,10 +15,10 @@ from sqlalchemy.orm import Session
 from local_node import audit, second_factor
 from local_node.errors import NodeError
 from local_node.orm import PendingSignInRow, SignInRulesRow
+from shared_schema.service.tokens import hash_token, new_token
 
 PENDING: Final = timedelta(minutes=5)
 """Long enough to find the telephone."""
-TOKEN_BYTES: Final = 32
 _ONLY_ROW: Final = 1
 _DECIDERS: Final = frozenset({"administrator", "reviewer"})
 """Whose account opens most: who gives accounts, and who lets things out."""
@@ -67,21 +65,21 @@ def owes_set_up(session: Session, person_id: str, roles: Collection[str]) -> boo
 def begin_second_step(session: Session, person_id: str, now: datetime) -> str:
     """Remember that somebody gave the right password; return what their browser shows with the code."""
     session.execute(delete(PendingSignInRow).where(PendingSignInRow.ends_at <= now))
-    token = secrets.token_urlsafe(TOKEN_BYTES)
-    session.add(PendingSignInRow(token_hash=_hash(token), person_id=person_id, ends_at=now + PENDING))
+    token = new_token()
+    session.add(PendingSignInRow(token_hash=hash_token(token), person_id=person_id, ends_at=now + PENDING))
     session.flush()
     return token
 
 
 def find_second_step(session: Session, token: str, now: datetime) -> str | None:
     """Who owes the code; None when nobody does, or does no more."""
-    row = session.get(PendingSignInRow, _hash(token))
+    row = session.get(PendingSignInRow, hash_token(token))
     return None if row is None or row.ends_at <= now else row.person_id
 
 
 def end_second_step(session: Session, token: str) -> None:
     """Take the step away. Raises SignInStepError when another request has ended it."""
-    ended = session.execute(delete(PendingSignInRow).where(PendingSignInRow.token_hash == _hash(token)))
+    ended = session.execute(delete(PendingSignInRow).where(PendingSignInRow.token_hash == hash_token(token)))
     if ended.rowcount != 1:  # type: ignore[attr-defined]
         raise SignInStepError("expected a sign-in that waits for its code; begin again", code="sign-in-again")
 
@@ -89,7 +87,3 @@ def end_second_step(session: Session, token: str) -> None:
 def forget_second_steps(session: Session, person_id: str) -> None:
     """Whoever is half-way in stays out: the account was changed meanwhile."""
     session.execute(delete(PendingSignInRow).where(PendingSignInRow.person_id == person_id))
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
