@@ -20,7 +20,7 @@ from local_node.narrative import LocalLists
 from local_node.rounds import Rounds
 from local_node.settings import NodeSettings, load_settings
 from local_node.web.application import make_web
-from local_node.web.site import City, Site
+from local_node.web.site import API_PREFIX, City, Site
 from shared_schema.content import Surroundings
 from shared_schema.errors import ContractError
 from shared_schema.head_times import HeadPolicy, make_policy
@@ -41,8 +41,6 @@ from shared_schema.service.logging import get_logger
 
 DATABASE_FILE = "node.db"
 MIGRATIONS = "local_node.migrations"
-API_PREFIX = "/api/"
-"""Addresses for programs: they take tokens and no cookies, so no other site can use somebody's session there."""
 
 JsonObject = dict[str, Any]
 
@@ -169,8 +167,8 @@ def create_app(node: Node, handle_verb: Callable[[str, JsonObject], JsonObject])
     settings = node.settings
     city = City(settings.name, settings.display_name, lambda: node.key.public.fingerprint, node.zone)
     site = Site(node.database, city, node.clock, handle_verb)
+    public_url = site.public_url = settings.public_url or f"http://127.0.0.1:{settings.port}"
     app = make_web(site, lifespan)
-    public_url = settings.public_url or f"http://127.0.0.1:{settings.port}"
     app.add_middleware(SameOriginWrites, origins=origins_of(public_url, settings.port), exempt=(API_PREFIX,))
     app.add_middleware(KnownHosts, hosts=hosts_of(public_url, settings.port))
     app.add_middleware(SecurityHeaders, policy=WITH_OWN_SCRIPTS)

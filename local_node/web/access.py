@@ -94,6 +94,9 @@ class Visitor:
 
     account: Account
     session_hash: str
+    """Empty for a script, which has a token and no session."""
+    owes_second_factor: bool = False
+    """Whether this account has to set up a second factor before anything else."""
 
     @property
     def person_id(self) -> str:

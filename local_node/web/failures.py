@@ -11,7 +11,16 @@ from starlette.exceptions import HTTPException
 
 from local_node.errors import NodeError
 from local_node.web.forms import FormError
-from local_node.web.site import NotAllowedError, NotSignedInError, Site, is_browser, words_of
+from local_node.web.site import (
+    NoTokenError,
+    NotAllowedError,
+    NotSignedInError,
+    OutOfScopeError,
+    SecondFactorOwedError,
+    Site,
+    is_browser,
+    words_of,
+)
 from shared_schema.errors import ContractError
 from shared_schema.problem import ProblemCode
 from shared_schema.service.control import VerbError
@@ -25,6 +34,13 @@ STATUS_OF_CODE: Final = {
     "same-person": 403,
     "role": 403,
     "too-many": 429,
+    "agency-changed": 409,
+    "agency-known": 409,
+    "account-changed": 409,
+    "last-administrator": 409,
+    "invitation": 410,
+    "sign-in-again": 409,
+    "token-made": 409,
     "database": 503,
     "unreachable": 503,
 }
@@ -60,6 +76,19 @@ def install(app: FastAPI, site: Site) -> None:
             gettext("Somebody else at this node can do it. If it should be you, ask your administrator."),
         )
 
+    async def second_factor_owed(request: Request, _error: Exception) -> Response:
+        if not is_browser(request):
+            return problem_response(ProblemCode.NOT_ALLOWED, "expected an account with a second factor")
+        return site.go("/account/second-factor", done="second-factor-owed")
+
+    async def no_token(_request: Request, _error: Exception) -> Response:
+        headers = {"WWW-Authenticate": 'Bearer realm="prevention-exchange"'}
+        return problem_response(ProblemCode.NOT_SIGNED_IN, "expected a token that is in force", headers)
+
+    async def out_of_scope(_request: Request, _error: Exception) -> Response:
+        headers = {"WWW-Authenticate": 'Bearer realm="prevention-exchange", error="insufficient_scope"'}
+        return problem_response(ProblemCode.NOT_ALLOWED, "expected a token that may do this", headers)
+
     async def own_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, NodeError | VerbError | ContractError)  # noqa: S101
         return show_error(site, request, error)
@@ -75,6 +104,9 @@ def install(app: FastAPI, site: Site) -> None:
     app.add_exception_handler(HTTPException, http_error)
     app.add_exception_handler(NotSignedInError, not_signed_in)
     app.add_exception_handler(NotAllowedError, not_allowed)
+    app.add_exception_handler(SecondFactorOwedError, second_factor_owed)
+    app.add_exception_handler(NoTokenError, no_token)
+    app.add_exception_handler(OutOfScopeError, out_of_scope)
 
 
 def status_of(error: NodeError | VerbError | ContractError) -> int:

@@ -4,6 +4,7 @@ A group of screens is a module with handlers and an `install(site)` that names t
 
     site.get("/returns", pages.show, Right.SEE_RETURNS)
     site.post("/returns", pages.save, Right.ENTER_RETURNS)
+    site.api("GET", "/api/v1/inbox", api.inbox, Right.READ_INBOX, Scope.INBOX_READ)
 
 A handler reads `visitor_of(request)`, calls the flows below, and answers with `site.page`, `site.go` or
 `site.missing`. A GET never writes. A NodeError, ContractError or VerbError that a handler lets through becomes a page
@@ -23,7 +24,8 @@ from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.datastructures import URL
 
-from local_node import sessions
+from local_node import accounts, script_tokens, sessions, sign_in_steps
+from local_node.script_tokens import Scope, ScriptToken, UnknownToken
 from local_node.sessions import LONGEST_QUIET, SignedIn
 from local_node.web.access import Right, Visitor
 from local_node.web.menu import menu_for
@@ -33,6 +35,8 @@ from shared_schema.service.database import Database
 from shared_schema.service.problems import problem_response
 from shared_schema.service.translations import OWN_NAMES, best_language, load_language
 
+API_PREFIX: Final = "/api/"
+"""Addresses for programs: they take tokens and no cookies, so no other site can use somebody's session there."""
 SESSION_COOKIE: Final = "__Host-session"
 LANGUAGE_COOKIE: Final = "language"
 LOCALES_PACKAGE: Final = "local_node.web.locales"
@@ -63,6 +67,18 @@ class NotAllowedError(Exception):
     """The page is not for this role, or for nobody."""
 
 
+class SecondFactorOwedError(Exception):
+    """The account needs a second factor, and has none yet."""
+
+
+class NoTokenError(Exception):
+    """The address is for scripts, and no token that is in force was shown."""
+
+
+class OutOfScopeError(Exception):
+    """The token does not open this, or its owner may not do it."""
+
+
 class Site:
     """The pages of one node. `rights` is what every route asks for; `notices` are the sentences of `site.go`."""
 
@@ -72,8 +88,11 @@ class Site:
         self.clock = clock
         self.run = run
         self.rights: dict[tuple[str, str], Right] = {}
+        self.scopes: dict[tuple[str, str], Scope] = {}
         self.notices: dict[str, str] = {}
         self.app: FastAPI | None = None
+        self.public_url = ""
+        """How browsers reach the pages; for links that are handed over."""
         self._seen: dict[str, datetime] = {}
         self._environment_of = cache(self._make_environment)
 
@@ -87,6 +106,12 @@ class Site:
         """Add what a form of everybody with the right may do."""
         self._add("POST", path, handler, right)
 
+    def api(self, method: str, path: str, handler: Handler, right: Right, scope: Scope) -> None:
+        """Add what a script may do whose token has the scope, while its owner has the right."""
+        assert path.startswith(API_PREFIX)  # noqa: S101 - only there no cookie is looked at
+        self.scopes[method, path] = scope
+        self._add(method, path, handler, right)
+
     def _add(self, method: str, path: str, handler: Handler, right: Right) -> None:
         assert self.app is not None  # noqa: S101 - `install` comes after `create_app`
         self.rights[method, path] = right
@@ -95,10 +120,14 @@ class Site:
     def gate(self, request: Request) -> None:
         """In front of every route: find out who asks, and refuse everything that the table does not allow.
 
-        Raises NotSignedInError, NotAllowedError.
+        Raises NotSignedInError, NotAllowedError, SecondFactorOwedError; for scripts NoTokenError, OutOfScopeError.
         """
         route = request.scope.get("route")
-        right = self.rights.get((request.method, route.path)) if isinstance(route, APIRoute) else None
+        place = (request.method, route.path) if isinstance(route, APIRoute) else ("", "")
+        right = self.rights.get(place)
+        if request.url.path.startswith(API_PREFIX):
+            self._gate_for_scripts(request, right, self.scopes.get(place))
+            return
         visitor = self._find_visitor(request)
         request.state.visitor = visitor
         request.state.words = self._words_for(request, visitor)
@@ -108,8 +137,34 @@ class Site:
             raise NotSignedInError
         if right is None or not visitor.may(right):
             raise NotAllowedError
+        if visitor.owes_second_factor and right is not Right.OWN_ACCOUNT:
+            raise SecondFactorOwedError
         if request.method == "POST":
             self._write_seen(visitor)
+
+    def _gate_for_scripts(self, request: Request, right: Right | None, scope: Scope | None) -> None:
+        """A token and never a cookie. What its owner may not do now, the token does not open either."""
+        visitor, token = self._find_bearer(request)
+        request.state.visitor = visitor
+        if right is None or scope not in token.scopes or not visitor.may(right) or visitor.owes_second_factor:
+            raise OutOfScopeError
+
+    def _find_bearer(self, request: Request) -> tuple[Visitor, ScriptToken]:
+        scheme, _, shown = request.headers.get("authorization", "").partition(" ")
+        now = self.clock()
+        try:
+            with self.database.read() as session:
+                token = script_tokens.find_token(session, shown if scheme.lower() == "bearer" else "", now)
+                account = accounts.find_account(session, token.person_id)
+                if account is None or account.is_disabled:
+                    raise NoTokenError
+                owes = sign_in_steps.owes_set_up(session, account.person_id, account.roles)
+        except UnknownToken:
+            raise NoTokenError from None
+        if script_tokens.is_use_worth_noting(token, now):
+            with self.database.write() as session:
+                script_tokens.note_use(session, token.id, now)
+        return Visitor(account, "", owes), token
 
     def _find_visitor(self, request: Request) -> Visitor | None:
         token = request.cookies.get(SESSION_COOKIE, "")
@@ -118,10 +173,13 @@ class Site:
         now = self.clock()
         with self.database.read() as session:
             found = sessions.find_session(session, token, now)
+            owes = found is not None and sign_in_steps.owes_set_up(
+                session, found.account.person_id, found.account.roles
+            )
         if found is None or now - self._last_seen(found) > LONGEST_QUIET:
             return None
         self._seen[found.token_hash] = now
-        return Visitor(found.account, found.token_hash)
+        return Visitor(found.account, found.token_hash, owes)
 
     def _last_seen(self, found: SignedIn) -> datetime:
         return max(found.seen_at, self._seen.get(found.token_hash, found.seen_at))
@@ -219,7 +277,7 @@ def visitor_of(request: Request) -> Visitor:
 
 def is_browser(request: Request) -> bool:
     """Whether the answer is for a person."""
-    return "text/html" in request.headers.get("accept", "")
+    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith(API_PREFIX)
 
 
 def local_path(address: str | None) -> str:
