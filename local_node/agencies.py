@@ -28,6 +28,8 @@ MAX_CONTACTS: Final = 10
 MAX_ID_CHARACTERS: Final = 60
 _SPELLED: Final = {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ø": "oe", "æ": "ae", "å": "aa", "ł": "l"}
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,59}", re.ASCII)
+_NOT_AN_ID: Final = frozenset({"new"})
+"""Where an id would stand in an address, the form for a new agency is."""
 _EMAIL: Final = re.compile(r"[^\s@<>\"',;:\\()\[\]]{1,64}@[^\s@<>\"',;:\\()\[\]]+\.[^\s@<>\"',;:\\()\[\]]+")
 _PHONE: Final = re.compile(r"\+?[0-9][0-9 ()/.-]{2,38}", re.ASCII)
 Code = TypeVar("Code", AgencyType, AgencyRole)
@@ -106,7 +108,7 @@ def propose_id(name: str) -> str:
 def add_agency(session: Session, agency_id: str, form: AgencyForm, *, by: str, now: datetime) -> Agency:
     """Add a partner. Raises AgencyError: as `check_form` does, a malformed id, an id that is taken."""
     checked = check_form(form)
-    if not _ID.fullmatch(agency_id):
+    if not _ID.fullmatch(agency_id) or agency_id in _NOT_AN_ID:
         raise AgencyError(
             "expected an id of small letters, digits, dot, dash or underscore, 60 at most", code="agency-id"
         )

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 
 from local_node import library, outbox, own_keys
+from local_node.errors import NodeError
 from local_node.head_cosigning import HeadCosigner
 from local_node.key_ring import KeyRing
 from local_node.local_words import read_local_lists
@@ -20,6 +21,7 @@ from local_node.narrative import LocalLists
 from local_node.rounds import Rounds
 from local_node.settings import NodeSettings, load_settings
 from local_node.web.application import make_web
+from local_node.web.single_sign_on import BACK_PATH
 from local_node.web.site import API_PREFIX, City, Site
 from shared_schema.content import Surroundings
 from shared_schema.errors import ContractError
@@ -38,6 +40,9 @@ from shared_schema.service.control import VerbError, control_server
 from shared_schema.service.database import Database
 from shared_schema.service.key_file import COSIGNER_FILE, load_key, load_or_make_key
 from shared_schema.service.logging import get_logger
+
+if TYPE_CHECKING:  # its library is an optional extra
+    from local_node.sign_on_client import SignOnService
 
 DATABASE_FILE = "node.db"
 MIGRATIONS = "local_node.migrations"
@@ -66,6 +71,8 @@ class Node:
         self.ring = KeyRing(data_dir, key)
         self.clock = clock
         self.transport = transport
+        self.sign_on_transport: httpx.BaseTransport | None = None
+        """How the city's own sign-on service is reached, when not by the network."""
         policy = _head_policy(settings)
         self.area = Area(scheme="LAU", version=settings.area_version, code=settings.area_code)
         self.database = Database(f"sqlite:///{data_dir.resolve() / DATABASE_FILE}")
@@ -98,6 +105,11 @@ class Node:
         """What the city is like, as the settings say; None when they say nothing."""
         size, urbanisation = self.settings.city_size, self.settings.urbanisation
         return Surroundings(size=size, urbanisation=urbanisation) if size or urbanisation else None
+
+    @property
+    def public_url(self) -> str:
+        """How browsers reach the pages."""
+        return self.settings.public_url or f"http://127.0.0.1:{self.settings.port}"
 
     @property
     def zone(self) -> ZoneInfo:
@@ -167,12 +179,38 @@ def create_app(node: Node, handle_verb: Callable[[str, JsonObject], JsonObject])
     settings = node.settings
     city = City(settings.name, settings.display_name, lambda: node.key.public.fingerprint, node.zone)
     site = Site(node.database, city, node.clock, handle_verb)
-    public_url = site.public_url = settings.public_url or f"http://127.0.0.1:{settings.port}"
+    public_url = site.public_url = node.public_url
+    site.sign_on = _sign_on_service(node)
     app = make_web(site, lifespan)
     app.add_middleware(SameOriginWrites, origins=origins_of(public_url, settings.port), exempt=(API_PREFIX,))
     app.add_middleware(KnownHosts, hosts=hosts_of(public_url, settings.port))
     app.add_middleware(SecurityHeaders, policy=WITH_OWN_SCRIPTS)
     return app
+
+
+def _sign_on_service(node: Node) -> "SignOnService | None":
+    """The city's own sign-on service, when the settings name one. Raises VerbError: no secret, or no authlib."""
+    settings = node.settings
+    if settings.oidc_issuer is None or settings.oidc_client_id is None or settings.oidc_secret_file is None:
+        return None
+    try:
+        from local_node.sign_on_client import SignOnService
+    except ImportError:
+        raise VerbError(
+            "bad-settings", "expected authlib for oidc_issuer: pip install prevention-exchange[oidc]"
+        ) from None
+    try:
+        secret = (node.data_dir / settings.oidc_secret_file).read_text(encoding="utf-8").strip()
+        if not secret:
+            raise VerbError("bad-settings", f"expected a secret in {settings.oidc_secret_file}")
+        back = f"{node.public_url}{BACK_PATH}"
+        return SignOnService(
+            settings.oidc_issuer, settings.oidc_client_id, secret, back, node.clock, node.sign_on_transport
+        )
+    except (OSError, UnicodeDecodeError):
+        raise VerbError("bad-settings", f"expected a file that can be read at {settings.oidc_secret_file}") from None
+    except NodeError as error:
+        raise VerbError("bad-settings", f"oidc_issuer: {error.message}") from None
 
 
 async def sync_forever(interval: float, handle: Callable[[str, JsonObject], Any]) -> None:

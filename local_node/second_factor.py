@@ -56,6 +56,12 @@ def standing(session: Session, person_id: str) -> Standing:
     return Standing(row.confirmed_at, left or 0)
 
 
+def list_owners(session: Session) -> frozenset[str]:
+    """Everybody whose second factor is on."""
+    rows = session.scalars(select(SecondFactorRow.person_id).where(SecondFactorRow.confirmed_at.is_not(None)))
+    return frozenset(rows)
+
+
 def begin(session: Session, person_id: str, now: datetime) -> str:
     """Return the secret for the telephone: a new one, or the one that waits for its first code.
 
@@ -110,8 +116,8 @@ def renew_recovery_codes(session: Session, person_id: str, now: datetime) -> tup
     return codes
 
 
-def spend_code(session: Session, person_id: str, typed: str, now: datetime) -> None:
-    """Accept the code of the moment, or a recovery code, once.
+def spend_code(session: Session, person_id: str, typed: str, now: datetime) -> bool:
+    """Accept the code of the moment, or a recovery code, once; return whether it was a recovery code.
 
     Raises SecondFactorError, the same one whatever was wrong.
     """
@@ -119,10 +125,10 @@ def spend_code(session: Session, person_id: str, typed: str, now: datetime) -> N
     if row is not None and row.confirmed_at is not None:
         step = find_step(row.secret, typed, now, row.last_step)
         if step is not None and _spend_step(session, person_id, row.last_step, step):
-            return
+            return False
         if _spend_recovery_code(session, person_id, typed, now):
             audit.append(session, person_id, "second-factor.recovery-code-used", person_id, now)
-            return
+            return True
     raise SecondFactorError(
         "expected the six digits that the telephone shows now, or a recovery code; each works once",
         code="second-factor-code",

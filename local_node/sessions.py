@@ -41,6 +41,16 @@ class SignedIn:
     seen_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """A session as its owner sees it; `client` is the kind of browser."""
+
+    token_hash: str
+    began_at: datetime
+    seen_at: datetime
+    client: str
+
+
 def check_may_try(session: Session, name: str, now: datetime) -> None:
     """Raise SignInError when there were ten failures for this name within fifteen minutes."""
     failures = session.scalar(
@@ -89,6 +99,16 @@ def find_session(session: Session, token: str, now: datetime) -> SignedIn | None
     if account is None or account.is_disabled:
         return None
     return SignedIn(row.token_hash, account, row.began_at, row.seen_at)
+
+
+def list_sessions(session: Session, person_id: str, now: datetime) -> tuple[OpenSession, ...]:
+    """Where somebody is signed in, the newest first."""
+    rows = session.scalars(
+        select(SessionRow)
+        .where(SessionRow.person_id == person_id, SessionRow.ends_at > now)
+        .order_by(SessionRow.began_at.desc(), SessionRow.token_hash)
+    )
+    return tuple(OpenSession(row.token_hash, row.began_at, row.seen_at, row.client) for row in rows)
 
 
 def note_seen(session: Session, token_hash: str, at: datetime) -> None:

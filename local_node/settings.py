@@ -132,6 +132,27 @@ class NodeSettings(BaseSettings):
         bool, Field(description="Whether this node vouches for its hubs' logs, which everybody can see")
     ] = False
 
+    oidc_issuer: Annotated[
+        str | None,
+        Field(
+            description="Issuer of the city's own sign-on service (OpenID Connect), for example https://login.leipzig.de"
+        ),
+    ] = None
+    oidc_client_id: Annotated[
+        str | None, Field(min_length=1, max_length=200, description="Under which id this node is known there")
+    ] = None
+    oidc_secret_file: Annotated[
+        Path | None, Field(description="File with the secret for it, readable by the node alone")
+    ] = None
+
+    @model_validator(mode="after")
+    def _check_sign_on(self) -> Self:
+        """All three or none; a half-made sign-on would only show when somebody needs it."""
+        given = [value is not None for value in (self.oidc_issuer, self.oidc_client_id, self.oidc_secret_file)]
+        if any(given) and not all(given):
+            raise ValueError("expected oidc_issuer, oidc_client_id and oidc_secret_file together")
+        return self
+
     @model_validator(mode="after")
     def _check_host(self) -> Self:
         """Passwords never travel without TLS: away from loopback there is a proxy in front."""

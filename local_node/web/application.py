@@ -11,7 +11,19 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy.exc import SQLAlchemyError
 
-from local_node.web import failures, pages, sign_in
+from local_node.web import (
+    account,
+    account_factor,
+    account_tokens,
+    agency_pages,
+    failures,
+    pages,
+    people_pages,
+    sign_in,
+    sign_in_code,
+    single_sign_on,
+    welcome,
+)
 from local_node.web.access import Right
 from local_node.web.site import Site
 from shared_schema.problem import ProblemCode
@@ -20,6 +32,14 @@ from shared_schema.service.problems import install_problem_handlers, problem_res
 STATIC: Final = Path(__file__).parent / "static"
 GROUPS: Final[tuple[ModuleType, ...]] = (
     sign_in,
+    sign_in_code,
+    single_sign_on,
+    welcome,
+    account,
+    account_factor,
+    account_tokens,
+    people_pages,
+    agency_pages,
     pages,
 )
 """Every group of screens; each one says in its `install` which right a route needs."""

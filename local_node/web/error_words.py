@@ -29,6 +29,54 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
         "account-unknown": N_("Nobody of this id has an account."),
         "account-known": N_("This person has an account already."),
         "name": N_("Please give a name that others can read."),
+        "second-factor-code": N_("That is not the code of this moment. Each code works once; wait for the next one."),
+        "second-factor-state": N_("This has moved on in the meantime. Look at the page as it stands now."),
+        "second-factor-on": N_("The second factor is on already."),
+        "sign-in-again": N_("That took too long. Please sign in again from the beginning."),
+        "sign-in-fresh": N_("Please sign out and in again, then try this once more within ten minutes."),
+        "password": N_("This password would be easy to guess. Please choose another one."),
+        "password-twice": N_("The two passwords are not the same. Please type both again."),
+        "password-wrong": N_("That is not your password."),
+        "invitation": N_("This link is not open any more. Each link works once, for seven days. Ask for a new one."),
+        "person": N_("An id has small letters and digits, without spaces, for example anna."),
+        "person-known": N_("Somebody here has this id already. Please choose another one."),
+        "role-unknown": N_("Please choose what this person does."),
+        "account-changed": N_("Somebody has changed this account in the meantime. Nothing was saved yet."),
+        "account-email": N_("Please give an e-mail address such as anna@city.example, or leave it empty."),
+        "account-agency": N_("A partner needs an agency that takes part. Choose one, or add it under Agencies first."),
+        "account-disabled": N_("This account is kept out. Let it in again first."),
+        "account-in-use": N_("This person has a password already. Reset the account if it is lost."),
+        "last-administrator": N_(
+            "Nobody could manage this node after that. Give somebody else the right to administrate first."
+        ),
+        "sign-on-link": N_("Please give an e-mail address, or the id that the city's own sign-in shows."),
+        "sign-on-link-taken": N_("Another account here is linked with this already."),
+        "sign-on-state": N_("That sign-in did not begin in this browser, or took too long. Please begin again."),
+        "sign-on-issuer": N_("The answer did not come from the city's own sign-in. Tell your administrator."),
+        "sign-on-token": N_("The answer of the city's own sign-in could not be checked. Tell your administrator."),
+        "sign-on-address": N_("The settings of the city's own sign-in are not right. Tell your administrator."),
+        "sign-on-refused": N_("The city's own sign-in said no. Try again, or sign in with your password."),
+        "sign-on-unreachable": N_(
+            "The city's own sign-in does not answer. If you have a password here, use it."
+        ),
+        "sign-on-nobody": N_(
+            "The city's own sign-in knows you, this node does not yet. Ask your administrator to link your account."
+        ),
+        "agency-changed": N_("Somebody has changed this agency in the meantime. Nothing was saved yet."),
+        "agency-name": N_("Please give the agency a name."),
+        "agency-kinds": N_("Please tick at least one thing that the agency is."),
+        "agency-roles": N_("Please tick at least one thing that the agency does."),
+        "agency-contact": N_(
+            "Look at the contacts: each one needs a name, and e-mail and telephone as people write them."
+        ),
+        "agency-id": N_("A short id has small letters, digits and dashes, for example youth-office."),
+        "agency-known": N_("An agency has or had this short id. Please choose another one."),
+        "agency-ended": N_("This agency takes part no more. Let it take part again before you change it."),
+        "token-label": N_("Please say in a few words what the token is for."),
+        "token-scopes": N_("Please tick what the token may do."),
+        "token-days": N_("Please give a number of days from 1 to 365."),
+        "token-many": N_("Twenty tokens are enough. Revoke one first."),
+        "token-made": N_("This form was sent before. Look whether the token is there, and make another one if not."),
         "form": N_("Something in the form is not as expected."),
     }
 )

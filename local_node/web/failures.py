@@ -12,8 +12,8 @@ from starlette.exceptions import HTTPException
 from local_node.errors import NodeError
 from local_node.web.forms import FormError
 from local_node.web.site import (
-    NoTokenError,
     NotAllowedError,
+    NoTokenError,
     NotSignedInError,
     OutOfScopeError,
     SecondFactorOwedError,

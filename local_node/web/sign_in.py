@@ -9,23 +9,13 @@ from local_node import accounts, sessions
 from local_node.orm import AccountRow
 from local_node.sessions import SignInError
 from local_node.web.access import Right
+from local_node.web.entering import drop_cookie, enter, hash_of_cookie, password_of
 from local_node.web.forms import Form, choice_of, text_of
 from local_node.web.site import LANGUAGE_COOKIE, SESSION_COOKIE, Site, local_path
-from shared_schema.service.passwords import MAX_CHARACTERS
-from shared_schema.service.tokens import MAX_TOKEN_CHARACTERS, hash_token
 from shared_schema.service.translations import N_, OWN_NAMES
 
 MAX_NAME: Final = 100
 A_YEAR: Final = 365 * 24 * 3600
-BROWSERS: Final = (("Edg/", "Edge"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
-SYSTEMS: Final = (
-    ("Android", "Android"),
-    ("iPhone", "iPhone"),
-    ("iPad", "iPad"),
-    ("Windows", "Windows"),
-    ("Mac OS X", "macOS"),
-    ("Linux", "Linux"),
-)
 
 
 def install(site: Site) -> None:
@@ -52,7 +42,7 @@ class SignIn:
 
     def sign_in(self, request: Request, form: Form) -> Response:
         """Begin a session, or say that name and password do not fit, whichever of them it is."""
-        name, password = text_of(form, "person", most=MAX_NAME), str(form.get("password", ""))[: MAX_CHARACTERS + 1]
+        name, password = text_of(form, "person", most=MAX_NAME), password_of(form, "password")
         back, now = local_path(str(form.get("next", "/"))), self._site.clock()
         try:
             with self._site.database.read() as session:
@@ -68,18 +58,14 @@ class SignIn:
             return self._form(request, back, name=name, code="sign-in", status=403)
         with self._site.database.write() as session:
             accounts.renew_hash(session, account.person_id, password)
-            sessions.end(session, _hash_of_cookie(request), now)  # a new session at every sign-in
-            token = sessions.begin(session, account, client_of(request.headers.get("user-agent", "")), now)
-        answer = self._site.go(back)
-        answer.set_cookie(SESSION_COOKIE, token, path="/", secure=True, httponly=True, samesite="lax")
-        return answer
+        return enter(self._site, request, account, back)
 
     def sign_out(self, request: Request) -> Response:
         """End the session here and in the browser."""
         with self._site.database.write() as session:
-            sessions.end(session, _hash_of_cookie(request), self._site.clock())
+            sessions.end(session, hash_of_cookie(request), self._site.clock())
         answer = self._site.go("/sign-in", done="signed-out")
-        answer.delete_cookie(SESSION_COOKIE, path="/", secure=True, httponly=True, samesite="lax")
+        drop_cookie(answer, SESSION_COOKIE)
         return answer
 
     def choose_language(self, request: Request, form: Form) -> Response:
@@ -100,19 +86,15 @@ class SignIn:
     ) -> Response:
         error = {"code": code, "detail": "", "field": "person"} if code else None
         page = self._site.page(
-            request, "sign_in.html", status=status, back=local_path(back), name=name, error=error, ended=ended
+            request,
+            "sign_in.html",
+            status=status,
+            back=local_path(back),
+            name=name,
+            error=error,
+            ended=ended,
+            has_single_sign_on=self._site.sign_on is not None,
         )
         if status == 429:
             page.headers["Retry-After"] = str(15 * 60)
         return page
-
-
-def client_of(user_agent: str) -> str:
-    """`Firefox, Windows`: enough to know one's own browser again, too little to follow anybody."""
-    browser = next((name for mark, name in BROWSERS if mark in user_agent), "")
-    system = next((name for mark, name in SYSTEMS if mark in user_agent), "")
-    return ", ".join(part for part in (browser, system) if part)
-
-
-def _hash_of_cookie(request: Request) -> str:
-    return hash_token(request.cookies.get(SESSION_COOKIE, "")[:MAX_TOKEN_CHARACTERS])

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from fastapi import FastAPI, Request
@@ -34,6 +34,9 @@ from shared_schema.problem import ProblemCode
 from shared_schema.service.database import Database
 from shared_schema.service.problems import problem_response
 from shared_schema.service.translations import OWN_NAMES, best_language, load_language
+
+if TYPE_CHECKING:  # its library is an optional extra
+    from local_node.sign_on_client import SignOnService
 
 API_PREFIX: Final = "/api/"
 """Addresses for programs: they take tokens and no cookies, so no other site can use somebody's session there."""
@@ -93,6 +96,8 @@ class Site:
         self.app: FastAPI | None = None
         self.public_url = ""
         """How browsers reach the pages; for links that are handed over."""
+        self.sign_on: SignOnService | None = None
+        """The city's own sign-on service, where there is one."""
         self._seen: dict[str, datetime] = {}
         self._environment_of = cache(self._make_environment)
 

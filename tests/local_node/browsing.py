@@ -22,6 +22,16 @@ def give_account(node: Node, person: str, *, administrates: bool = False) -> Non
     verbs.run(node, "account.set", {"id": person, "password": PASSWORD, "administrates": administrates})
 
 
+_latest: list[tuple[Node, Any]] = []
+
+
+def app_of(node: Node) -> Any:
+    """The application of a node: one for all its browsers, as in the world; it takes its time to make."""
+    if not _latest or _latest[0][0] is not node:
+        _latest[:] = [(node, create_app(node, lambda verb, params: verbs.run(node, verb, params)))]
+    return _latest[0][1]
+
+
 @dataclass
 class Browser:
     """One browser at one node, signed in or not."""
@@ -32,7 +42,7 @@ class Browser:
 
     def __post_init__(self) -> None:
         if self.app is None:
-            self.app = create_app(self.node, lambda verb, params: verbs.run(self.node, verb, params))
+            self.app = app_of(self.node)
 
     def sign_in(self, person: str, *, administrates: bool = False) -> "Browser":
         """Sign in as somebody of the node; who has no account yet gets one."""

@@ -68,7 +68,7 @@ def test_a_form_that_is_wrong_names_the_field_and_adds_nothing(
     assert actions(node_database) == []
 
 
-@pytest.mark.parametrize("agency_id", ["", "Youth", "a b", "../x", "-a", "a" * 61, "jugendämter"])
+@pytest.mark.parametrize("agency_id", ["", "new", "Youth", "a b", "../x", "-a", "a" * 61, "jugendämter"])
 def test_an_id_is_plain(node_database: Database, agency_id: str) -> None:
     with pytest.raises(AgencyError) as caught, node_database.write() as session:
         add_agency(session, agency_id, YOUTH, by="anna", now=NOW)
