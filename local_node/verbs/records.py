@@ -36,8 +36,8 @@ def import_records(node: Node, params: Params) -> Result:
     """
     from local_node import record_store
 
-    data = read_file(params["file"], MAX_FILE_BYTES)
-    mapping = parse_mapping(read_file(params["mapping"], MAX_FILE_BYTES))
+    data = _read_data(params)
+    mapping = _read_mapping(node, params)
     accept_good_rows = bool(params.get("accept_good_rows", False))
     parsed = parse_csv(
         data,
@@ -80,6 +80,31 @@ def import_records(node: Node, params: Params) -> Result:
             for error in parsed.errors[:MAX_ERRORS_LISTED]
         ],
     }
+
+
+def _read_data(params: Params) -> bytes:
+    """The file, or its `content` where a script hands it in."""
+    if "content" not in params:
+        return read_file(params["file"], MAX_FILE_BYTES)
+    data = str(params["content"]).encode("utf-8", "replace")
+    if len(data) > MAX_FILE_BYTES:
+        raise VerbError("too-large", f"expected a file of at most {MAX_FILE_BYTES // 1024} KiB")
+    return data
+
+
+def _read_mapping(node: Node, params: Params) -> ReturnsMapping | EventsMapping:
+    """The mapping's file or text. With a `table` alone the columns are that table's own cells, beside `month`."""
+    if "mapping_text" in params:
+        return parse_mapping(str(params["mapping_text"]).encode("utf-8", "replace"))
+    if "table" not in params:
+        return parse_mapping(read_file(params["mapping"], MAX_FILE_BYTES))
+    with node.database.read() as session:
+        table = home_policy(session)[1].find_table(str(params["table"]))
+    if table is None:
+        raise VerbError("mapping", "expected a table of the hub's policy; see: local-node table list")
+    return ReturnsMapping(
+        kind="returns", measure=table.measure, table=table.id, columns={cell: cell for cell in table.cells}
+    )
 
 
 def _find_policy(session: Session) -> PolicyBody | None:

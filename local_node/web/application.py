@@ -16,6 +16,7 @@ from local_node.web import (
     account_factor,
     account_tokens,
     agency_pages,
+    api,
     failures,
     pages,
     people_pages,
@@ -40,6 +41,7 @@ GROUPS: Final[tuple[ModuleType, ...]] = (
     account_tokens,
     people_pages,
     agency_pages,
+    api,
     pages,
 )
 """Every group of screens; each one says in its `install` which right a route needs."""
