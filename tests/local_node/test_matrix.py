@@ -1,0 +1,187 @@
+"""Every address × everybody: who gets in, written out by hand, so that a change of rights shows as a line that changed.
+
+`local_node.web.access.ALLOWED` says what a right allows; here stands what that comes to, address by address. A new
+address has to be added to the table of its group, or the first test names it. The columns are the five roles, whoever
+also administrates, and whoever is not signed in.
+"""
+
+import re
+from typing import Final
+
+import httpx
+import pytest
+from fastapi.routing import APIRoute
+
+from local_node import account_changes, accounts, script_tokens, verbs
+from local_node.account_changes import AccountForm
+from local_node.agencies import AgencyForm, add_agency
+from local_node.app import Node
+from tests.local_node.browsing import Browser, app_of, give_account
+
+STAFF: Final = {
+    "anna": "coordinator",
+    "ben": "reviewer",
+    "paul": "partner",
+    "rita": "reader",
+    "olga": "administrator",
+    "carla": "coordinator who administrates",
+}
+OUTSIDE = "everybody, and whoever is not signed in"
+EVERYBODY = "anna ben paul rita olga carla"
+
+# --- the tables: one for each group of screens ----------------------------------------------------------------------
+
+DOOR = {
+    "GET /health": OUTSIDE,
+    "GET /sign-in": OUTSIDE,
+    "POST /sign-in": OUTSIDE,
+    "GET /sign-in/code": OUTSIDE,
+    "POST /sign-in/code": OUTSIDE,
+    "GET /sign-in/single": OUTSIDE,
+    "GET /sign-in/single/back": OUTSIDE,
+    "POST /sign-out": OUTSIDE,
+    "POST /language": OUTSIDE,
+    "GET /welcome/{token}": OUTSIDE,
+    "POST /welcome/{token}": OUTSIDE,
+}
+OWN_ACCOUNT = {
+    "GET /account": EVERYBODY,
+    "POST /account": EVERYBODY,
+    "GET /account/password": EVERYBODY,
+    "POST /account/password": EVERYBODY,
+    "POST /account/sessions": EVERYBODY,
+    "GET /account/second-factor": EVERYBODY,
+    "POST /account/second-factor/begin": EVERYBODY,
+    "POST /account/second-factor/confirm": EVERYBODY,
+    "POST /account/second-factor/codes": EVERYBODY,
+    "POST /account/second-factor/off": EVERYBODY,
+    "GET /account/tokens": EVERYBODY,
+    "POST /account/tokens": EVERYBODY,
+    "POST /account/tokens/{token_id}/revoke": EVERYBODY,
+}
+ACCOUNTS = {
+    "GET /accounts": "olga carla",
+    "GET /accounts/{person_id}": "olga carla",
+    "POST /accounts/{person_id}": "olga carla",
+    "POST /accounts/{person_id}/link": "olga carla",
+    "POST /accounts/{person_id}/reset": "olga carla",
+    "POST /accounts/{person_id}/state": "olga carla",
+    "POST /accounts/{person_id}/sign-on": "olga carla",
+    "GET /invite": "olga carla",
+    "POST /invite": "olga carla",
+    "POST /sign-in-rule": "olga carla",
+}
+AGENCIES = {
+    "GET /agencies": "anna ben olga carla",
+    "POST /agencies": "anna olga carla",
+    "GET /agencies/new": "anna olga carla",
+    "GET /agencies/{agency_id}": "anna ben olga carla",
+    "GET /agencies/{agency_id}/edit": "anna olga carla",
+    "POST /agencies/{agency_id}/edit": "anna olga carla",
+    "POST /agencies/{agency_id}/state": "anna olga carla",
+}
+READING = {
+    "GET /": EVERYBODY,
+    "GET /inbox": EVERYBODY,
+    "GET /inbox/{digest}": EVERYBODY,
+    "GET /trends": EVERYBODY,
+}
+SCRIPTS = {
+    "GET /api/v1/inbox": EVERYBODY,
+    "GET /api/v1/figures": EVERYBODY,
+    "POST /api/v1/returns": "anna paul carla",
+    "POST /api/v1/sync": "anna olga carla",
+}
+"""With a token that has every scope; without one, and with a cookie alone: nobody."""
+PAGES = DOOR | OWN_ACCOUNT | ACCOUNTS | AGENCIES | READING
+EXPECTED = PAGES | SCRIPTS
+
+
+@pytest.fixture(scope="module")
+def unknown() -> dict[str, str]:
+    """What stands for the parts of an address: ids that nobody has."""
+    return {"token_id": "999999", "digest": "0" * 64}
+
+
+@pytest.fixture
+def staffed(node: Node) -> Node:
+    """Everybody of STAFF has an account; Paul belongs to the youth office."""
+    with node.database.write() as session:
+        add_agency(session, "youth-office", AgencyForm("Youth", ["youth"], ["deliver"]), by="anna", now=node.clock())
+    for person in ("paul", "rita", "olga", "carla"):
+        verbs.run(node, "people.add", {"id": person, "role": STAFF[person].split()[0]})
+    for person in STAFF:
+        give_account(node, person, administrates=person == "carla")
+    with node.database.write() as session:
+        paul = accounts.get_account(session, "paul")
+        form = AccountForm("Paul", "partner", "youth-office")
+        account_changes.change(session, "paul", form, account_changes.seen(paul), by="olga", now=node.clock())
+    return node
+
+
+def ask(browser: Browser, line: str, unknown: dict[str, str], headers: dict[str, str] | None = None) -> httpx.Response:
+    """Ask as a program does, whose answer names a code; a form is empty."""
+    method, _, path = line.partition(" ")
+    path = re.sub(r"\{(\w+)(?::\w+)?\}", lambda part: unknown.get(part[1], "nobody-has-this"), path)
+    sent = {"Accept": "application/json"} | (headers or {})
+    return browser.get(path, headers=sent) if method == "GET" else browser.post(path, {}, headers=sent)
+
+
+def is_let_in(answer: httpx.Response) -> bool:
+    """Whether the gate opened. What a handler says about an id or a form that is none is another matter."""
+    is_problem = answer.headers.get("content-type") == "application/problem+json"
+    return not (is_problem and answer.json()["code"] in ("not-signed-in", "not-allowed"))
+
+
+def test_every_address_of_the_application_is_in_one_table(node: Node) -> None:
+    routes = [route for route in app_of(node).routes if isinstance(route, APIRoute)]
+    lines = {f"{method} {route.path}" for route in routes for method in route.methods or ()}
+    assert lines - set(EXPECTED) == set(), "add these to the table of their group, with who gets in"
+    assert set(EXPECTED) - lines == set(), "these are not there any more"
+    assert len(EXPECTED) == sum(map(len, (DOOR, OWN_ACCOUNT, ACCOUNTS, AGENCIES, READING, SCRIPTS)))
+
+
+def test_without_an_account_the_door_is_open_and_nothing_else(node: Node, unknown: dict[str, str]) -> None:
+    nobody = Browser(node)
+    let_in = {line for line in EXPECTED if is_let_in(ask(nobody, line, unknown))}
+    assert let_in == set(DOOR)
+
+
+def test_everybody_gets_where_the_tables_say_and_nowhere_else(staffed: Node, unknown: dict[str, str]) -> None:
+    found: dict[str, list[str]] = {line: [] for line in PAGES if line not in DOOR}
+    for person in STAFF:
+        browser = Browser(staffed).sign_in(person, administrates=person == "carla")
+        for line, let_in in found.items():
+            answer = ask(browser, line, unknown)
+            assert answer.status_code < 500, (person, line, answer.text)
+            if is_let_in(answer):
+                let_in.append(person)
+    assert {line: " ".join(people) for line, people in found.items()} == {line: PAGES[line] for line in found}
+
+
+def test_a_script_gets_where_its_owner_may_go(staffed: Node, unknown: dict[str, str]) -> None:
+    found: dict[str, list[str]] = {line: [] for line in SCRIPTS}
+    for person in STAFF:
+        with staffed.database.write() as session:
+            token, _ = script_tokens.make_token(
+                session, person, "all", [scope.value for scope in script_tokens.Scope], 1, staffed.clock()
+            )
+        browser = Browser(staffed)
+        for line, let_in in found.items():
+            if is_let_in(ask(browser, line, unknown, {"Authorization": f"Bearer {token}"})):
+                let_in.append(person)
+    assert {line: " ".join(people) for line, people in found.items()} == SCRIPTS
+
+
+def test_what_is_somebody_elses_is_told_like_what_is_not_there(staffed: Node) -> None:
+    with staffed.database.write() as session:
+        _, token = script_tokens.make_token(session, "anna", "mine", ["sync"], 1, staffed.clock())
+    ben = Browser(staffed).sign_in("ben")
+    for accept in ("text/html", "application/json"):
+        answers = [
+            ben.post(f"/account/tokens/{number}/revoke", {}, headers={"Accept": accept})
+            for number in (token.id, token.id + 1000)
+        ]
+        assert [answer.status_code for answer in answers] == [404, 404]
+        pages = {re.sub(r'value="[^"]*revoke"', "", answer.text) for answer in answers}
+        assert len(pages) == 1
