@@ -142,7 +142,7 @@ class NodeSettings(BaseSettings):
         str | None, Field(min_length=1, max_length=200, description="Under which id this node is known there")
     ] = None
     oidc_secret_file: Annotated[
-        Path | None, Field(description="File with the secret for it, readable by the node alone")
+        str | None, Field(min_length=1, description="File with the secret for it, readable by the node alone")
     ] = None
 
     @model_validator(mode="after")

@@ -56,9 +56,7 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
         "sign-on-token": N_("The answer of the city's own sign-in could not be checked. Tell your administrator."),
         "sign-on-address": N_("The settings of the city's own sign-in are not right. Tell your administrator."),
         "sign-on-refused": N_("The city's own sign-in said no. Try again, or sign in with your password."),
-        "sign-on-unreachable": N_(
-            "The city's own sign-in does not answer. If you have a password here, use it."
-        ),
+        "sign-on-unreachable": N_("The city's own sign-in does not answer. If you have a password here, use it."),
         "sign-on-nobody": N_(
             "The city's own sign-in knows you, this node does not yet. Ask your administrator to link your account."
         ),
