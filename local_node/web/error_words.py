@@ -77,6 +77,18 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
         "token-days": N_("Please give a number of days from 1 to 365."),
         "token-many": N_("Twenty tokens are enough. Revoke one first."),
         "token-made": N_("This form was sent before. Look whether the token is there, and make another one if not."),
+        "setup": N_("Some answers are still missing, or cannot be read. Look at the list."),
+        "setup-code": N_("This is not the code. Look at the window of the program."),
+        "setup-code-over": N_("This code was used, or is older than an hour. Start the program anew for another one."),
+        "password-twice": N_("The two passwords differ. Please type the same one twice."),
+        "same-id": N_("Two people have the same id. Everybody needs one of their own."),
+        "alone": N_("One person works alone, or with one reviewer outside. Choose several if there are more."),
+        "several": N_("Please name at least one other person, or choose that you work alone."),
+        "no-coordinator": N_("Somebody has to coordinate: choose that for yourself or for one of the others."),
+        "municipality": N_("This does not look like a municipality code of this country."),
+        "node-name": N_("The name has another form: small letters, digits and dashes, with dots between."),
+        "place": N_("Please choose from the list."),
+        "exists": N_("There is a node, or its database, already. Nothing was overwritten."),
         "form": N_("Something in the form is not as expected."),
     }
 )
