@@ -19,6 +19,7 @@ from local_node.web import (
     api,
     failures,
     hubs,
+    outside,
     pages,
     people_pages,
     settings,
@@ -47,6 +48,7 @@ GROUPS: Final[tuple[ModuleType, ...]] = (
     pages,
     hubs,
     settings,
+    outside,
 )
 """Every group of screens; each one says in its `install` which right a route needs."""
 

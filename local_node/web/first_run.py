@@ -65,6 +65,12 @@ ROLE_NAMES: Final = {
     "reader": N_("Reads only"),
     "administrator": N_("Looks after the program only"),
 }
+SHORT_ROLES: Final = {
+    "coordinator": N_("Coordinates"),
+    "reviewer": N_("Reviews"),
+    "reader": N_("Reads only"),
+    "administrator": N_("Looks after the program"),
+}
 SIZES: Final = {
     "XS": N_("fewer than 50,000 inhabitants"),
     "S": N_("50,000 to 100,000"),
@@ -136,7 +142,6 @@ def make_first_run(
     app.add_exception_handler(NotSignedInError, ask_for_code)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     pages = FirstRunPages(site, door, data_dir, found)
-    site.notices["saved"] = N_("Saved.")
     site.get("/health", lambda: JSONResponse({"status": "set-up"}), Right.OUTSIDE)
     site.post("/language", SignIn(site).choose_language, Right.OUTSIDE)
     site.get("/set-up/code", pages.ask_code, Right.OUTSIDE)
@@ -247,7 +252,7 @@ class FirstRunPages:
                 typed = {name: str(value) for name, value in form.items() if not name.startswith("password")}
                 return self._form(request, Step(step), answers, typed, error=error)
         following = kept.next_step
-        return self._site.go(f"/set-up/{following.value}" if following else "/set-up", done="saved")
+        return self._site.go(f"/set-up/{following.value}" if following else "/set-up")
 
     def _form(
         self, request: Request, step: Step, answers: Answers, typed: dict[str, str], *, error: Problem | None = None
@@ -267,6 +272,7 @@ class FirstRunPages:
             typed=typed,
             error=shown,
             roles={code: words.gettext(name) for code, name in ROLE_NAMES.items()},
+            short_roles={code: words.gettext(name) for code, name in SHORT_ROLES.items()},
             rows=range(1, MAX_PEOPLE + 1),
             countries=places.country_names(words.code) if step is Step.CITY else {},
             regions=places.regions_of(country) if step is Step.REGION else (),

@@ -18,12 +18,12 @@ from shared_schema.service.control import VerbError
 from shared_schema.service.translations import N_
 
 PROTECTION: Final = {
-    "noise": N_("A little chance is added to every figure (recommended)"),
+    "noise": N_("A small random amount is added to every figure (recommended)"),
     "threshold": N_("Small figures are left out, nothing finer than a quarter leaves"),
 }
 PROFILES: Final = {
     "default": N_("As much as the hub's rules allow"),
-    "strict": N_("Half of it: more chance in the figures, more protection"),
+    "strict": N_("Half of it: less exact figures, more protection"),
 }
 CONSOLE_NAMES: Final = {
     "name": N_("The node's name"),
