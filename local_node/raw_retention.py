@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeVar
 
-from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy import ColumnElement, Select, delete, func, select
 from sqlalchemy.orm import Session
 
 from local_node import audit
@@ -52,7 +52,7 @@ class ErasurePlan:
     """What an erasure would do to one measure: records by month that go, and that stay because they were not released.
 
     `before` is the first month that stays whatever happens. A plan that erases nothing closes nothing. `events` are
-    (month, dims) and `returns` ids of what goes.
+    (month, dims) and `returns` (table, period) of what goes.
     """
 
     measure: str
@@ -60,7 +60,7 @@ class ErasurePlan:
     goes: Mapping[str, int]
     stays: Mapping[str, int]
     events: tuple[tuple[str, str], ...] = ()
-    returns: tuple[int, ...] = ()
+    returns: tuple[tuple[str, str], ...] = ()
 
     @property
     def total(self) -> int:
@@ -109,12 +109,12 @@ def plan_erasure(
             events.append((month, dims))
         else:
             stays[month] += count
-    for number, table_id, place in _old_returns(session, measure, before):
+    for table_id, place, count in _old_returns(session, measure, before):
         if months_of(parse_period(place)) <= released.of(table_id):
-            goes[place] += 1
-            returns.append(number)
+            goes[place] += count
+            returns.append((table_id, place))
         else:
-            stays[place] += 1
+            stays[place] += count
     return ErasurePlan(
         measure, before, dict(sorted(goes.items())), dict(sorted(stays.items())), tuple(events), tuple(returns)
     )
@@ -168,14 +168,18 @@ def _old_events(session: Session, measure: str, before: str) -> list[tuple[str, 
     return [(month, dims, count) for month, dims, count in rows]
 
 
-def _old_returns(session: Session, measure: str, before: str) -> list[tuple[int, str, str]]:
-    """(id, table, period that it counts in) of all returns whose period has ended before a month."""
+def _old_returns(session: Session, measure: str, before: str) -> list[tuple[str, str, int]]:
+    """(table, period that it counts in, how many cells) of all returns whose period has ended before a month."""
     rows = session.execute(
-        select(ReturnRecordRow.id, ReturnRecordRow.table_id, _place())
-        .join(ImportBatchRow, ImportBatchRow.id == ReturnRecordRow.batch_id)
-        .where(ImportBatchRow.measure == measure, _place() < before)
+        select(ReturnRecordRow.table_id, _place(), func.count())
+        .where(ReturnRecordRow.batch_id.in_(_batches_of(measure)), _place() < before)
+        .group_by(ReturnRecordRow.table_id, _place())
     )
-    return [(number, table_id, place) for number, table_id, place in rows if _ends_before(place, before)]
+    return [(table_id, place, count) for table_id, place, count in rows if _ends_before(place, before)]
+
+
+def _batches_of(measure: str) -> Select[int]:
+    return select(ImportBatchRow.id).where(ImportBatchRow.measure == measure)
 
 
 def _place() -> ColumnElement[str]:
@@ -196,8 +200,14 @@ def erase(session: Session, plan: ErasurePlan, *, by: str, now: datetime) -> int
     if not plan.total:
         raise RetentionError("expected raw records that are old enough and were released", code="nothing-to-erase")
     _delete_events(session, plan)
-    for chunk in _chunks(plan.returns):
-        session.execute(delete(ReturnRecordRow).where(ReturnRecordRow.id.in_(chunk)))
+    for table_id, place in plan.returns:
+        session.execute(
+            delete(ReturnRecordRow).where(
+                ReturnRecordRow.table_id == table_id,
+                _place() == place,
+                ReturnRecordRow.batch_id.in_(_batches_of(plan.measure)),
+            )
+        )
     _delete_corrections(session, plan)
     _delete_words(session, plan)
     _free_persons(session, plan)

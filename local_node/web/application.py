@@ -20,6 +20,7 @@ from local_node.web import (
     failures,
     hubs,
     outside,
+    oversight,
     pages,
     people_pages,
     settings,
@@ -49,6 +50,7 @@ GROUPS: Final[tuple[ModuleType, ...]] = (
     hubs,
     settings,
     outside,
+    oversight,
 )
 """Every group of screens; each one says in its `install` which right a route needs."""
 

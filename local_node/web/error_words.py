@@ -82,6 +82,14 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
         "fingerprint-mismatch": N_("This is not the hub's fingerprint. Ask its operator to read it out again."),
         "hub": N_("This cannot be the address of a hub. The line below says what it has to look like."),
         "enrolment-code": N_("The hub does not know this code, or it was used. Ask its operator for a new one."),
+        "day": N_("Please give days as year, month and day, for example 2026-11-30."),
+        "closed": N_(
+            "Records from before were erased, as the retention rules say. Nothing can be added or corrected there."
+        ),
+        "retention-months": N_("So many months cannot be chosen here."),
+        "nothing-to-erase": N_("There is nothing to erase: it is not old enough, or was not released."),
+        "no-rule": N_("Set a rule first: after how many months these records may go."),
+        "message": N_("This message is not here any more."),
         "setup": N_("Some answers are still missing, or cannot be read. Look at the list."),
         "setup-code": N_("This is not the code. Look at the window of the program."),
         "setup-code-over": N_("This code was used, or is older than an hour. Start the program anew for another one."),
