@@ -20,6 +20,7 @@ from shared_schema.messages import N_
 from shared_schema.statement import Kind
 
 LAST_SEQ: Final = 2**53
+FIRST_TEXTS: Final = ("summary", "text")
 TOPICS: Final = {
     Topic.ACCESSIBILITY: N_("Something is hard or impossible to use"),
     Topic.CONTENT: N_("Something that this city has published"),
@@ -147,9 +148,7 @@ def view_of(item: Departed) -> dict[str, Any]:
     return {
         "item": item,
         "title": body.get("title", ""),
-        "texts": {name: text for name, text in free_texts(body).items() if name != "title"}
-        if item.kind is not Kind.TREND
-        else {},
+        "texts": {} if item.kind is Kind.TREND else _texts_of(body),
         "outcome": body.get("outcome"),
         "figures": _figures(body) if item.kind is Kind.TREND and body else None,
         "takes_back": body.get("digest") if item.kind is Kind.WITHDRAWAL else None,
@@ -157,6 +156,12 @@ def view_of(item: Departed) -> dict[str, Any]:
         "audience": item.statement["audience"] if item.statement else None,
         "signed": json.dumps(item.statement, indent=2, ensure_ascii=False, sort_keys=True) if item.statement else "",
     }
+
+
+def _texts_of(body: dict[str, Any]) -> dict[str, str]:
+    """What people wrote, the summary first."""
+    texts = {name: text for name, text in free_texts(body).items() if name != "title"}
+    return dict(sorted(texts.items(), key=lambda item: (item[0] not in FIRST_TEXTS, item[0])))
 
 
 def _figures(body: dict[str, Any]) -> dict[str, Any]:
