@@ -56,9 +56,7 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
         "sign-on-token": N_("The answer of the city's own sign-in could not be checked. Tell your administrator."),
         "sign-on-address": N_("The settings of the city's own sign-in are not right. Tell your administrator."),
         "sign-on-refused": N_("The city's own sign-in said no. Try again, or sign in with your password."),
-        "sign-on-unreachable": N_(
-            "The city's own sign-in does not answer. If you have a password here, use it."
-        ),
+        "sign-on-unreachable": N_("The city's own sign-in does not answer. If you have a password here, use it."),
         "sign-on-nobody": N_(
             "The city's own sign-in knows you, this node does not yet. Ask your administrator to link your account."
         ),
@@ -93,7 +91,6 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
         "setup": N_("Some answers are still missing, or cannot be read. Look at the list."),
         "setup-code": N_("This is not the code. Look at the window of the program."),
         "setup-code-over": N_("This code was used, or is older than an hour. Start the program anew for another one."),
-        "password-twice": N_("The two passwords differ. Please type the same one twice."),
         "same-id": N_("Two people have the same id. Everybody needs one of their own."),
         "alone": N_("One person works alone, or with one reviewer outside. Choose several if there are more."),
         "several": N_("Please name at least one other person, or choose that you work alone."),

@@ -144,7 +144,7 @@ def test_every_page_shows_every_signed_statement_as_it_was_signed(member: Node, 
     author = Author(LEIPZIG, member.key, member.clock)
     count = 2 * STATEMENTS_A_PAGE + 3
     digests = put(member.database, author, hub.verifier.name, count, "delivered")
-    browser, path, found = Browser(member), "/outside", list[str]()
+    browser, path, page, found = Browser(member), "/outside", "", list[str]()
     while path:
         page = browser.page(path)
         found += re.findall(r'<code class="digest">([0-9a-f]{64})</code>', page)
