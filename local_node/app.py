@@ -137,9 +137,12 @@ def _head_policy(settings: NodeSettings) -> HeadPolicy:
         raise VerbError("bad-settings", f"witnesses: {error.message}") from None
 
 
-def open_node(data_dir: Path, clock: Callable[[], datetime] = utc_now) -> Node:
-    """The node of a data directory, whose lock the caller holds. Raises VerbError with what is missing."""
-    return Node(data_dir, load_settings(data_dir), load_key(data_dir), clock)
+def open_node(data_dir: Path, clock: Callable[[], datetime] = utc_now, **changes: Any) -> Node:
+    """The node of a data directory, whose lock the caller holds; `changes` are options of the command line.
+
+    Raises VerbError with what is missing.
+    """
+    return Node(data_dir, load_settings(data_dir, **changes), load_key(data_dir), clock)
 
 
 def database_trouble(data_dir: Path, error: SQLAlchemyError) -> str:

@@ -40,6 +40,7 @@ from local_node.orm.records import (
 )
 from local_node.orm.releases import SINGLE_ROW, ExportRow, RecallRow, ReleaseRequestRow, StatementSeqRow, WithdrawalRow
 from local_node.orm.search import SearchItemRow
+from local_node.orm.setup import ClosedMeasureRow, OutsideMessageRow, RetentionRuleRow
 
 __all__ = [
     "SINGLE_ROW",
@@ -49,6 +50,7 @@ __all__ = [
     "AlarmRow",
     "AuditRow",
     "Base",
+    "ClosedMeasureRow",
     "CollectedPeriodRow",
     "CorrectionRecordRow",
     "CountedUnitRow",
@@ -65,11 +67,13 @@ __all__ = [
     "MembershipRow",
     "MirrorLeafRow",
     "OutboxRow",
+    "OutsideMessageRow",
     "PendingSignInRow",
     "PersonRow",
     "RecallRow",
     "RecoveryCodeRow",
     "ReleaseRequestRow",
+    "RetentionRuleRow",
     "ReturnRecordRow",
     "ScriptTokenRow",
     "SearchItemRow",

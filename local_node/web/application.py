@@ -18,8 +18,12 @@ from local_node.web import (
     agency_pages,
     api,
     failures,
+    hubs,
+    outside,
+    oversight,
     pages,
     people_pages,
+    settings,
     sign_in,
     sign_in_code,
     single_sign_on,
@@ -43,6 +47,10 @@ GROUPS: Final[tuple[ModuleType, ...]] = (
     agency_pages,
     api,
     pages,
+    hubs,
+    settings,
+    outside,
+    oversight,
 )
 """Every group of screens; each one says in its `install` which right a route needs."""
 

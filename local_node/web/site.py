@@ -101,6 +101,11 @@ class Site:
         self._seen: dict[str, datetime] = {}
         self._environment_of = cache(self._make_environment)
 
+    def renew_city(self, city: City) -> None:
+        """Call the city by another name, or tell its time in another zone, from the next page on."""
+        self.city = city
+        self._environment_of.cache_clear()
+
     # --- routes ----------------------------------------------------------------------------------------------------
 
     def get(self, path: str, handler: Handler, right: Right) -> None:
