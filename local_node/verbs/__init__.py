@@ -105,6 +105,7 @@ VERBS: dict[str, Callable[[Node, Params], Result]] = {
     "ledger.verify": standing.verify_ledger,
     "budget.show": oversight.show_budget,
     "retention.show": oversight.show_retention,
+    "retention.due": oversight.count_due,
     "retention.set": oversight.set_retention,
     "retention.purge": oversight.purge,
     "spend.verify": spending.verify_spend,

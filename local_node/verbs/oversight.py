@@ -79,6 +79,18 @@ def show_retention(node: Node, _params: Params) -> Result:
         }
 
 
+def count_due(node: Node, _params: Params) -> Result:
+    """How many raw records are older than their rule and may go: for the first look, without what stays."""
+    with node.database.read() as session:
+        policy = _find_policy(session)
+        total = sum(
+            _plan(node, session, rule.subject, rule.months, policy).total
+            for rule in retention_rules.list_rules(session).values()
+            if rule.kind is Kind.RECORDS and rule.months is not None
+        )
+    return {"records": total}
+
+
 def set_retention(node: Node, params: Params) -> Result:
     """Set after how many months things are erased, all rules or none; without months a thing is kept, or its default
     counts again.

@@ -61,14 +61,9 @@ class OversightPages:
             left=left,
             waiting=waiting,
             messages=messages,
-            due=self._due(),
+            due=self._site.run("retention.due", {})["records"],
             budget=self._budget(),
         )
-
-    def _due(self) -> int:
-        """How many raw records are older than their rule and may go."""
-        records = self._site.run("retention.show", {})["records"]
-        return sum(each["due"]["total"] for each in records if each["due"] is not None)
 
     def _budget(self) -> dict[str, Any] | None:
         """The budget; None while there are no rules of a hub."""

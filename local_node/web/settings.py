@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -100,11 +101,17 @@ class SettingsPages:
             console=[(CONSOLE_NAMES[name], value) for name, value in shown["console"].items()],
             fixed=shown["fixed"],
             revision=shown["revision"],
-            zones={zone: zone for zone in sorted(available_timezones())},
+            zones={zone: zone for zone in _zones()},
             protection={code: words.gettext(name) for code, name in PROTECTION.items()},
             profiles={code: words.gettext(name) for code, name in PROFILES.items()},
             error=None if error is None else describe(error),
         )
+
+
+@cache
+def _zones() -> tuple[str, ...]:
+    """The names of the IANA time zone database, which is read from many files."""
+    return tuple(sorted(available_timezones()))
 
 
 def _months(form: Form) -> int | None:
@@ -113,7 +120,7 @@ def _months(form: Form) -> int | None:
 
 READERS: Final[dict[str, Callable[[Form], Any]]] = {
     "display_name": lambda form: text_of(form, "display_name", least=1, most=80),
-    "time_zone": lambda form: choice_of(form, "time_zone", available_timezones()),
+    "time_zone": lambda form: choice_of(form, "time_zone", _zones()),
     "agencies_expected": lambda form: number_of(form, "agencies_expected", least=1, most=500),
     "protection": lambda form: choice_of(form, "protection", PROTECTION),
     "threshold": lambda form: number_of(form, "threshold", least=5, most=1_000),

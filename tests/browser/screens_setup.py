@@ -2,15 +2,22 @@
 
 import json
 import tempfile
+from datetime import datetime, timedelta
 from pathlib import Path
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
 
 from local_node import outside_messages, verbs
 from local_node.app import Node
+from local_node.audit_chain import FIRST_PREV_HASH, hash_event
+from local_node.orm import AuditRow, OutboxRow
 from local_node.outside_messages import Topic
 from local_node.verbs.exchange import home_policy
 from shared_schema.service.control import VerbError
 from tests.browser.screens import Furnished, Screen
 from tests.factories import OFFENCES, make_policy, make_table
+from tests.hub_simulator import Author
 
 TABLE = make_table()
 
@@ -77,6 +84,40 @@ def ask(node: Node, verb: str, **params: str) -> None:
     verbs.run(node, "release.approve", {"request": shown["request"], "by": "ben", "accept": accept})
 
 
+STATEMENTS, EVENTS, PERSONS = 10_000, 100_000, 20
+
+
+def fill(furnished: Furnished) -> None:
+    """For the measurement: ten thousand statements that left, a hundred thousand entries of the audit log."""
+    node = furnished.node
+    author = Author(node.name, node.key, node.clock, last_seq=1_000)
+    with node.database.write() as session:
+        for number in range(STATEMENTS):
+            envelope = author.practice(f"Lesson {number}")
+            session.add(
+                OutboxRow(
+                    digest=envelope.digest, seq=author.last_seq, envelope=envelope.stored_bytes,
+                    hub=furnished.hub.verifier.name, state="delivered", attempts=1, created_at=node.clock(),
+                )
+            )  # fmt: skip
+        fill_audit(session, node.clock(), EVENTS)
+
+
+def fill_audit(session: Session, now: datetime, count: int) -> None:
+    """Continue the audit log by so many events, one a minute, chained as it is."""
+    last = session.scalars(select(AuditRow).order_by(AuditRow.seq.desc()).limit(1)).first()
+    seq, prev = (0, FIRST_PREV_HASH) if last is None else (last.seq, last.entry_hash)
+    rows = []
+    for number in range(1, count + 1):
+        at = now + timedelta(minutes=number - count)
+        event = (seq + number, at, f"person-{number % PERSONS}", "records.imported", f"batch/{number}")
+        entry_hash = hash_event(*event, prev)
+        rows.append(dict(zip(COLUMNS, (*event, prev, entry_hash), strict=True)))
+        prev = entry_hash
+    session.execute(insert(AuditRow), rows)
+
+
+COLUMNS = ("seq", "at", "actor", "action", "subject", "prev_hash", "entry_hash")
 SCREENS = [
     Screen("/set-up", as_="olga", shot="set-up"),
     Screen("/settings", as_="olga", shot="settings"),
