@@ -12,7 +12,7 @@ import httpx
 from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 
-from local_node import library, outbox, own_keys
+from local_node import library, outbox, own_keys, sums
 from local_node.errors import NodeError
 from local_node.head_cosigning import HeadCosigner
 from local_node.key_ring import KeyRing
@@ -81,7 +81,8 @@ class Node:
             with self.database.write() as session:
                 outbox.take_up_again(session)
                 own_keys.finish_after_crash(session, self.ring)
-                library.catch_up(session)  # a node of an older release has items that its index does not know
+                library.catch_up(session)  # a node of an older release has items that its indexes do not know
+                sums.catch_up(session)
         except SQLAlchemyError as error:
             self.database.close()
             raise VerbError("database", database_trouble(data_dir, error)) from None

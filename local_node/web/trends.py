@@ -21,8 +21,8 @@ from shared_schema.change import (
     changes_of,
     dispersion_of,
     find_obstacle,
+    last_stands_out,
     measure,
-    stands_out,
 )
 from shared_schema.governance import DEFAULT_LEAST_SHOWN, PolicyBody
 from shared_schema.period import Granularity, Period
@@ -217,7 +217,7 @@ def _column(
         obstacle = _obstacle(_select(parts[place], cells), _select(parts.get(place - 1, ()), cells))
         if obstacle in PARTS_NOT_ALIKE:
             since = place  # what came before is not counted alike, so nothing stands out against it
-        peak = stands_out(series[since - places.start : place + 1 - places.start])[-1]
+        peak = last_stands_out(series[since - places.start : place + 1 - places.start])
         before = _figure(estimates[place - 1], least) if place - 1 in estimates else Figure("missing")
         figures.append(_with_change(_figure(estimates[place], least), before, changes[place], obstacle, peak=peak))
     return figures

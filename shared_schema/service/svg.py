@@ -24,9 +24,9 @@ def element(name: str, content: str = "", **attributes: str | float) -> str:
     return f"<{name}{written}>{content}</{name}>" if content else f"<{name}{written}/>"
 
 
-def text(content: str, x: float, y: float, **attributes: str | float) -> str:
+def text(content: str, x: float, y: float, *, class_: str, text_anchor: str = "start") -> str:
     """A line of text; what it says is escaped."""
-    return element("text", escape(visible(content)), x=x, y=y, **attributes)
+    return element("text", escape(visible(content)), x=x, y=y, class_=class_, text_anchor=text_anchor)
 
 
 def points(places: list[tuple[float, float]]) -> str:
@@ -43,7 +43,7 @@ def nice_ticks(low: float, high: float) -> list[float]:
     return [step * number for number in range(first, max(last, first + 1) + 1)]
 
 
-def shape(kind: str, x: float, y: float, size: float, **attributes: str | float) -> str:
+def shape(kind: str, x: float, y: float, size: float, *, class_: str) -> str:
     """A mark: circle, square, triangle, down, diamond, cross or ring. Shapes differ without colour."""
     s = size
     corners = {
@@ -53,13 +53,13 @@ def shape(kind: str, x: float, y: float, size: float, **attributes: str | float)
         "diamond": [(x, y - 1.3 * s), (x + 1.3 * s, y), (x, y + 1.3 * s), (x - 1.3 * s, y)],
     }
     if kind in corners:
-        return element("polygon", points=points(corners[kind]), **attributes)
+        return element("polygon", points=points(corners[kind]), class_=class_)
     if kind == "cross":
         line = f"M{_number(x - s)} {_number(y - s)}L{_number(x + s)} {_number(y + s)}"
         return element(
-            "path", d=f"{line}M{_number(x - s)} {_number(y + s)}L{_number(x + s)} {_number(y - s)}", **attributes
+            "path", d=f"{line}M{_number(x - s)} {_number(y + s)}L{_number(x + s)} {_number(y - s)}", class_=class_
         )
-    return element("circle", cx=x, cy=y, r=s, **attributes)
+    return element("circle", cx=x, cy=y, r=s, class_=class_)
 
 
 def _value(value: str | float) -> str:

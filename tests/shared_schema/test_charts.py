@@ -27,9 +27,7 @@ def chart(**changes: object) -> Chart:
 
 def figures(values: Sequence[float | None]) -> list[Point]:
     return [
-        Point(month, value, None if value is None else value - 3, None if value is None else value + 3)
-        if value is not None
-        else Point(month, marks=(Mark.MISSING,))
+        Point(month, value, value - 3, value + 3) if value is not None else Point(month, marks=(Mark.MISSING,))
         for month, value in zip(MONTHS, values, strict=False)
     ]
 
@@ -122,7 +120,7 @@ def test_one_point_is_a_dot_with_its_interval_and_its_figure() -> None:
 
 def test_series_differ_in_dashes_and_in_the_shape_of_their_points() -> None:
     drawn = {
-        look: parse(line_chart(chart(), figures([1, 2]), look))  # type: ignore[arg-type]
+        look: parse(line_chart(chart(), figures([1, 2]), look))
         for look in ("solid", "dashed", "dotted")
     }
     assert len({of_class(root, "line")[0].get("class") for root in drawn.values()}) == 3
