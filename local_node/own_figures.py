@@ -155,6 +155,15 @@ def _begins_within(label: str, days: tuple[str, str]) -> bool:
     return days[0] <= _first_day(label) <= days[1]
 
 
+def has_figures(session: Session, table: TableDefinition) -> bool:
+    """Whether any agency has ever reported for a table."""
+    returned = select(ReturnRecordRow.id).where(ReturnRecordRow.table_id == table.id).limit(1)
+    collected = select(CollectedPeriodRow.period).where(
+        CollectedPeriodRow.measure == table.measure, CollectedPeriodRow.dimension == table.dimension
+    )
+    return session.execute(returned).first() is not None or session.execute(collected.limit(1)).first() is not None
+
+
 # --- events --------------------------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,6 @@ from sqlalchemy.orm import Session
 
 from local_node import inbox, sum_index
 from shared_schema.errors import ContractError
-from shared_schema.period import Granularity
 from shared_schema.trend import AggregateBody
 
 
@@ -28,10 +27,6 @@ def catch_up(session: Session) -> int:
     return count
 
 
-def read_sums(
-    session: Session, table_id: str, granularities: Sequence[Granularity], first_day: str, last_day: str
-) -> list[tuple[str, AggregateBody]]:
-    """(origin, sum) of the newest revisions for a table whose periods begin within these days."""
-    digests = sum_index.newest(session, table_id, granularities, first_day, last_day)
-    found = inbox.find_bodies(session, digests)
-    return [(origin, body) for origin, body in found if isinstance(body, AggregateBody)]
+def read_sums(session: Session, digests: Sequence[str]) -> list[tuple[str, AggregateBody]]:
+    """(origin, sum) of these items (`sum_index.newest`)."""
+    return [(origin, body) for origin, body in inbox.find_bodies(session, digests) if isinstance(body, AggregateBody)]

@@ -23,6 +23,7 @@ from local_node.web import (
     oversight,
     pages,
     people_pages,
+    picture,
     settings,
     sign_in,
     sign_in_code,
@@ -51,6 +52,7 @@ GROUPS: Final[tuple[ModuleType, ...]] = (
     settings,
     outside,
     oversight,
+    picture,
 )
 """Every group of screens; each one says in its `install` which right a route needs."""
 

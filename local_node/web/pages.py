@@ -13,15 +13,12 @@ from local_node.web import presentation
 from local_node.web.access import Right
 from local_node.web.overview import read_overview
 from local_node.web.site import Site
-from local_node.web.trends import make_tables
 from shared_schema.statement import Kind
 
 ITEMS_A_PAGE = 50
 LAST_PAGE = 1_000_000
 """Beyond it lies nothing, and at some point a number that no database takes."""
 LATEST_OUTBOX_ROWS = 10
-AGGREGATES_READ = 1_000
-"""Two years of a dozen tables from three hubs with a few revisions each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +53,6 @@ def install(site: Site) -> None:
     site.get("/", pages.overview, Right.SEE_TODAY)
     site.get("/inbox", pages.inbox, Right.READ_INBOX)
     site.get("/inbox/{digest}", pages.item, Right.READ_INBOX)
-    site.get("/trends", pages.trends, Right.SEE_PICTURE)
 
 
 class Pages:
@@ -120,16 +116,6 @@ class Pages:
         if item is None:
             return self._site.missing(request)
         return self._site.page(request, "item.html", item=item, body=item.body, lesson=lesson)
-
-    def trends(self, request: Request) -> Response:
-        """The sums that hubs have published."""
-        with self._database.read() as session:
-            aggregates = inbox.latest_bodies(session, Kind.AGGREGATE, AGGREGATES_READ)
-            found = {origin: inbox.current_policy(session, origin) for origin in {origin for origin, _ in aggregates}}
-        policies = {origin: policy for origin, policy in found.items() if policy is not None}
-        return self._site.page(
-            request, "trends.html", tables=make_tables(aggregates, policies), obstacles=presentation.OBSTACLES
-        )
 
     def _view(self, show: str, kind: str) -> View | None:
         if not kind:

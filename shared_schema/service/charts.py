@@ -18,22 +18,24 @@ from shared_schema.service.svg import element, nice_ticks, points, shape, text, 
 
 WIDTH: Final = 320.0
 _PLOT: Final = 120.0
-_TOP: Final = 24.0
+_TOP: Final = 22.0
+_ABOVE_STEP: Final = 11.0
 _LETTER: Final = 6.8
 """A letter's width at the size of our texts; rather too much than too little."""
 _LINE: Final = 18.0
 _MARK: Final = 3.4
 _LABEL_GAP: Final = 14.0
-_LETTERS: Final = int((WIDTH - 8) / _LETTER)
+_LETTERS: Final = int((WIDTH - 16) / _LETTER)
 
 Look = Literal["solid", "dashed", "dotted"]
 _MARKERS: Final[Mapping[Look, str]] = {"solid": "circle", "dashed": "square", "dotted": "triangle"}
 
 
 class Mark(StrEnum):
-    """What a point says besides its figure. The first four stand in place of one."""
+    """What a point says besides its figure. The first four stand in place of one: not collected, nothing said, …"""
 
     MISSING = "missing"
+    ABSENT = "absent"
     FEW = "few"
     HIDDEN = "hidden"
     PARTIAL = "partial"
@@ -46,6 +48,7 @@ class Mark(StrEnum):
 
 _SHAPES: Final[Mapping[Mark, str]] = {
     Mark.MISSING: "cross",
+    Mark.ABSENT: "bar",
     Mark.FEW: "ring",
     Mark.HIDDEN: "square",
     Mark.PARTIAL: "down",
@@ -54,7 +57,7 @@ _SHAPES: Final[Mapping[Mark, str]] = {
     Mark.DOWN: "down",
     Mark.PEAK: "diamond",
 }
-_BELOW: Final = (Mark.MISSING, Mark.FEW, Mark.HIDDEN, Mark.PARTIAL, Mark.DIFFERS)
+_BELOW: Final = (Mark.MISSING, Mark.ABSENT, Mark.FEW, Mark.HIDDEN, Mark.PARTIAL, Mark.DIFFERS)
 _ABOVE: Final = (Mark.UP, Mark.DOWN, Mark.PEAK)
 
 
@@ -90,14 +93,14 @@ class Chart:
 def line_chart(chart: Chart, series: Sequence[Point], look: Look = "solid") -> str:
     """A series over time with its 95 % band. A gap parts the line, a break is a dashed line across."""
     frame = _Frame.around(chart, series)
-    bottom = _TOP + _PLOT
+    bottom = frame.top + _PLOT
     marks = [mark for mark in Mark if any(mark in point.marks for point in series)]
     strip = 16.0 if any(mark in _BELOW for mark in marks) else 0.0
     body = [*_grid(chart, frame), *_band(frame, series), *_breaks(frame, series), *_line(frame, series, look)]
     body += [*_marks(frame, series, bottom), *_last_figure(chart, frame, series)]
     body += _period_labels(frame, series, bottom + strip + 16)
     if not any(point.ends for point in series):
-        body.append(text(chart.empty, frame.middle, _TOP + _PLOT / 2, class_="chart-soft", text_anchor="middle"))
+        body.append(text(chart.empty, frame.middle, frame.top + _PLOT / 2, class_="chart-soft", text_anchor="middle"))
     legend, end = _legend(chart, marks, bottom + strip + 22)
     return _document(chart, "".join([*body, *legend]), end)
 
@@ -113,8 +116,8 @@ def bar_chart(chart: Chart, bars: Sequence[Point]) -> str:
     for bar in bars:
         for line in wrapped(bar.label):
             y += _LABEL_GAP
-            body.append(text(line, 4, y, class_="chart-text"))
-        body += _bar(chart, bar, y + 5, lambda value: 4 + (value - low) * scale)
+            body.append(text(line, 9, y, class_="chart-text"))
+        body += _bar(chart, bar, y + 4, lambda value: 4 + (value - low) * scale)
         y += 22
     body.append(element("path", class_="axis", d=f"M{4 - low * scale:.1f} 6V{y:.1f}"))
     if not bars:
@@ -144,6 +147,7 @@ class _Frame:
     """From periods and figures to places."""
 
     left: float
+    top: float
     ticks: Sequence[float]
     count: int
 
@@ -152,7 +156,8 @@ class _Frame:
         ends = [end for point in series for end in point.ends]
         ticks = nice_ticks(min([0.0, *ends]), max([1.0, *ends]))
         longest = max(len(chart.number(tick)) for tick in ticks)
-        return cls(min(longest * _LETTER + 8, WIDTH / 2), ticks, len(series))
+        above = max((sum(mark in _ABOVE for mark in point.marks) for point in series), default=0)
+        return cls(min(longest * _LETTER + 8, WIDTH / 2), _TOP + above * _ABOVE_STEP, ticks, len(series))
 
     @property
     def middle(self) -> float:
@@ -163,7 +168,7 @@ class _Frame:
 
     def y(self, value: float) -> float:
         first, last = self.ticks[0], self.ticks[-1]
-        return _TOP + _PLOT * (last - value) / (last - first)
+        return self.top + _PLOT * (last - value) / (last - first)
 
 
 def _document(chart: Chart, body: str, height: float) -> str:
@@ -248,7 +253,7 @@ def _breaks(frame: _Frame, series: Sequence[Point]) -> Iterator[str]:
     for place, point in enumerate(series):
         if Mark.BREAK in point.marks:
             x = (frame.x(place) + frame.x(place - 1)) / 2 if place else frame.x(place) - 4
-            yield element("path", class_="break", d=f"M{x:.1f} {_TOP:.0f}V{_TOP + _PLOT:.0f}")
+            yield element("path", class_="break", d=f"M{x:.1f} {frame.top:.0f}v{_PLOT:.0f}")
 
 
 def _marks(frame: _Frame, series: Sequence[Point], bottom: float) -> Iterator[str]:
@@ -256,9 +261,9 @@ def _marks(frame: _Frame, series: Sequence[Point], bottom: float) -> Iterator[st
         for mark in point.marks:
             if mark in _BELOW:
                 yield shape(_SHAPES[mark], frame.x(place), bottom + 10, 2.6, class_=f"mark {mark.value}")
-            elif mark in _ABOVE and point.ends:
-                lift = 9 + 9 * (mark is Mark.PEAK)
-                yield shape(_SHAPES[mark], frame.x(place), frame.y(max(point.ends)) - lift, _MARK, class_="mark change")
+        for number, mark in enumerate(mark for mark in point.marks if mark in _ABOVE and point.ends):
+            y = frame.y(max(point.ends)) - 8 - number * _ABOVE_STEP
+            yield shape(_SHAPES[mark], frame.x(place), y, _MARK, class_="mark change")
 
 
 def _last_figure(chart: Chart, frame: _Frame, series: Sequence[Point]) -> Iterator[str]:
@@ -268,7 +273,7 @@ def _last_figure(chart: Chart, frame: _Frame, series: Sequence[Point]) -> Iterat
         written, at = chart.number(point.value or 0), frame.x(place)
         half = len(written) * _LETTER / 2
         x, anchor = (WIDTH - 2, "end") if at + half > WIDTH else (at, "middle")
-        lift = 6 + 14 * any(mark in _ABOVE for mark in point.marks)
+        lift = 6 + _ABOVE_STEP * sum(mark in _ABOVE for mark in point.marks)
         y = max(frame.y(max(point.ends)) - lift, 12)
         yield text(written, x, y, class_="chart-figure", text_anchor=anchor)
 

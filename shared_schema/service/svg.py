@@ -44,12 +44,13 @@ def nice_ticks(low: float, high: float) -> list[float]:
 
 
 def shape(kind: str, x: float, y: float, size: float, *, class_: str) -> str:
-    """A mark: circle, square, triangle, down, diamond, cross or ring. Shapes differ without colour."""
+    """A mark: circle, square, triangle, down, diamond, cross, bar or ring. Shapes differ without colour."""
     s = size
     corners = {
         "square": [(x - s, y - s), (x + s, y - s), (x + s, y + s), (x - s, y + s)],
         "triangle": [(x, y - 1.2 * s), (x + 1.1 * s, y + 0.8 * s), (x - 1.1 * s, y + 0.8 * s)],
         "down": [(x, y + 1.2 * s), (x + 1.1 * s, y - 0.8 * s), (x - 1.1 * s, y - 0.8 * s)],
+        "bar": [(x - s, y - 0.6), (x + s, y - 0.6), (x + s, y + 0.6), (x - s, y + 0.6)],
         "diamond": [(x, y - 1.3 * s), (x + 1.3 * s, y), (x, y + 1.3 * s), (x - 1.3 * s, y)],
     }
     if kind in corners:

@@ -89,7 +89,7 @@ def test_a_gap_parts_line_and_band_and_is_marked_below_the_axis() -> None:
     assert "words for missing" in texts(root)
 
 
-@pytest.mark.parametrize("mark", [Mark.MISSING, Mark.FEW, Mark.HIDDEN, Mark.PARTIAL])
+@pytest.mark.parametrize("mark", [Mark.MISSING, Mark.ABSENT, Mark.FEW, Mark.HIDDEN, Mark.PARTIAL])
 def test_what_has_no_figure_never_stands_at_zero(mark: Mark) -> None:
     root = parse(line_chart(chart(), [Point("a", 9, 8, 10), Point("b", marks=(mark,))]))
     (axis,) = of_class(root, "axis")
@@ -119,10 +119,7 @@ def test_one_point_is_a_dot_with_its_interval_and_its_figure() -> None:
 
 
 def test_series_differ_in_dashes_and_in_the_shape_of_their_points() -> None:
-    drawn = {
-        look: parse(line_chart(chart(), figures([1, 2]), look))
-        for look in ("solid", "dashed", "dotted")
-    }
+    drawn = {look: parse(line_chart(chart(), figures([1, 2]), look)) for look in ("solid", "dashed", "dotted")}
     assert len({of_class(root, "line")[0].get("class") for root in drawn.values()}) == 3
     kinds = {(of_class(root, "dot")[0].tag, len(of_class(root, "dot")[0].get("points", "").split()))
              for root in drawn.values()}  # fmt: skip
@@ -147,6 +144,15 @@ def test_everything_lies_inside_the_picture(values: list[float]) -> None:
                 x, y = (float(number) for number in pair.split(","))
                 assert -0.1 <= x <= width + 0.1
                 assert -0.1 <= y <= height + 0.1
+
+
+def test_a_figure_does_not_stand_on_the_marks_above_its_point() -> None:
+    (figure,) = of_class(
+        root := parse(line_chart(chart(), [Point("a", 9, 8, 10, (Mark.UP, Mark.PEAK))])), "chart-figure"
+    )
+    tops = [min(float(pair.split(",")[1]) for pair in (each.get("points") or "").split())
+            for each in of_class(root, "change")[:2]]  # fmt: skip
+    assert float(figure.get("y", "0")) < min(tops)
 
 
 def test_bars_say_in_words_what_has_no_figure() -> None:
