@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -181,7 +181,8 @@ def create_app(node: Node, handle_verb: Callable[[str, JsonObject], JsonObject])
                 await worker
 
     settings = node.settings
-    city = City(settings.name, settings.display_name, lambda: node.key.public.fingerprint, node.zone)
+    every = timedelta(seconds=settings.sync_interval_seconds)
+    city = City(settings.name, settings.display_name, lambda: node.key.public.fingerprint, node.zone, every)
     site = Site(node.database, city, node.clock, handle_verb)
     public_url = site.public_url = node.public_url
     site.sign_on = _sign_on_service(node)

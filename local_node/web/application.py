@@ -28,6 +28,7 @@ from local_node.web import (
     sign_in,
     sign_in_code,
     single_sign_on,
+    today_screen,
     welcome,
 )
 from local_node.web.access import Right
@@ -47,6 +48,7 @@ GROUPS: Final[tuple[ModuleType, ...]] = (
     people_pages,
     agency_pages,
     api,
+    today_screen,
     pages,
     hubs,
     settings,
