@@ -20,9 +20,9 @@ from local_node.orm import ReleaseRequestRow
 from local_node.resumed import resumed_entries
 from local_node.review import RequestState
 from shared_schema.laplace import Noise, interval_of, variance_milli
-from shared_schema.period import Granularity
+from shared_schema.period import Granularity, parse_period
 from shared_schema.statement import Kind
-from shared_schema.trend import WITH_VALUE, Coverage, TableDefinition
+from shared_schema.trend import Coverage, ReleasedCell, TableDefinition
 
 ROUNDED_TO: Final = 5
 
@@ -49,21 +49,45 @@ class Released:
 
 
 def read_released(
-    session: Session, table: TableDefinition, granularity: Granularity, first_day: str, last_day: str
+    session: Session,
+    table: TableDefinition,
+    granularity: Granularity,
+    first_day: str,
+    last_day: str,
+    *,
+    add_up: bool = False,
 ) -> dict[str, Released]:
-    """What was signed of this version of a table, by period. What waits for a second person is not there."""
-    signed = _signed(session, table)
-    taken = resumed_entries(session)
+    """What was signed of this version of a table, by period. What waits for a second person is not there.
+
+    With `add_up` a period that was not released itself is the sum of the months in it, when all of them were: that
+    costs no privacy (docs/disclosure_control.md). What is in stock is never added up.
+    """
+    signed, taken = _signed(session, table), resumed_entries(session)
     by_period: defaultdict[str, list[StoredDraw]] = defaultdict(list)
     for draw in ledger.draws_of(session, table.id, table.version):
-        is_meant = draw.period.granularity == granularity and first_day <= draw.period.start <= last_day
-        if is_meant and draw.cells and ((draw.period.label, draw.correction) in signed or draw.seq in taken):
+        if draw.cells and ((draw.period.label, draw.correction) in signed or draw.seq in taken):
             by_period[draw.period.label].append(draw)
+    whole = {label: draws for label, draws in by_period.items() if any(not draw.correction for draw in draws)}
+    released = {label: draws for label, draws in whole.items() if draws[0].period.granularity == granularity}
+    for label, draws in _added_up(whole, granularity).items() if add_up else ():
+        released.setdefault(label, draws)
     return {
-        period: _released(period, draws, table)
-        for period, draws in sorted(by_period.items())
-        if any(not draw.correction for draw in draws)
+        label: _released(label, draws, table)
+        for label, draws in sorted(released.items())
+        if first_day <= parse_period(label).start <= last_day
     }
+
+
+def _added_up(whole: Mapping[str, Sequence[StoredDraw]], granularity: Granularity) -> dict[str, list[StoredDraw]]:
+    """The months of every period of this length of which all months were released."""
+    months: defaultdict[str, list[StoredDraw]] = defaultdict(list)
+    for draws in whole.values():
+        period = draws[0].period
+        if period.granularity == "month" and granularity != "month":
+            quarter = f"{period.start[:4]}-Q{(period.first_day.month + 2) // 3}"
+            months[period.start[:4] if granularity == "year" else quarter] += draws
+    needed = 12 if granularity == "year" else 3
+    return {label: draws for label, draws in months.items() if sum(not draw.correction for draw in draws) == needed}
 
 
 def _signed(session: Session, table: TableDefinition) -> Collection[tuple[str, int]]:
@@ -84,18 +108,30 @@ def _signed(session: Session, table: TableDefinition) -> Collection[tuple[str, i
 
 
 def _released(period: str, draws: Sequence[StoredDraw], table: TableDefinition) -> Released:
-    first = next(draw for draw in draws if not draw.correction)
+    """One period from its release, or from those of all months in it; a cell that one of them lacks is a gap."""
+    firsts = [draw for draw in draws if not draw.correction]
     cells = {}
     for code in table.cells:
         found = [(draw, cell) for draw in draws for cell in draw.cells if cell.dims.get(table.dimension) == code]
-        if found:
-            own = next(cell for draw, cell in found if draw is first)
-            if own.status in WITH_VALUE:
-                value = sum(cell.value or 0 for _, cell in found)
-                cells[code] = _with_interval(own.status, value, [draw for draw, _ in found])
-            else:
-                cells[code] = ReleasedFigure(own.status, None, own.low, own.high)
-    return Released(period, cells, _total(cells, draws), first.coverage, len(draws) - 1)
+        own = [cell for draw, cell in found if not draw.correction]
+        if own:
+            cells[code] = _sum([cell for _, cell in found], own, [draw for draw, _ in found])
+    coverage = Coverage(
+        reporting=min(draw.coverage.reporting for draw in firsts),
+        expected=max(draw.coverage.expected for draw in firsts),
+    )
+    return Released(period, cells, _total(cells, draws), coverage, len(draws) - len(firsts))
+
+
+def _sum(cells: Sequence[ReleasedCell], own: Sequence[ReleasedCell], draws: Sequence[StoredDraw]) -> ReleasedFigure:
+    statuses = {cell.status for cell in own}
+    if "L" in statuses:
+        return ReleasedFigure("L")
+    if "Q" in statuses:
+        low = sum((cell.value if cell.low is None else cell.low) or 0 for cell in cells)
+        high = sum((cell.value if cell.high is None else cell.high) or 0 for cell in cells)
+        return ReleasedFigure("Q", None, low, high)
+    return _with_interval(max(statuses), sum(cell.value or 0 for cell in cells), draws)
 
 
 def _total(cells: Mapping[str, ReleasedFigure], draws: Sequence[StoredDraw]) -> ReleasedFigure:

@@ -24,6 +24,7 @@ from local_node.web import (
     pages,
     people_pages,
     picture,
+    report,
     settings,
     sign_in,
     sign_in_code,
@@ -55,6 +56,7 @@ GROUPS: Final[tuple[ModuleType, ...]] = (
     outside,
     oversight,
     picture,
+    report,
 )
 """Every group of screens; each one says in its `install` which right a route needs."""
 

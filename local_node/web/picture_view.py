@@ -126,7 +126,7 @@ class Memory:
     """What was read before: true counts as long as nobody changed anything, sums for ever."""
 
     def __init__(self) -> None:
-        self.own: Remembered[OwnFigures] = Remembered(16)
+        self.own: Remembered[OwnFigures] = Remembered(64)
         self.sums: Remembered[list[Source]] = Remembered(64)
 
 
@@ -143,12 +143,13 @@ def read_picture(
     home = policies(hubs[0].name) if hubs else None
     least = home.least_number_shown if home else DEFAULT_LEAST_SHOWN
     measure = home.find_measure(query.table.measure) if home else None
+    stock = measure is not None and measure.stock
     sources = [own_source(_count_own(session, query, memory), query)] if with_counts else []
-    released = released_source(read_released(session, query.table, query.by, *query.days), query, least)
+    shared = read_released(session, query.table, query.by, *query.days, add_up=not stock)
+    released = released_source(shared, query, least)
     if released.has_figures or not with_counts:
         sources.append(released)
     sources += read_sum_sources(session, query, policies, hubs, memory)
-    stock = measure is not None and measure.stock
     return Picture(query, tuple(sources), stock, query.table.unit == "person", least)
 
 

@@ -70,8 +70,8 @@ class Language:
 
     def period(self, period: Period) -> str:
         """`Nov 2026`, `Q4 2026` or `2026`."""
-        patterns = {"month": "MMM y", "quarter": "QQQ y", "year": "y"}
-        return format_date(period.first_day, patterns[period.granularity], locale=self.locale)
+        skeletons = {"month": "yMMM", "quarter": "yQQQ", "year": "y"}
+        return format_skeleton(skeletons[period.granularity], period.first_day, locale=self.locale)
 
     def moment(self, at: datetime, zone: tzinfo) -> str:
         """`22 Nov 2026, 09:00 UTC`, in the time of `zone`, which it names."""

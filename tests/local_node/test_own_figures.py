@@ -31,7 +31,7 @@ def database(node_database: Database) -> Database:
 
 def put(database: Database, agency: str = "police", **months: list[int | None]) -> None:
     with database.write() as session:
-        add_returns(session, factories.make_returns_file(**months), agency=agency)  # type: ignore[arg-type]
+        add_returns(session, factories.make_returns_file(**months), agency=agency)
 
 
 def own(database: Database, granularity: Granularity = "month") -> dict[tuple[str, str], OwnCell]:
@@ -157,3 +157,17 @@ def test_another_version_of_the_table_is_another_series(database: Database) -> N
     release(database, "2026-01")
     with database.read() as session:
         assert read_released(session, make_table(version=2), "month", FIRST, LAST) == {}
+
+
+def test_a_quarter_is_the_sum_of_its_months_only_when_all_of_them_were_released(database: Database) -> None:
+    for month in ("2026-01", "2026-02"):
+        release(database, month)
+    with database.read() as session:
+        assert read_released(session, TABLE, "quarter", FIRST, LAST, add_up=True) == {}
+    release(database, "2026-03")
+    with database.read() as session:
+        assert read_released(session, TABLE, "quarter", FIRST, LAST) == {}
+        quarter = read_released(session, TABLE, "quarter", FIRST, LAST, add_up=True)["2026-Q1"]
+    # three draws of scale 1 are wider than one, and less than three times as wide
+    assert quarter.cells["assault"] == ReleasedFigure("A", 12, 8, 17)
+    assert quarter.cells["unconfirmed"].status == "L"

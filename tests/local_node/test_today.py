@@ -132,10 +132,8 @@ def test_a_question_is_asked_until_somebody_has_answered(
 ) -> None:
     city = hub.city("dresden.sn.de")
     review = {"role": "reviewer", "detector": "narrative/0.1", "findings": 0}
-    question = city.sign(
-        Kind.QUESTION, QuestionBody.from_object({"title": "Who?", "text": "Who has tried?", "phenomenon": ["RWE"], "language": "en", "review": review}),
-        Audience.REGION,
-    )  # fmt: skip
+    asked = {"title": "Who?", "text": "Who has tried?", "phenomenon": ["RWE"], "language": "en", "review": review}
+    question = city.sign(Kind.QUESTION, QuestionBody.from_object(asked), Audience.REGION)
     hub.log(question)
     verbs.run(member, "sync", {})
     assert "1 question of another city has no answer yet." in look("paul")
