@@ -75,7 +75,6 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
         "token-days": N_("Please give a number of days from 1 to 365."),
         "token-many": N_("Twenty tokens are enough. Revoke one first."),
         "token-made": N_("This form was sent before. Look whether the token is there, and make another one if not."),
-<<<<<<< HEAD
         "fixed": N_("Whoever runs the program has set this outside. It cannot be changed here."),
         "bad-settings": N_("A setting cannot be like this. The line below names it."),
         "fingerprint-mismatch": N_("This is not the hub's fingerprint. Ask its operator to read it out again."),
@@ -100,14 +99,12 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
         "node-name": N_("The name has another form: small letters, digits and dashes, with dots between."),
         "place": N_("Please choose from the list."),
         "exists": N_("There is a node, or its database, already. Nothing was overwritten."),
-=======
         "quarter": N_("There is no such quarter. Choose one from the list."),
         "report-changed": N_(
             "Somebody has saved other words in the meantime. Yours are still here: compare, then save."
         ),
         "report-length": N_("This is too long. A page of text is enough: the figures stand beside it."),
         "report-text": N_("There are signs in it that cannot be printed. Take them out, and save again."),
->>>>>>> 5d568ac (Print a quarter for the council)
         "form": N_("Something in the form is not as expected."),
     }
 )
