@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from local_node.web.picture_view import ALL, Picture, Shown, Source
-from local_node.web.picture_words import MARKS, PictureWords
+from local_node.web.picture_words import PictureWords
 from shared_schema.service.charts import Chart, Point, bar_chart, line_chart
 from shared_schema.service.translations import N_
 
@@ -29,7 +29,9 @@ def draw_lines(picture: Picture, words: PictureWords) -> Iterator[Drawing]:
         if not source.has_figures:
             continue
         points = [_point(words.period(label), source.at(label, code)) for label in picture.query.labels]
-        chart = _chart(f"line-{number}", words.source(source), words.chart_sentence(picture, source, code), words)
+        chart = _chart(
+            f"line-{number}", words.source(source), words.chart_sentence(picture, source, code), source, words
+        )
         yield Drawing(
             Markup(line_chart(chart, points, source.look)),  # noqa: S704 - every text in it is escaped (svg.text)
             words.source(source),
@@ -47,7 +49,7 @@ def draw_bars(picture: Picture, words: PictureWords) -> Iterator[Drawing]:
         bars = [_point(words.cell(table, code), source.at(period, code)) for code in table.cells]
         title = words.say(N_("%(source)s, %(period)s"), source=words.source(source), period=words.period(period))
         told = "; ".join(f"{words.cell(table, code)}: {words.figure(source.at(period, code))}" for code in table.cells)
-        chart = _chart(f"bars-{number}", title, told, words)
+        chart = _chart(f"bars-{number}", title, told, source, words)
         yield Drawing(
             Markup(bar_chart(chart, bars)),  # noqa: S704 - every text in it is escaped (svg.text)
             title,
@@ -67,13 +69,13 @@ def _point(label: str, shown: Shown) -> Point:
     return Point(label, shown.value, shown.low, shown.high, shown.marks)
 
 
-def _chart(key: str, title: str, description: str, words: PictureWords) -> Chart:
+def _chart(key: str, title: str, description: str, source: Source, words: PictureWords) -> Chart:
     said = words.words
     return Chart(
         key=key,
         title=title,
         description=description,
-        words={mark: said.gettext(text) for mark, text in MARKS.items()},
+        words=words.marks(source),
         empty=said.gettext("No figures in these periods"),
         number=said.number,
     )

@@ -12,6 +12,7 @@ from typing import Literal
 from sqlalchemy.orm import Session
 
 from local_node import audit, sum_index
+from local_node.closed_months import closed_before
 from local_node.hub_client import PinnedHub
 from local_node.own_figures import OwnCell, OwnFigures, count_own, has_figures
 from local_node.released_figures import Released, ReleasedFigure, read_released
@@ -25,7 +26,7 @@ from shared_schema.service.charts import Look, Mark
 from shared_schema.trend import AggregateBody, Coverage, TableDefinition
 
 SourceKind = Literal["own", "released", "sum"]
-FigureKind = Literal["figure", "zero", "few", "hidden", "missing", "absent"]
+FigureKind = Literal["figure", "zero", "few", "hidden", "missing", "absent", "erased"]
 ALL = ""
 """The column of all cells together."""
 
@@ -53,7 +54,7 @@ class Shown:
         """What a chart shows beside the point, or below the axis in place of one."""
         found = {
             Mark.MISSING: self.kind == "missing",
-            Mark.ABSENT: self.kind == "absent",
+            Mark.ABSENT: self.kind in ("absent", "erased"),
             Mark.FEW: self.kind == "few",
             Mark.HIDDEN: self.kind == "hidden",
             Mark.PARTIAL: "partial" in self.notes and self.value is not None,
@@ -66,7 +67,7 @@ class Shown:
         return tuple(mark for mark, is_there in found.items() if is_there)
 
 
-MISSING, ABSENT = Shown("missing"), Shown("absent")
+MISSING, ABSENT, ERASED = Shown("missing"), Shown("absent"), Shown("erased")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +84,18 @@ class Source:
     older_versions: tuple[int, ...] = ()
     rolled_up: Mapping[str, int] = field(default_factory=dict)
     corrections: Mapping[str, int] = field(default_factory=dict)
+    erased_before: str | None = None
 
     def at(self, period: str, code: str) -> Shown:
         """A period of which this source says nothing at all is absent; only of our own we know that nobody counted."""
         if self.kind != "own" and period not in self.coverage:
             return ABSENT
-        return self.figures.get((period, code), MISSING)
+        shown = self.figures.get((period, code), MISSING)
+        return ERASED if shown.value is None and self._is_erased(period) else shown
+
+    def _is_erased(self, period: str) -> bool:
+        """Whether raw records of a period are kept no longer; that nobody counted would be untrue."""
+        return self.erased_before is not None and parse_period(period).start[:7] < self.erased_before
 
     @property
     def has_figures(self) -> bool:
@@ -144,7 +151,8 @@ def read_picture(
     least = home.least_number_shown if home else DEFAULT_LEAST_SHOWN
     measure = home.find_measure(query.table.measure) if home else None
     stock = measure is not None and measure.stock
-    sources = [own_source(_count_own(session, query, memory), query)] if with_counts else []
+    erased = closed_before(session, query.table.measure)
+    sources = [own_source(_count_own(session, query, memory), query, erased)] if with_counts else []
     shared = read_released(session, query.table, query.by, *query.days, add_up=not stock)
     released = released_source(shared, query, least)
     if released.has_figures or not with_counts:
@@ -164,7 +172,7 @@ def _count_own(session: Session, query: Query, memory: Memory) -> OwnFigures:
 # --- the city's own ------------------------------------------------------------------------------------------------
 
 
-def own_source(counted: OwnFigures, query: Query) -> Source:
+def own_source(counted: OwnFigures, query: Query, erased_before: str | None) -> Source:
     """True counts: exact, so without an interval."""
     figures = {
         (period, code): _exact(cell)
@@ -173,7 +181,8 @@ def own_source(counted: OwnFigures, query: Query) -> Source:
     }
     for period in {period for period, _ in counted.cells}:
         figures[period, ALL] = _own_total([counted.cells.get((period, code)) for code in query.table.cells])
-    return Source("own", "", "solid", figures, {label: counted.coverage(label) for label in query.labels})
+    coverage = {label: counted.coverage(label) for label in query.labels}
+    return Source("own", "", "solid", figures, coverage, erased_before=erased_before)
 
 
 def _exact(cell: OwnCell) -> Shown:

@@ -34,6 +34,7 @@ MARKS: Final[Mapping[Mark, str]] = MappingProxyType(
         Mark.PEAK: N_("stands out against the twelve before, beyond chance"),
     }
 )
+ERASED: Final = N_("erased, as the retention rules say")
 NOTES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "partial": N_("without agencies that reported a part of it only"),
@@ -60,6 +61,7 @@ NO_FIGURE: Final[Mapping[str, str]] = MappingProxyType(
         "hidden": N_("hidden"),
         "missing": N_("not collected"),
         "absent": N_("nothing was shared"),
+        "erased": ERASED,
     }
 )
 
@@ -127,6 +129,11 @@ class PictureWords:
         return self._periods[label]
 
     # --- figures -----------------------------------------------------------------------------------------------
+
+    def marks(self, source: Source) -> dict[Mark, str]:
+        """What each mark of a source's chart means."""
+        said = {mark: self.words.gettext(text) for mark, text in MARKS.items()}
+        return said | {Mark.ABSENT: self.words.gettext(ERASED)} if source.kind == "own" else said
 
     def figure(self, shown: Shown) -> str:
         """`27 (24 to 30)`, `0`, or why there is no figure."""

@@ -12,6 +12,7 @@ from openpyxl import load_workbook
 
 from local_node import audit, verbs
 from local_node.app import Node
+from local_node.closed_months import close_before
 from local_node.orm import ReturnRecordRow
 from local_node.settings import load_settings, write_settings
 from local_node.web.access import ALLOWED, Right
@@ -262,6 +263,19 @@ def test_a_file_has_a_name_that_says_what_it_is(furnished: Node) -> None:
     headers = signed_in(furnished, "anna").get(f"/picture.csv?table={TABLE}&by=year&from=2025-01").headers
     assert headers["content-disposition"] == 'attachment; filename="first_contacts.by_age-2025-2026.csv"'
     assert headers["cache-control"] == "no-store"
+
+
+def test_what_was_erased_is_neither_a_gap_nor_a_zero(furnished: Node) -> None:
+    browser = signed_in(furnished, "anna")
+    with furnished.database.write() as session:
+        session.query(ReturnRecordRow).filter(ReturnRecordRow.period < "2024-06").delete()
+        close_before(session, "first_contacts", "2024-06", by="ben", now=furnished.clock())
+        audit.append(session, "ben", "records.erased", "first_contacts/2024-06", furnished.clock())
+    found = figures_of(browser, AGE)
+    assert found[EXACT, "2024-05", "_T"][5:9] == ["erased", "", "", ""]
+    assert found[EXACT, "2024-06", "_T"][5] == "figure"
+    page = browser.page(AGE)
+    assert "erased, as the retention rules say" in page
 
 
 # --- what is remembered ----------------------------------------------------------------------------------------------
