@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -12,7 +12,7 @@ import httpx
 from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 
-from local_node import library, outbox, own_keys
+from local_node import library, outbox, own_keys, sums
 from local_node.errors import NodeError
 from local_node.head_cosigning import HeadCosigner
 from local_node.key_ring import KeyRing
@@ -81,7 +81,8 @@ class Node:
             with self.database.write() as session:
                 outbox.take_up_again(session)
                 own_keys.finish_after_crash(session, self.ring)
-                library.catch_up(session)  # a node of an older release has items that its index does not know
+                library.catch_up(session)  # a node of an older release has items that its indexes do not know
+                sums.catch_up(session)
         except SQLAlchemyError as error:
             self.database.close()
             raise VerbError("database", database_trouble(data_dir, error)) from None
@@ -180,7 +181,8 @@ def create_app(node: Node, handle_verb: Callable[[str, JsonObject], JsonObject])
                 await worker
 
     settings = node.settings
-    city = City(settings.name, settings.display_name, lambda: node.key.public.fingerprint, node.zone)
+    every = timedelta(seconds=settings.sync_interval_seconds)
+    city = City(settings.name, settings.display_name, lambda: node.key.public.fingerprint, node.zone, every)
     site = Site(node.database, city, node.clock, handle_verb)
     public_url = site.public_url = node.public_url
     site.sign_on = _sign_on_service(node)

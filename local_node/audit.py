@@ -10,7 +10,7 @@ no field into which a name, a reason or a secret could slip. The database refuse
 import re
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from local_node.audit_chain import FIRST_PREV_HASH, AuditEvent, hash_event
@@ -52,6 +52,11 @@ def list_events(session: Session, *, limit: int = 100) -> tuple[AuditEvent, ...]
     """The newest events, newest first."""
     rows = session.scalars(select(AuditRow).order_by(AuditRow.seq.desc()).limit(limit))
     return tuple(event_of(row) for row in rows)
+
+
+def last_seq(session: Session) -> int:
+    """The number of the newest event, 0 for none: as long as it stays, nobody has changed anything here."""
+    return session.scalar(select(func.max(AuditRow.seq))) or 0
 
 
 def verify(session: Session) -> int:

@@ -18,7 +18,7 @@ from enum import StrEnum
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
-from local_node import audit, mirror, search_index
+from local_node import audit, mirror, search_index, sum_index
 from local_node.errors import NodeError
 from local_node.lesson import LESSON_KINDS, Lesson, read_lesson
 from local_node.orm import EvidenceRow, HubRow, InboxRow, MembershipRow, WithdrawalRow
@@ -45,6 +45,7 @@ from shared_schema.statement import (
     VerifiedStatement,
     claimed_origin,
 )
+from shared_schema.trend import AggregateBody
 
 SHORT_DIGEST = 8
 NOT_YET_EXPLAINED = "withdrawal-not-seen"
@@ -360,6 +361,8 @@ def _try(
     row.issued_at = verified.statement.issued_at
     if not was_accepted and (lesson := _lesson(row, verified.statement.body)):
         report.lessons.append((row, lesson))
+    if not was_accepted and isinstance(verified.statement.body, AggregateBody):
+        sum_index.add(session, row.digest, verified.statement.origin, verified.statement.body)
     return grown
 
 
@@ -611,6 +614,12 @@ def latest_bodies(session: Session, kind: Kind, limit: int) -> tuple[tuple[str, 
         .order_by(InboxRow.received_at.desc(), InboxRow.log_index.desc())
         .limit(limit)
     )
+    return tuple((row.origin or "", body) for row in rows if (body := _body(row)) is not None)
+
+
+def find_bodies(session: Session, digests: Sequence[str]) -> tuple[tuple[str, StatementBody], ...]:
+    """(origin, body) of those of these items that are accepted."""
+    rows = session.scalars(select(InboxRow).where(InboxRow.digest.in_(digests)))
     return tuple((row.origin or "", body) for row in rows if (body := _body(row)) is not None)
 
 

@@ -29,6 +29,7 @@ from local_node.orm.people import (
     SignInRulesRow,
     SignOnLinkRow,
 )
+from local_node.orm.picture import QuarterNoteRow, SumRow
 from local_node.orm.records import (
     CollectedPeriodRow,
     CorrectionRecordRow,
@@ -70,6 +71,7 @@ __all__ = [
     "OutsideMessageRow",
     "PendingSignInRow",
     "PersonRow",
+    "QuarterNoteRow",
     "RecallRow",
     "RecoveryCodeRow",
     "ReleaseRequestRow",
@@ -83,6 +85,7 @@ __all__ = [
     "SignInRulesRow",
     "SignOnLinkRow",
     "StatementSeqRow",
+    "SumRow",
     "UtcTime",
     "WithdrawalRow",
 ]

@@ -23,10 +23,13 @@ from local_node.web import (
     oversight,
     pages,
     people_pages,
+    picture,
+    report,
     settings,
     sign_in,
     sign_in_code,
     single_sign_on,
+    today_screen,
     welcome,
 )
 from local_node.web.access import Right
@@ -46,11 +49,14 @@ GROUPS: Final[tuple[ModuleType, ...]] = (
     people_pages,
     agency_pages,
     api,
+    today_screen,
     pages,
     hubs,
     settings,
     outside,
     oversight,
+    picture,
+    report,
 )
 """Every group of screens; each one says in its `install` which right a route needs."""
 

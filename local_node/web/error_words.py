@@ -99,6 +99,12 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
         "node-name": N_("The name has another form: small letters, digits and dashes, with dots between."),
         "place": N_("Please choose from the list."),
         "exists": N_("There is a node, or its database, already. Nothing was overwritten."),
+        "quarter": N_("There is no such quarter. Choose one from the list."),
+        "report-changed": N_(
+            "Somebody has saved other words in the meantime. Yours are still here: compare, then save."
+        ),
+        "report-length": N_("This is too long. A page of text is enough: the figures stand beside it."),
+        "report-text": N_("There are signs in it that cannot be printed. Take them out, and save again."),
         "form": N_("Something in the form is not as expected."),
     }
 )

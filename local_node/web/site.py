@@ -13,7 +13,7 @@ A handler reads `visitor_of(request)`, calls the flows below, and answers with `
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urlsplit
@@ -55,6 +55,8 @@ class City:
     display_name: str
     read_fingerprint: Callable[[], str]
     zone: tzinfo
+    sync_every: timedelta = timedelta(minutes=15)
+    """How often a round of sync is due; 0 for only when somebody says so."""
 
     @property
     def fingerprint(self) -> str:

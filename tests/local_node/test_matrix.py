@@ -81,10 +81,17 @@ AGENCIES = {
     "POST /agencies/{agency_id}/state": "anna olga carla",
 }
 READING = {
-    "GET /": EVERYBODY,
     "GET /inbox": EVERYBODY,
     "GET /inbox/{digest}": EVERYBODY,
+}
+PICTURE = {
+    "GET /": EVERYBODY,
+    "GET /picture": EVERYBODY,
+    "GET /picture.csv": EVERYBODY,
+    "GET /picture.xlsx": EVERYBODY,
     "GET /trends": EVERYBODY,
+    "GET /report": "anna ben carla",
+    "POST /report": "anna carla",
 }
 OUTSIDE_PAGES = {
     "GET /accessibility": OUTSIDE,
@@ -126,7 +133,7 @@ SCRIPTS = {
 }
 """With a token that has every scope; without one, and with a cookie alone: nobody."""
 OPEN = DOOR | OUTSIDE_PAGES
-OWN = OWN_ACCOUNT | ACCOUNTS | AGENCIES | READING
+OWN = OWN_ACCOUNT | ACCOUNTS | AGENCIES | READING | PICTURE
 PAGES = OPEN | OWN | WHAT_LEFT | THIS_NODE | OVERSIGHT
 EXPECTED = PAGES | SCRIPTS
 
@@ -172,7 +179,8 @@ def test_every_address_of_the_application_is_in_one_table(node: Node) -> None:
     lines = {f"{method} {route.path}" for route in routes for method in route.methods or ()}
     assert lines - set(EXPECTED) == set(), "add these to the table of their group, with who gets in"
     assert set(EXPECTED) - lines == set(), "these are not there any more"
-    groups = (DOOR, OWN_ACCOUNT, ACCOUNTS, AGENCIES, READING, SCRIPTS, OUTSIDE_PAGES, WHAT_LEFT, THIS_NODE, OVERSIGHT)
+    groups = (DOOR, OWN_ACCOUNT, ACCOUNTS, AGENCIES, READING, PICTURE, SCRIPTS, OUTSIDE_PAGES, WHAT_LEFT, THIS_NODE,
+              OVERSIGHT)  # fmt: skip
     assert len(EXPECTED) == sum(map(len, groups))
 
 
