@@ -43,6 +43,15 @@ def test_a_translation_has_the_placeholders_and_the_markup_of_its_source(code: s
 
 
 @pytest.mark.parametrize("code", OTHERS)
+def test_a_plural_has_as_many_forms_as_its_language(code: str) -> None:
+    """French has three. Where a form is missing, English would stand in the middle of the page."""
+    catalogue = catalogues.read(code)
+    said = {message.id: _forms(message.string) for message in catalogue if message.pluralizable}
+    begun = {text: forms for text, forms in said.items() if any(forms)}
+    assert [text for text, forms in begun.items() if not all(forms) or len(forms) != catalogue.num_plurals] == []
+
+
+@pytest.mark.parametrize("code", OTHERS)
 def test_a_translation_begins_and_ends_like_its_source(code: str) -> None:
     """Texts are put beside others: a space or a full stop that is not in the source stands where none may be."""
     differing = [
@@ -70,9 +79,11 @@ def test_the_words_of_the_starter_policy_can_be_translated() -> None:
 
 
 def _pairs(code: str) -> Iterator[tuple[str, str]]:
-    """Each source with what is said for it; of a plural, form by form."""
+    """Each source with what is said for it; of a plural, the first form goes with the first source."""
     for message in catalogues.read(code):
-        sources, said = _forms(message.id), _forms(message.string)
+        one, *many = _forms(message.id)
+        said = _forms(message.string)
+        sources = [one, *(many * (len(said) - 1))]
         yield from ((source, text) for source, text in zip(sources, said, strict=True) if source and text)
 
 
