@@ -586,6 +586,7 @@ from local_node import cli_accounts as _cli_accounts  # noqa: E402, F401 - they 
 from local_node import cli_backup as _cli_backup  # noqa: E402, F401
 from local_node import cli_keys as _cli_keys  # noqa: E402, F401
 from local_node import cli_oversight as _cli_oversight  # noqa: E402, F401
+from local_node import cli_planning as _cli_planning  # noqa: E402, F401
 from local_node import cli_recall as _cli_recall  # noqa: E402, F401
 from local_node import cli_relay as _cli_relay  # noqa: E402, F401
 from local_node import cli_search as _cli_search  # noqa: E402, F401

@@ -17,6 +17,7 @@ from local_node.errors import RecordError
 from local_node.imports import Import, ImportReport, Released
 from local_node.orm import CollectedPeriodRow, CorrectionRecordRow, ImportBatchRow, LedgerRow, ReturnRecordRow
 from local_node.records import STATUSES, ReturnRecord, ReturnsMapping
+from local_node.return_history import note_versions
 from local_node.tabulation import lies_within
 from local_node.whole_periods import fills
 from shared_schema.period import Period, parse_period
@@ -53,6 +54,7 @@ def store_returns(job: Import, records: Iterable[ReturnRecord], mapping: Returns
     _check_no_events(job, mapping, {record.period for record in records if record.value is not None})
     known = {(row.period, row.cell): row for row in rows}
     counts, changed = _Counts(), dict[str, None]()
+    written: list[ReturnRecordRow] = []
     deltas: defaultdict[str, Counter[str]] = defaultdict(Counter)
     whole: defaultdict[str, set[str]] = defaultdict(set)
     for each in held:
@@ -62,7 +64,9 @@ def store_returns(job: Import, records: Iterable[ReturnRecord], mapping: Returns
         row = known.get((record.period, record.cell))
         if row is None:
             place, was_released = _place_of(record.period, released)
-            session.add(_row_of(record, batch, place))
+            row = _row_of(record, batch, place)
+            session.add(row)
+            written.append(row)
             counts.added += 1
             counts.note_place(place, was_released=was_released)
             continue
@@ -85,8 +89,10 @@ def store_returns(job: Import, records: Iterable[ReturnRecord], mapping: Returns
         row.value, row.batch_id = record.value, batch.id
         row.status = row.status if is_out else record.status
         counts.replaced += 1
+        written.append(row)
         changed[record.period] = None
     session.flush()
+    note_versions(session, batch, written)
     for label in changed:
         job.note_replaced(mapping.table, label)
     corrected = sum(

@@ -20,6 +20,7 @@ from local_node.verbs import (
     keys,
     lessons,
     oversight,
+    planning,
     records,
     relay,
     releases,
@@ -118,6 +119,10 @@ VERBS: dict[str, Callable[[Node, Params], Result]] = {
     "explain": explaining.explain_item,
     "quarantine.list": explaining.quarantine_list,
     "quarantine.retry": explaining.quarantine_retry,
+    "returns.status": planning.returns_status,
+    "calendar.list": planning.calendar_list,
+    "calendar.export": planning.calendar_export,
+    "calendar.look": planning.calendar_look,
     "relay.list": relay.relay_list,
     "relay.withdraw": relay.relay_withdraw,
 }

@@ -80,6 +80,34 @@ AGENCIES = {
     "POST /agencies/{agency_id}/edit": "anna olga carla",
     "POST /agencies/{agency_id}/state": "anna olga carla",
 }
+RETURNS = {
+    "GET /returns": "anna ben paul carla",
+    "GET /returns/history": "anna ben paul carla",
+    "GET /returns/agreements": "anna ben olga carla",
+    "POST /returns/agreements": "anna olga carla",
+    "POST /returns/answer": "anna paul carla",
+    "GET /returns/paste": "anna paul carla",
+    "POST /returns/paste": "anna paul carla",
+    "GET /returns/upload": "anna paul carla",
+    "POST /returns/upload": "anna paul carla",
+    "GET /returns/template": "anna paul carla",
+    "GET /returns/sheets/{number}": "anna paul carla",
+    "POST /returns/sheets/{number}": "anna paul carla",
+    "GET /returns/{agency}/{period}": "anna ben paul carla",
+    "POST /returns/{agency}/{period}": "anna paul carla",
+}
+CALENDAR = {
+    "GET /calendar": EVERYBODY,
+    "GET /calendar.ics": EVERYBODY,
+    "GET /calendar/clashes": EVERYBODY,
+    "POST /calendar/clashes": "anna paul carla",
+    "GET /calendar/places": "anna ben olga carla",
+    "POST /calendar/places": "anna olga carla",
+    "GET /calendar/new": "anna paul carla",
+    "POST /calendar/new": "anna paul carla",
+    "GET /calendar/{number}": EVERYBODY,
+    "POST /calendar/{number}": "anna paul carla",
+}
 READING = {
     "GET /inbox": EVERYBODY,
     "GET /inbox/{digest}": EVERYBODY,
@@ -133,7 +161,7 @@ SCRIPTS = {
 }
 """With a token that has every scope; without one, and with a cookie alone: nobody."""
 OPEN = DOOR | OUTSIDE_PAGES
-OWN = OWN_ACCOUNT | ACCOUNTS | AGENCIES | READING | PICTURE
+OWN = OWN_ACCOUNT | ACCOUNTS | AGENCIES | RETURNS | CALENDAR | READING | PICTURE
 PAGES = OPEN | OWN | WHAT_LEFT | THIS_NODE | OVERSIGHT
 EXPECTED = PAGES | SCRIPTS
 
@@ -179,9 +207,9 @@ def test_every_address_of_the_application_is_in_one_table(node: Node) -> None:
     lines = {f"{method} {route.path}" for route in routes for method in route.methods or ()}
     assert lines - set(EXPECTED) == set(), "add these to the table of their group, with who gets in"
     assert set(EXPECTED) - lines == set(), "these are not there any more"
-    groups = (DOOR, OWN_ACCOUNT, ACCOUNTS, AGENCIES, READING, PICTURE, SCRIPTS, OUTSIDE_PAGES, WHAT_LEFT, THIS_NODE,
-              OVERSIGHT)  # fmt: skip
-    assert len(EXPECTED) == sum(map(len, groups))
+    own = (DOOR, OWN_ACCOUNT, ACCOUNTS, AGENCIES, RETURNS, CALENDAR, READING, PICTURE, SCRIPTS)
+    about = (OUTSIDE_PAGES, WHAT_LEFT, THIS_NODE, OVERSIGHT)
+    assert len(EXPECTED) == sum(map(len, (*own, *about)))
 
 
 def test_without_an_account_the_door_is_open_and_nothing_else(node: Node, unknown: dict[str, str]) -> None:
