@@ -20,6 +20,7 @@ from local_node.orm.exchange import (
     MirrorLeafRow,
     OutboxRow,
 )
+from local_node.orm.lessons import DraftRow
 from local_node.orm.people import (
     InvitationRow,
     PendingSignInRow,
@@ -55,6 +56,7 @@ __all__ = [
     "CollectedPeriodRow",
     "CorrectionRecordRow",
     "CountedUnitRow",
+    "DraftRow",
     "EventRecordRow",
     "EvidenceRow",
     "ExportRow",
