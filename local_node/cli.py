@@ -593,3 +593,4 @@ from local_node import cli_search as _cli_search  # noqa: E402, F401
 from local_node import cli_spending as _cli_spending  # noqa: E402, F401
 from local_node import cli_witness as _cli_witness  # noqa: E402, F401
 from local_node import cli_words as _cli_words  # noqa: E402, F401
+from local_node import cli_writing as _cli_writing  # noqa: E402, F401

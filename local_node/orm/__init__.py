@@ -21,6 +21,7 @@ from local_node.orm.exchange import (
     MirrorLeafRow,
     OutboxRow,
 )
+from local_node.orm.lessons import DraftRow
 from local_node.orm.people import (
     InvitationRow,
     PendingSignInRow,
@@ -62,6 +63,7 @@ __all__ = [
     "CorrectionRecordRow",
     "CountedUnitRow",
     "DistrictRow",
+    "DraftRow",
     "EventRecordRow",
     "EvidenceRow",
     "ExportRow",

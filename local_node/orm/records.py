@@ -81,6 +81,7 @@ class ReturnRecordRow(Base):
         # All that a sum over agencies needs, so that 36 months of 60 of them are added up from the index alone.
         Index("return_records_figures", "table_id", "period", "cell", "agency", "value", "status", "counted_in"),
         Index("return_records_by_period", "period", "agency", "table_id", "value"),
+        Index("return_records_counted", "table_id", "counted_in"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -146,6 +146,33 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
         "clash-stale": N_("Somebody was faster: this notice has moved on in the meantime. Look at it again."),
         "districts": N_("Please give each district once, one on each line, with at most 60 characters."),
         "gap-days": N_("Please give a number of days from 0 to 30."),
+        "draft-unknown": N_("There is no such draft, or it is not yours."),
+        "draft-stale": N_("This was changed in another window. Look at it as it stands now; nothing is lost."),
+        "draft-state": N_("This draft is somewhere else by now. Look at where it is."),
+        "draft-incomplete": N_("Something is still missing. The list below says what."),
+        "draft-too-large": N_("This is more than one draft can hold. Please shorten it."),
+        "about-gone": N_(
+            "What this is about was taken back by its author, so it cannot be sent. Your text is kept here."
+        ),
+        "names-city": N_(
+            "It would tell which city has written it. Take the name out, or let it go in the city's name."
+        ),
+        "language": N_("Please choose the language from the list."),
+        "release-rule": N_("A rule of the hub does not allow this. The line below says which."),
+        "schema": N_("A field has another form than the others can read. The line below says which."),
+        "withdrawal": N_("This cannot be taken back like this."),
+        "no-release": N_("These figures were not released yet, so there is nothing to correct."),
+        "nothing-to-correct": N_("Nothing has changed since the release."),
+        "asked-before": N_("Somebody has asked for these figures already."),
+        "period": N_("This period cannot be released yet, or not with this length."),
+        "unknown-table": N_("The hub's rules do not know this table."),
+        "privacy-budget": N_(
+            "Nothing is left of what may be told about these people this year. Wait, or release less."
+        ),
+        "request-unknown": N_("There is no such request."),
+        "change-first": N_(
+            "Some passages are to be changed. Press “Change the passages” first, then read the text again."
+        ),
         "form": N_("Something in the form is not as expected."),
     }
 )

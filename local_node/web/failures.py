@@ -29,6 +29,10 @@ from shared_schema.service.problems import STATUS, problem_response
 STATUS_OF_CODE: Final = {
     "not-found": 404,
     "request-unknown": 404,
+    "draft-unknown": 404,
+    "draft-stale": 409,
+    "draft-state": 409,
+    "draft-too-large": 413,
     "changed": 409,
     "state": 409,
     "same-person": 403,

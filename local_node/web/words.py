@@ -9,6 +9,7 @@ from local_node.inbox import InboxItem
 from local_node.web import presentation
 from local_node.web.error_words import sentence_for
 from shared_schema.names import parse_time
+from shared_schema.period import parse_period
 from shared_schema.service.translations import N_, Language
 
 NEVER = N_("never")
@@ -43,6 +44,15 @@ class Words:
             value = parse_time(value) if "T" in value else date.fromisoformat(value)
         return self.language.day(value.astimezone(self.zone) if isinstance(value, datetime) else value)
 
+    def clock(self, value: datetime) -> str:
+        """`10:42`, in the city's time."""
+        return self.language.clock(value, self.zone)
+
+    def span(self, label: str) -> str:
+        """`October 2026` for `2026-10`; a quarter and a year are written as their label."""
+        period = parse_period(label)
+        return self.language.month(period.first_day) if period.granularity == "month" else label
+
     def number(self, value: float) -> str:
         return self.language.number(value)
 
@@ -60,6 +70,7 @@ class Words:
         return {
             "moment": self.moment,
             "date": self.date,
+            "span": self.span,
             "number": self.number,
             "percent": self.language.percent,
             "term": self.term,

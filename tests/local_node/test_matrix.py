@@ -108,6 +108,36 @@ CALENDAR = {
     "GET /calendar/{number}": EVERYBODY,
     "POST /calendar/{number}": "anna paul carla",
 }
+LESSONS = {
+    "GET /lessons": "anna ben paul carla",
+    "POST /lessons": "anna paul carla",
+    "GET /lessons/new": "anna paul carla",
+    "POST /lessons/autosave": "anna paul carla",
+    "GET /lessons/{draft_id}": "anna paul carla",
+    "POST /lessons/{draft_id}": "anna paul carla",
+    "GET /lessons/{draft_id}/look": "anna paul carla",
+    "POST /lessons/{draft_id}/wording": "anna paul carla",
+    "POST /lessons/{draft_id}/hand-over": "anna paul carla",
+    "POST /lessons/{draft_id}/give-back": "anna paul carla",
+    "POST /lessons/{draft_id}/discard": "anna paul carla",
+    "POST /lessons/{draft_id}/ask": "anna carla",
+}
+RELEASES = {
+    "GET /reviews": "anna ben carla",
+    "GET /reviews/{request_id}": "anna ben carla",
+    "POST /reviews/{request_id}/decide": "anna ben carla",
+    "POST /reviews/{request_id}/again": "anna carla",
+    "GET /releases": "anna ben carla",
+    "GET /releases/{table_id}/{label}": "anna ben carla",
+    "POST /releases/{table_id}/{label}": "anna carla",
+    "GET /outbox": "anna ben carla",
+    "POST /outbox/exchange": "anna olga carla",
+    "GET /outbox/{digest}": "anna ben carla",
+    "GET /outbox/{digest}/where": "anna ben carla",
+    "GET /outbox/{digest}/withdraw": "anna carla",
+    "POST /outbox/{digest}/withdraw": "anna carla",
+    "POST /outbox/{digest}/redraft": "anna carla",
+}
 READING = {
     "GET /inbox": EVERYBODY,
     "GET /inbox/{digest}": EVERYBODY,
@@ -162,7 +192,7 @@ SCRIPTS = {
 """With a token that has every scope; without one, and with a cookie alone: nobody."""
 OPEN = DOOR | OUTSIDE_PAGES
 OWN = OWN_ACCOUNT | ACCOUNTS | AGENCIES | RETURNS | CALENDAR | READING | PICTURE
-PAGES = OPEN | OWN | WHAT_LEFT | THIS_NODE | OVERSIGHT
+PAGES = OPEN | OWN | WHAT_LEFT | THIS_NODE | OVERSIGHT | LESSONS | RELEASES
 EXPECTED = PAGES | SCRIPTS
 
 
@@ -208,8 +238,8 @@ def test_every_address_of_the_application_is_in_one_table(node: Node) -> None:
     assert lines - set(EXPECTED) == set(), "add these to the table of their group, with who gets in"
     assert set(EXPECTED) - lines == set(), "these are not there any more"
     own = (DOOR, OWN_ACCOUNT, ACCOUNTS, AGENCIES, RETURNS, CALENDAR, READING, PICTURE, SCRIPTS)
-    about = (OUTSIDE_PAGES, WHAT_LEFT, THIS_NODE, OVERSIGHT)
-    assert len(EXPECTED) == sum(map(len, (*own, *about)))
+    groups = (*own, OUTSIDE_PAGES, WHAT_LEFT, THIS_NODE, OVERSIGHT, LESSONS, RELEASES)
+    assert len(EXPECTED) == sum(map(len, groups))
 
 
 def test_without_an_account_the_door_is_open_and_nothing_else(node: Node, unknown: dict[str, str]) -> None:
