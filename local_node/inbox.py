@@ -18,6 +18,7 @@ from local_node.lesson import LESSON_KINDS, Lesson, read_lesson
 from local_node.orm import InboxRow
 from shared_schema.canonical import parse_strict
 from shared_schema.envelope import parse_envelope
+from shared_schema.errors import ContractError
 from shared_schema.governance import PolicyBody
 from shared_schema.names import format_time
 from shared_schema.problem import ProblemCode
@@ -112,6 +113,19 @@ def find_lesson(session: Session, digest: str) -> Lesson | None:
     row = session.get(InboxRow, digest)
     body = None if row is None else body_of(row)
     return None if row is None or body is None else lesson_of(row, body)
+
+
+def find_lessons(session: Session, digests: Sequence[str]) -> dict[str, Lesson]:
+    """The accepted items in words with these digests; one that this release cannot read is left out."""
+    found = {}
+    for row in session.scalars(select(InboxRow).where(InboxRow.digest.in_(digests))):
+        try:
+            body = body_of(row)
+        except ContractError:
+            continue
+        if body is not None and (lesson := lesson_of(row, body)) is not None:
+            found[row.digest] = lesson
+    return found
 
 
 def current_policy(session: Session, hub: str) -> PolicyBody | None:

@@ -20,6 +20,7 @@ class SearchItemRow(Base):
         Index("search_items_by_about", "about"),
         Index("search_items_by_adapted_from", "adapted_from"),
         Index("search_items_by_time", "issued_at"),
+        Index("search_items_by_kind", "kind", "issued_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
