@@ -2,7 +2,7 @@
 
 With words the best come first. They are grouped and balanced as a search is (`library`), on every page anew, so that
 neither successes nor failures hide behind the other; beyond CANDIDATES one needs better words. Otherwise the newest
-come first, as many as there are.
+come first, each on its own, as many as there are.
 """
 
 from collections import Counter
@@ -24,7 +24,7 @@ from shared_schema.content import Surroundings
 from shared_schema.statement import Kind
 
 CARDS_A_PAGE = 20
-CANDIDATES = 200
+CANDIDATES = 100
 MAX_COUNTED = 1_000
 """A page says "more than 1,000" instead of counting them all."""
 
@@ -78,10 +78,11 @@ def find_page(session: Session, wanted: Wanted, who: Reader, now: datetime) -> P
     asked, every_word = _ask(session, wanted, who)
     up_to = search_index.last_number(session)
     if wanted.terms and wanted.order is Order.BEST:
-        entries, has_more = _best(session, asked, wanted, now)
+        entries, has_more, total = _best(session, asked, wanted, now)
     else:
-        entries, has_more = _newest(session, asked, wanted, now)
-    total = search_index.count(session, asked.match, asked.filters, MAX_COUNTED + 1, also=asked.also)
+        entries, has_more, total = _newest(session, asked, wanted, now)
+    if total is None:
+        total = search_index.count(session, asked.match, asked.filters, MAX_COUNTED + 1, also=asked.also)
     return Page(
         cards=_cards(session, entries, who),
         total=min(total, MAX_COUNTED),
@@ -93,9 +94,28 @@ def find_page(session: Session, wanted: Wanted, who: Reader, now: datetime) -> P
 
 
 def tally(session: Session, wanted: Wanted, who: Reader) -> Mapping[str, Counter[str]]:
-    """How many of the items that fit have each code: `search_index.TALLIED`. Raises SearchError as `find_page` does."""
+    """How many of the items that fit have each code: `search_index.TALLIED`. Raises SearchError as `find_page` does.
+
+    Cheap for as many as a page counts; for the whole index it takes its time (`Tallies`).
+    """
     asked, _ = _ask(session, wanted, who)
     return search_index.tally(session, asked.match, asked.filters, also=asked.also)
+
+
+class Tallies:
+    """Remembers the counts over everything, which are on the page that is opened most, until the index has changed."""
+
+    def __init__(self) -> None:
+        self._known: tuple[tuple[int, str], Mapping[str, Counter[str]]] | None = None
+
+    def of(self, session: Session, wanted: Wanted, who: Reader, page: Page) -> Mapping[str, Counter[str]]:
+        """The counts beside the filters; none where counting would take long. Raises SearchError."""
+        if wanted.asks_for_something:
+            return {} if page.is_capped else tally(session, wanted, who)
+        state = search_index.read_state(session)
+        if self._known is None or self._known[0] != state:
+            self._known = state, tally(session, wanted, who)
+        return self._known[1]
 
 
 def list_lessons(
@@ -170,21 +190,28 @@ def _filters(session: Session, wanted: Wanted, who: Reader) -> Filters:
 # --- a page --------------------------------------------------------------------------------------------------------
 
 
-def _best(session: Session, asked: _Asked, wanted: Wanted, now: datetime) -> tuple[tuple[Entry, ...], bool]:
+_Listed = tuple[tuple[Entry, ...], bool, int | None]
+"""The entries of a page, whether there are more, and how many items there are in all where that is plain by now."""
+
+
+def _best(session: Session, asked: _Asked, wanted: Wanted, now: datetime) -> _Listed:
     hits = search_index.find(session, asked.match, asked.filters, CANDIDATES, also=asked.also)
     entries = library.group_entries(hits, now)
+    total = len(hits) if len(hits) < CANDIDATES else None
     first = (wanted.page - 1) * CARDS_A_PAGE
+    has_more = len(entries) > first + CARDS_A_PAGE
     if asked.filters.outcomes:
-        return entries[first : first + CARDS_A_PAGE], len(entries) > first + CARDS_A_PAGE
+        return entries[first : first + CARDS_A_PAGE], has_more, total
     pages = islice(balance.in_pages(entries, CARDS_A_PAGE), wanted.page - 1, wanted.page)
-    return next(pages, ()), len(entries) > first + CARDS_A_PAGE
+    return next(pages, ()), has_more, total
 
 
-def _newest(session: Session, asked: _Asked, wanted: Wanted, now: datetime) -> tuple[tuple[Entry, ...], bool]:
-    offset = (wanted.page - 1) * CARDS_A_PAGE
-    limit = CARDS_A_PAGE + 1
-    hits = search_index.find(session, asked.match, asked.filters, limit, also=asked.also, newest=True, offset=offset)
-    return library.group_entries(hits[:CARDS_A_PAGE], now), len(hits) > CARDS_A_PAGE
+def _newest(session: Session, asked: _Asked, wanted: Wanted, now: datetime) -> _Listed:
+    first, limit = (wanted.page - 1) * CARDS_A_PAGE, CARDS_A_PAGE + 1
+    hits = search_index.find(session, asked.match, asked.filters, limit, also=asked.also, newest=True, offset=first)
+    has_more = len(hits) > CARDS_A_PAGE
+    total = None if has_more or (first and not hits) else first + len(hits)
+    return library.list_entries(hits[:CARDS_A_PAGE], now), has_more, total
 
 
 def _cards(session: Session, entries: Sequence[Entry], who: Reader) -> tuple[Card, ...]:

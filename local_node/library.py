@@ -111,6 +111,11 @@ def _fill(recent: Sequence[Hit], ranked: Sequence[Hit]) -> list[Hit]:
     return [*recent, *(hit for hit in missing if hit is not None)]
 
 
+def list_entries(hits: Sequence[Hit], now: datetime) -> tuple[Entry, ...]:
+    """The hits as entries, each on its own."""
+    return tuple(Entry(hit, freshness_of(hit.review_by, archived=hit.archived, now=now), ()) for hit in hits)
+
+
 def group_entries(hits: Sequence[Hit], now: datetime) -> tuple[Entry, ...]:
     """The hits as entries, those that say the same as one."""
     groups = group([hit.likeness for hit in hits])

@@ -38,17 +38,8 @@ class Note:
 # --- new and read --------------------------------------------------------------------------------------------------
 
 
-def start_reading(session: Session, person: str) -> None:
-    """Begin with everything that is here as read, except on a node that has only just begun to receive.
-
-    A newcomer would otherwise find years of items marked as new. Who reads already stays as they are.
-    """
-    here = search_index.last_number(session)
-    session.execute(insert(ReaderRow).values(person_id=person, read_up_to=here).on_conflict_do_nothing())
-
-
 def is_unread(person: str) -> ColumnElement[bool]:
-    """The condition on an item of the index. Somebody who never came here has everything before them."""
+    """The condition on an item of the index. What was here before somebody had an account is read (migration 0013)."""
     up_to = select(ReaderRow.read_up_to).where(ReaderRow.person_id == person).scalar_subquery()
     opened = exists().where(ReadItemRow.person_id == person, ReadItemRow.digest == SearchItemRow.digest)
     return and_(SearchItemRow.id > func.coalesce(up_to, 0), ~opened)
@@ -80,6 +71,11 @@ def mark_all_read(session: Session, person: str, up_to: int) -> None:
     session.execute(statement.on_conflict_do_update(index_elements=["person_id"], set_=higher))
     covered = select(SearchItemRow.digest).where(SearchItemRow.id <= up_to)
     session.execute(delete(ReadItemRow).where(ReadItemRow.person_id == person, ReadItemRow.digest.in_(covered)))
+
+
+def read_up_to(session: Session, person: str) -> int:
+    """The number up to which everything counts as read."""
+    return session.scalar(select(ReaderRow.read_up_to).where(ReaderRow.person_id == person)) or 0
 
 
 # --- useful to us --------------------------------------------------------------------------------------------------

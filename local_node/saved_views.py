@@ -14,7 +14,7 @@ from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
-from local_node import audit, search_index
+from local_node import audit, reader, search_index
 from local_node.errors import NodeError
 from local_node.inbox_query import Wanted, parse_wanted
 from local_node.orm import SavedViewRow, ViewMarkRow
@@ -147,9 +147,10 @@ def mark_seen(session: Session, person: str, view_id: int, up_to: int) -> None:
 
 
 def seen_up_to(session: Session, person: str, views: Sequence[SavedView]) -> dict[int, int]:
-    """How far somebody has seen each of these views; 0 for one they never opened."""
+    """How far somebody has seen each of these views; one they never opened as far as they have read everything."""
     query = select(ViewMarkRow.view_id, ViewMarkRow.seen_up_to).where(
         ViewMarkRow.person_id == person, ViewMarkRow.view_id.in_([view.id for view in views])
     )
     marks = dict(session.execute(query).all())
-    return {view.id: marks.get(view.id, 0) for view in views}
+    begin = reader.read_up_to(session, person)
+    return {view.id: max(marks.get(view.id, 0), begin) for view in views}

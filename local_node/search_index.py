@@ -205,7 +205,7 @@ def find(
     """
     item = SearchItemRow
     wanted = and_(*_conditions(filters), item.id.not_in(REPLACED), *also)
-    newest_first = (item.issued_at.desc(), item.digest)
+    newest_first = (item.issued_at.desc(), item.id.desc())
     if match is None or newest:
         in_order = _hits().where(wanted, *_matching(match)).order_by(*newest_first)
         return tuple(_read_hits(session, in_order.limit(limit).offset(offset)))
@@ -253,6 +253,13 @@ def last_number(session: Session) -> int:
     return session.scalar(select(func.max(SearchItemRow.id))) or 0
 
 
+def read_state(session: Session) -> tuple[int, str]:
+    """Another one whenever items have come or gone: how many there are, and which arrived last."""
+    newest = select(SearchItemRow.digest).order_by(SearchItemRow.id.desc()).limit(1)
+    count_all = select(func.count()).select_from(SearchItemRow)
+    return session.scalar(count_all) or 0, session.scalar(newest) or ""
+
+
 def list_rows(session: Session, digests: Sequence[str]) -> tuple[SearchItemRow, ...]:
     """What the index knows of these items, in any order."""
     return tuple(session.scalars(select(SearchItemRow).where(SearchItemRow.digest.in_(digests))))
@@ -294,18 +301,24 @@ def find_row(session: Session, digest: str) -> SearchItemRow | None:
 
 def list_related_versions(session: Session, digests: Sequence[str], limit: int) -> tuple[Version, ...]:
     """The items and everything of their origins that is joined to them by `replaces`, in any order; `limit` an item."""
-    found = {row.digest: row for row in list_rows(session, digests)}
-    edge, most = list(found.values()), limit * len(digests)
+    edge = _read_versions(session, SearchItemRow.digest.in_(digests), len(digests))
+    found = {version.digest: version for version in edge}
+    most = limit * len(digests)
     while edge and len(found) < most:
-        newer = SearchItemRow.replaces.in_([row.digest for row in edge])
-        older = SearchItemRow.digest.in_([row.replaces for row in edge if row.replaces])
-        origins = SearchItemRow.origin.in_({row.origin for row in edge})
-        query = select(SearchItemRow).where(or_(newer, older), origins).limit(most)
-        edge = [row for row in session.scalars(query) if row.digest not in found]
-        found |= {row.digest: row for row in edge}
-    return tuple(
-        Version(row.digest, row.origin, row.seq, Kind(row.kind), row.relayed, row.replaces) for row in found.values()
-    )
+        newer = SearchItemRow.replaces.in_([version.digest for version in edge])
+        older = SearchItemRow.digest.in_([version.replaces for version in edge if version.replaces])
+        origins = SearchItemRow.origin.in_({version.origin for version in edge})
+        joined = _read_versions(session, and_(or_(newer, older), origins), most)
+        edge = [version for version in joined if version.digest not in found]
+        found |= {version.digest: version for version in edge}
+    return tuple(found.values())
+
+
+def _read_versions(session: Session, condition: ColumnElement[bool], limit: int) -> list[Version]:
+    item = SearchItemRow
+    query = select(item.digest, item.origin, item.seq, item.kind, item.relayed, item.replaces)
+    rows = session.execute(query.where(condition).limit(limit))
+    return [Version(row.digest, row.origin, row.seq, Kind(row.kind), row.relayed, row.replaces) for row in rows]
 
 
 def _hits() -> Select[*tuple[Any, ...]]:

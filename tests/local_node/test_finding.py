@@ -8,7 +8,7 @@ import pytest
 
 from local_node import finding, reader, verbs
 from local_node.app import Node
-from local_node.finding import Page, Reader
+from local_node.finding import Page, Reader, Tallies
 from local_node.inbox_query import parse_wanted
 from local_node.search_query import SearchError
 from shared_schema.content import Surroundings
@@ -156,6 +156,24 @@ def test_counts_are_of_what_fits_the_other_filters(member: Node, hub: HubSimulat
     assert counts(member, "phenomena", [("q", "school")]) == {"RWE": 1, "POL": 1}
     assert counts(member, "language", [("outcome", "worked")]) == {"und": 1}
     assert counts(member, "settings") == {}
+
+
+def test_counts_over_everything_are_remembered_until_something_comes_or_goes(
+    member: Node, hub: HubSimulator, dresden: Author
+) -> None:
+    tallies, who = Tallies(), Reader("anna")
+
+    def beside(*pairs: tuple[str, str]) -> dict[str, int]:
+        page = find(member, *pairs)
+        with member.database.read() as session:
+            return dict(tallies.of(session, parse_wanted(pairs), who, page).get("outcome", {}))
+
+    _one, two = log(member, hub, practice(dresden, "One", outcome="worked"), practice(dresden, "Two", outcome="harm"))
+    assert beside() == beside() == {"worked": 1, "harm": 1}
+    assert beside(("outcome", "harm")) == {"harm": 1}
+    log(member, hub, dresden.withdrawal(two))
+    log(member, hub, practice(dresden, "Three", outcome="mixed"))  # as many as before
+    assert beside() == {"worked": 1, "mixed": 1}
 
 
 def test_what_arrived_after_a_number_is_listed_and_counted(member: Node, hub: HubSimulator, dresden: Author) -> None:

@@ -8,6 +8,7 @@ from local_node.app import Node
 from local_node.orm import NoteRow, ReaderRow, ReadItemRow, UsefulMarkRow
 from local_node.reader import ReaderError
 from tests.hub_simulator import Author, HubSimulator
+from tests.local_node.browsing import give_account
 from tests.local_node.test_search import log
 
 NOWHERE = "0" * 64
@@ -39,11 +40,9 @@ def test_what_one_person_has_read_is_still_new_for_another(member: Node, hub: Hu
 
 def test_a_newcomer_begins_with_everything_read(member: Node, hub: HubSimulator, dresden: Author) -> None:
     (old,) = log(member, hub, dresden.practice("Old"))
-    with member.database.write() as session:
-        reader.start_reading(session, "anna")
+    give_account(member, "anna")
     (new,) = log(member, hub, dresden.practice("New"))
-    with member.database.write() as session:
-        reader.start_reading(session, "anna")  # a second time changes nothing
+    give_account(member, "anna")  # a new password changes nothing
     assert unread(member, "anna", old, new) == {new}
 
 

@@ -1,8 +1,9 @@
 """What people do with what others wrote: read marks, useful marks, notes, saved views, and e-mails of what is new.
 
-Two triggers keep the promises that no program may forget: what is taken back takes marks and notes along, also when an
-older program writes; and a number up to which somebody has read falls with the newest items, whose numbers SQLite gives
-away again.
+Triggers keep the promises that no program may forget. What is taken back takes marks and notes along, also when an
+older program writes. A number up to which somebody has read falls with the newest items, whose numbers SQLite gives
+away again. Whoever gets an account begins with everything read that is here by then, because a newcomer would otherwise
+find years of items marked as new.
 """
 
 import sqlalchemy as sa
@@ -21,6 +22,10 @@ UP_TO = (
     ("mailings", "after_item"),
     ("mailings", "up_to"),
 )
+FILTERED = [
+    *("issued_at", "id", "digest", "kind", "outcome", "level", "phenomena", "settings", "agencies", "evidence"),
+    *("language", "area", "size", "urbanisation", "origin"),
+]
 
 
 def upgrade() -> None:
@@ -29,7 +34,8 @@ def upgrade() -> None:
     views()
     mails()
     op.create_index("inbox_by_arrival", "inbox", ["received_at", "log_index"])
-    op.create_index("search_items_by_kind", "search_items", ["kind", "issued_at"])
+    op.drop_index("search_items_by_time", "search_items")
+    op.create_index("search_items_filters", "search_items", FILTERED)
     forgetting = " ".join(f"DELETE FROM {table} WHERE digest = {{row}}.digest;" for table in ABOUT_ITEMS)  # noqa: S608 - our own names
     op.execute(
         "CREATE TRIGGER reading_forgets AFTER UPDATE OF state ON inbox WHEN NEW.state = 'withdrawn' "
@@ -39,6 +45,9 @@ def upgrade() -> None:
     last = "(SELECT coalesce(max(id), 0) FROM search_items)"
     lowering = " ".join(f"UPDATE {table} SET {name} = {last} WHERE {name} > {last};" for table, name in UP_TO)  # noqa: S608 - our own names
     op.execute(f"CREATE TRIGGER reading_follows AFTER DELETE ON search_items WHEN OLD.id > {last} BEGIN {lowering} END")
+    op.execute(f"INSERT INTO readers SELECT person_id, {last} FROM accounts")  # noqa: S608 - our own names
+    begin = f"INSERT OR IGNORE INTO readers VALUES (NEW.person_id, {last});"  # noqa: S608 - our own names
+    op.execute(f"CREATE TRIGGER reading_begins AFTER INSERT ON accounts BEGIN {begin} END")
 
 
 def marks() -> None:
