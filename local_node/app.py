@@ -17,6 +17,7 @@ from local_node.errors import NodeError
 from local_node.head_cosigning import HeadCosigner
 from local_node.key_ring import KeyRing
 from local_node.local_words import read_local_lists
+from local_node.mail import MailServer
 from local_node.narrative import LocalLists
 from local_node.rounds import Rounds
 from local_node.settings import NodeSettings, load_settings
@@ -116,6 +117,21 @@ class Node:
         """The time zone of the city."""
         return ZoneInfo(self.settings.time_zone)
 
+    @property
+    def mail_server(self) -> MailServer | None:
+        """The city's mail server, as the settings say; None when they name none."""
+        settings = self.settings
+        if settings.smtp_host is None or settings.smtp_sender is None:
+            return None
+        return MailServer(
+            settings.smtp_host,
+            settings.smtp_port,
+            settings.smtp_sender,
+            settings.smtp_encryption,
+            settings.smtp_user,
+            settings.smtp_password_file,
+        )
+
     def local_lists(self) -> LocalLists:
         """The city's own words, as the file says now. Raises WordsError."""
         return read_local_lists(self.data_dir, self.settings.display_name)
@@ -177,7 +193,15 @@ def create_app(node: Node, handle_verb: Callable[[str, JsonObject], JsonObject])
                 await worker
 
     settings = node.settings
-    city = City(settings.name, settings.display_name, lambda: node.key.public.fingerprint, node.zone)
+    city = City(
+        settings.name,
+        settings.display_name,
+        lambda: node.key.public.fingerprint,
+        node.zone,
+        node.surroundings,
+        settings.public_url or "",
+        node.mail_server is not None,
+    )
     site = Site(node.database, city, node.clock, handle_verb)
     public_url = site.public_url = node.public_url
     site.sign_on = _sign_on_service(node)

@@ -18,7 +18,8 @@ from shared_schema.content import CitySize, Urbanisation
 from shared_schema.statement import Kind
 from shared_schema.vocabulary import AgencyType, EvidenceLevel, Outcome, Phenomenon, PreventionLevel, Setting
 
-MAX_PAGE = 10_000
+MAX_PAGE = 1_000_000
+"""Beyond it lies nothing, and at some point a number that no database takes."""
 MAX_CODE_LETTERS = 40
 MAX_CHOSEN = 40
 """Values of one filter; no list of the vocabulary that can be chosen from is longer."""
@@ -170,6 +171,6 @@ def _day(given: dict[str, list[str]], name: str) -> str | None:
 
 def _page(given: dict[str, list[str]]) -> int:
     value = _last(given, "page") or "1"
-    if not (value.isascii() and value.isdigit() and len(value) <= 5 and 1 <= int(value) <= MAX_PAGE):
-        raise SearchError(f"expected a page from 1 to {MAX_PAGE}")
+    if not (value.isascii() and value.isdigit() and len(value) <= 7 and 1 <= int(value) <= MAX_PAGE):
+        raise SearchError(f"expected a page from 1 to {MAX_PAGE}", code="not-found")
     return int(value)

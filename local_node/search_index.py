@@ -288,6 +288,14 @@ def list_about(session: Session, digests: Sequence[str]) -> tuple[SearchItemRow,
     return tuple(session.scalars(query))
 
 
+def find_about(session: Session, digests: Sequence[str], limit: int) -> tuple[Hit, ...]:
+    """The newest versions of all that speaks about one of these items, the latest first."""
+    query = _hits().where(SearchItemRow.about.in_(digests), SearchItemRow.id.not_in(REPLACED))
+    return tuple(
+        _read_hits(session, query.order_by(SearchItemRow.issued_at.desc(), SearchItemRow.id.desc()).limit(limit))
+    )
+
+
 def list_adapted(session: Session, digests: Sequence[str], limit: int) -> tuple[SearchItemRow, ...]:
     """Items that say they were adapted from one of these, the oldest first."""
     query = select(SearchItemRow).where(SearchItemRow.adapted_from.in_(digests))

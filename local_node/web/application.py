@@ -18,6 +18,7 @@ from local_node.web import (
     agency_pages,
     api,
     failures,
+    inbox,
     pages,
     people_pages,
     sign_in,
@@ -43,6 +44,7 @@ GROUPS: Final[tuple[ModuleType, ...]] = (
     agency_pages,
     api,
     pages,
+    inbox,
 )
 """Every group of screens; each one says in its `install` which right a route needs."""
 

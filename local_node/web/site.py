@@ -30,6 +30,7 @@ from local_node.sessions import LONGEST_QUIET, SignedIn
 from local_node.web.access import Right, Visitor
 from local_node.web.menu import menu_for
 from local_node.web.words import Words
+from shared_schema.content import Surroundings
 from shared_schema.problem import ProblemCode
 from shared_schema.service.database import Database
 from shared_schema.service.problems import problem_response
@@ -55,6 +56,10 @@ class City:
     display_name: str
     read_fingerprint: Callable[[], str]
     zone: tzinfo
+    surroundings: Surroundings | None = None
+    public_url: str = ""
+    """How the pages are reached from outside; empty where the settings do not say."""
+    sends_mail: bool = False
 
     @property
     def fingerprint(self) -> str:

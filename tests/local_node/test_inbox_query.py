@@ -34,7 +34,7 @@ Pairs = list[tuple[str, str]]
         ("to", "2026-02-30"),
         ("sort", "city"),
         ("page", "0"),
-        ("page", "10001"),
+        ("page", "1000001"),
         ("page", "²"),
         ("page", "9" * 400),
         ("q", "a" * 501),
