@@ -161,6 +161,19 @@ def claim(session: Session, person: str, now: datetime) -> Claim | None:
     return _claim_failed(session, row, now) or _claim_due(session, row, now)
 
 
+def preview(session: Session, person: str, now: datetime) -> Claim | None:
+    """The claim that a run would make now; nothing changes. Its number means nothing."""
+    row = session.get(SubscriptionRow, person)
+    up_to = search_index.last_number(session)
+    if row is None:
+        return None
+    failed = select(MailingRow).where(MailingRow.person_id == person, MailingRow.state == MailingState.FAILED)
+    waiting = session.scalars(failed.where(MailingRow.next_at <= now).order_by(MailingRow.id).limit(1)).first()
+    if waiting is not None:
+        return _claimed(row, waiting.id, waiting.after_item, waiting.up_to, waiting.tries + 1)
+    return _claimed(row, 0, row.covered_up_to, up_to, 1) if row.next_at <= now and up_to > row.covered_up_to else None
+
+
 def _claim_failed(session: Session, row: SubscriptionRow, now: datetime) -> Claim | None:
     waiting = (
         MailingRow.person_id == row.person_id,

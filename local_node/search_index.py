@@ -296,6 +296,13 @@ def find_about(session: Session, digests: Sequence[str], limit: int) -> tuple[Hi
     )
 
 
+def find_kind(session: Session, kind: Kind, limit: int, *, not_from: str) -> tuple[Hit, ...]:
+    """The newest of a kind that others than `not_from` have signed."""
+    item = SearchItemRow
+    query = _hits().where(item.kind == kind.value, item.origin != not_from, item.id.not_in(REPLACED))
+    return tuple(_read_hits(session, query.order_by(item.issued_at.desc(), item.id.desc()).limit(limit)))
+
+
 def list_adapted(session: Session, digests: Sequence[str], limit: int) -> tuple[SearchItemRow, ...]:
     """Items that say they were adapted from one of these, the oldest first."""
     query = select(SearchItemRow).where(SearchItemRow.adapted_from.in_(digests))

@@ -19,11 +19,14 @@ from local_node.web import (
     api,
     failures,
     inbox,
+    mailing,
     pages,
     people_pages,
+    questions,
     sign_in,
     sign_in_code,
     single_sign_on,
+    views,
     welcome,
 )
 from local_node.web.access import Right
@@ -45,6 +48,9 @@ GROUPS: Final[tuple[ModuleType, ...]] = (
     api,
     pages,
     inbox,
+    views,
+    questions,
+    mailing,
 )
 """Every group of screens; each one says in its `install` which right a route needs."""
 

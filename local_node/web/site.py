@@ -57,8 +57,6 @@ class City:
     read_fingerprint: Callable[[], str]
     zone: tzinfo
     surroundings: Surroundings | None = None
-    public_url: str = ""
-    """How the pages are reached from outside; empty where the settings do not say."""
     sends_mail: bool = False
 
     @property
