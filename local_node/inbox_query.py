@@ -79,9 +79,14 @@ class Wanted:
         )
         return [(name, value) for name, values in lists for value in values]
 
-    def without(self, name: str) -> "Wanted":
-        """The same without one field, from the first page on: what an empty result offers to loosen."""
-        return parse_wanted([(field, value) for field, value in self.pairs() if field not in (name, "page")])
+    def without(self, name: str, value: str | None = None) -> "Wanted":
+        """The same without one field, or one value of it, from the first page on."""
+        left = [
+            (field, each)
+            for field, each in self.pairs()
+            if field != "page" and not (field == name and value in (None, each))
+        ]
+        return parse_wanted(left)
 
 
 def parse_wanted(pairs: Iterable[tuple[str, str]]) -> Wanted:

@@ -25,7 +25,7 @@ from local_node.web.failures import describe
 from local_node.web.forms import Form, is_sent, number_of, text_of
 from local_node.web.lesson_text import as_text, citation, file_name
 from local_node.web.presentation import KIND_NAMES
-from local_node.web.site import Site, text_in, visitor_of, words_of
+from local_node.web.site import Site, is_browser, text_in, visitor_of, words_of
 from shared_schema.content import CitySize, Urbanisation
 from shared_schema.service.translations import N_
 from shared_schema.statement import Kind
@@ -187,7 +187,7 @@ class InboxPages:
             found=page,
             counts=_by_field(counts),
             chosen=_chosen(wanted),
-            pairs=[pair for pair in wanted.pairs() if pair[0] not in ("page", "sort")],
+            pairs=[(*pair, _address(wanted.without(*pair))) for pair in wanted.pairs() if pair[0] in FIELD_NAMES],
             loosened=loosened,
             options=self._options(request, wanted),
             names=FIELD_NAMES,
@@ -235,7 +235,8 @@ class InboxPages:
                 count = finding.count_new(session, looser, who, 0, finding.MAX_COUNTED)
             except SearchError:
                 continue
-            offers.append((name, _address(looser), count))
+            if count:
+                offers.append((name, _address(looser), count))
         return sorted(offers, key=lambda offer: -offer[2])
 
     def _options(self, request: Request, wanted: Wanted) -> dict[str, dict[str, str]]:
@@ -310,6 +311,8 @@ class InboxPages:
                 reader.mark_unread(session, person, digest)
             else:
                 reader.mark_read(session, person, digest)
+        if not is_browser(request):
+            return Response(status_code=204)
         return self._site.go(f"/inbox/{digest}", done="unread" if is_sent(form, "undo") else "read")
 
     def mark_all_read(self, request: Request, form: Form) -> Response:

@@ -27,7 +27,7 @@ from local_node.web.failures import describe
 from local_node.web.forms import Form, is_sent, number_of, text_of
 from local_node.web.lesson_text import facts, paragraphs
 from local_node.web.presentation import KIND_NAMES
-from local_node.web.site import Site, visitor_of, words_of
+from local_node.web.site import Site, is_browser, visitor_of, words_of
 from local_node.web.words import Words
 from shared_schema.content import PracticeBody
 from shared_schema.names import parse_time
@@ -136,6 +136,8 @@ class ViewPages:
                 saved_views.mark_seen(session, person, view_id, min(up_to, last))
         except ViewError:
             return self._site.missing(request)
+        if not is_browser(request):
+            return Response(status_code=204)
         return self._site.go(f"/inbox?{view.query}&view={view_id}", done="view-seen")
 
     def renew(self, request: Request, view_id: int) -> Response:

@@ -86,6 +86,27 @@ READING = {
     "GET /inbox/{digest}": EVERYBODY,
     "GET /trends": EVERYBODY,
 }
+INBOX = {
+    "POST /inbox/read": EVERYBODY,
+    "GET /inbox/{digest}/print": EVERYBODY,
+    "GET /inbox/{digest}/text": EVERYBODY,
+    "POST /inbox/{digest}/read": EVERYBODY,
+    "POST /inbox/{digest}/useful": EVERYBODY,
+    "POST /inbox/{digest}/note": EVERYBODY,
+    "GET /inbox.csv": EVERYBODY,
+    "GET /views": EVERYBODY,
+    "POST /views": EVERYBODY,
+    "POST /views/{view_id}": EVERYBODY,
+    "POST /views/{view_id}/seen": EVERYBODY,
+    "POST /views/{view_id}/address": EVERYBODY,
+    "POST /views/{view_id}/remove": EVERYBODY,
+    "GET /feeds/{token}": OUTSIDE,
+    "GET /questions": EVERYBODY,
+    "GET /mail": EVERYBODY,
+    "POST /mail": EVERYBODY,
+    "GET /mail/off/{token}": OUTSIDE,
+    "POST /mail/off/{token}": OUTSIDE,
+}
 SCRIPTS = {
     "GET /api/v1/inbox": EVERYBODY,
     "GET /api/v1/figures": EVERYBODY,
@@ -93,14 +114,14 @@ SCRIPTS = {
     "POST /api/v1/sync": "anna olga carla",
 }
 """With a token that has every scope; without one, and with a cookie alone: nobody."""
-PAGES = DOOR | OWN_ACCOUNT | ACCOUNTS | AGENCIES | READING
+PAGES = DOOR | OWN_ACCOUNT | ACCOUNTS | AGENCIES | READING | INBOX
 EXPECTED = PAGES | SCRIPTS
 
 
 @pytest.fixture(scope="module")
 def unknown() -> dict[str, str]:
     """What stands for the parts of an address: ids that nobody has."""
-    return {"token_id": "999999", "digest": "0" * 64}
+    return {"token_id": "999999", "view_id": "999999", "digest": "0" * 64}
 
 
 @pytest.fixture
