@@ -134,8 +134,8 @@ def list_lessons(
 
 def count_new(session: Session, wanted: Wanted, who: Reader, after: int, most: int) -> int:
     """How many items that fit have arrived after number `after`, as far as `most`. Raises as `find_page` does."""
-    asked, _ = _ask(session, wanted, who)
-    return search_index.count(session, asked.match, asked.filters, most, also=[*asked.also, *_arrived(after, None)])
+    asked, _ = _ask(session, wanted, who, after=after)
+    return search_index.count(session, asked.match, asked.filters, most, also=asked.also, after=after)
 
 
 def _arrived(after: int | None, up_to: int | None) -> list[ColumnElement[bool]]:
@@ -149,12 +149,14 @@ def _arrived(after: int | None, up_to: int | None) -> list[ColumnElement[bool]]:
 # --- what the index is asked ---------------------------------------------------------------------------------------
 
 
-def _ask(session: Session, wanted: Wanted, who: Reader) -> tuple[_Asked, bool]:
+def _ask(session: Session, wanted: Wanted, who: Reader, *, after: int = 0) -> tuple[_Asked, bool]:
     """With every word; with at least one where no item has them all."""
     asked = _Asked(
         match_all(wanted.terms) if wanted.terms else None, _filters(session, wanted, who), _also(wanted, who)
     )
-    if len(wanted.terms) < 2 or search_index.count(session, asked.match, asked.filters, 1, also=asked.also):
+    if len(wanted.terms) < 2 or search_index.count(
+        session, asked.match, asked.filters, 1, also=asked.also, after=after
+    ):
         return asked, True
     return replace(asked, match=match_any(wanted.terms)), False
 

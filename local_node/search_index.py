@@ -225,11 +225,26 @@ def find(
 
 
 def count(
-    session: Session, match: str | None, filters: Filters, most: int, *, also: Sequence[ColumnElement[bool]] = ()
+    session: Session,
+    match: str | None,
+    filters: Filters,
+    most: int,
+    *,
+    also: Sequence[ColumnElement[bool]] = (),
+    after: int = 0,
 ) -> int:
-    """How many items `find` would find; no further than `most` is counted."""
-    wanted = and_(*_conditions(filters), SearchItemRow.id.not_in(REPLACED), *also, *_matching(match))
-    counted = select(SearchItemRow.id).where(wanted).limit(most).subquery()
+    """How many items `find` would find, of those numbered above `after`; no further than `most` is counted.
+
+    With words FTS5 leads, in the order of the numbers, and stops as soon as there are enough.
+    """
+    item = SearchItemRow
+    wanted = and_(*_conditions(filters), item.id.not_in(REPLACED), *also)
+    if match is None:
+        counted = select(item.id).where(item.id > after, wanted).limit(most).subquery()
+    else:
+        fits = exists().where(item.id == TEXTS.c.rowid, wanted)
+        found = text("search_texts MATCH :match").bindparams(match=match)
+        counted = select(TEXTS.c.rowid).where(found, TEXTS.c.rowid > after, fits).limit(most).subquery()
     return session.scalar(select(func.count()).select_from(counted)) or 0
 
 

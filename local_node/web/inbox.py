@@ -23,6 +23,7 @@ from local_node.search_query import SearchError
 from local_node.web.access import Right
 from local_node.web.failures import describe
 from local_node.web.forms import Form, is_sent, number_of, text_of
+from local_node.web.inbox_news import News
 from local_node.web.lesson_text import as_text, citation, file_name
 from local_node.web.presentation import KIND_NAMES
 from local_node.web.site import Site, is_browser, text_in, visitor_of, words_of
@@ -34,7 +35,6 @@ from shared_schema.vocabulary import AgencyType, EvidenceLevel, Outcome, Phenome
 ITEMS_A_PAGE: Final = 50
 LAST_PAGE: Final = MAX_PAGE
 MAX_LOOSENED: Final = 8
-MAX_NEWS: Final = 100
 BEST: Final = N_("Best match first")
 NEWEST: Final = N_("Newest first")
 MAX_RELATED: Final = 50
@@ -141,6 +141,7 @@ class InboxPages:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._tallies = Tallies()
+        self._news = News()
 
     # --- lists -----------------------------------------------------------------------------------------------------
 
@@ -174,7 +175,7 @@ class InboxPages:
             except SearchError as trouble:
                 error, counts = trouble, {}
             loosened = self._loosened(session, wanted, who) if page is not None and not page.cards else []
-            views = _with_news(session, who)
+            views = self._news.of(session, who)
             view = next((each for each in views if str(each[0].id) == request.query_params.get("view")), None)
             lists = _count_views(inbox.count_items(session), inbox.count_replaced(session))
         return self._site.page(
@@ -363,20 +364,6 @@ def _by_field(counts: Mapping[str, Mapping[str, int]]) -> dict[str, Mapping[str,
     """Counts by the name of the filter in the address."""
     names = {"phenomena": "phenomenon", "settings": "setting"}
     return {names.get(name, name): found for name, found in counts.items()}
-
-
-def _with_news(session: Session, who: Reader) -> list[tuple[saved_views.SavedView, int]]:
-    """The views that somebody can see, with how many items are new in each (at most MAX_NEWS are counted)."""
-    views = saved_views.list_views(session, who.person)
-    seen = saved_views.seen_up_to(session, who.person, views)
-    found = []
-    for view in views:
-        try:
-            count = finding.count_new(session, view.wanted, who, seen[view.id], MAX_NEWS)
-        except SearchError:
-            count = 0  # a filter of an older release, or a setting that was taken away
-        found.append((view, count))
-    return found
 
 
 def _related(session: Session, lesson: reading.Reading | None, digest: str) -> list[search_index.Hit]:

@@ -1,15 +1,19 @@
 """The inbox: lists, one item of every kind, what one does with it, views, questions and e-mails."""
 
+from sqlalchemy import select
+
 from local_node import mailings, reader, saved_views, verbs
 from local_node.app import Node
 from local_node.inbox_query import parse_wanted
 from local_node.mailings import Rhythm
+from local_node.orm import SearchItemRow, UsefulMarkRow
 from shared_schema.content import AnswerBody, ExperienceBody, PracticeBody, QuestionBody
 from shared_schema.envelope import Envelope
 from shared_schema.governance import RelayedBody
 from shared_schema.period import Area
 from shared_schema.relay import generalise
 from shared_schema.statement import Audience, Kind
+from shared_schema.vocabulary import Phenomenon
 from tests.browser.screens import Furnished, Screen
 from tests.hub_simulator import Author, HubSimulator, practice_body
 
@@ -160,3 +164,19 @@ SCREENS = [
     Screen("/mail/off/{off}", as_=None),
     Screen("/questions", as_="anna", shot="questions"),
 ]
+
+
+def fill(furnished: Furnished) -> None:
+    """A person who has read a third of a full inbox, finds much useful and keeps a dozen views."""
+    node = furnished.node
+    now = node.clock()
+    with node.database.write() as session:
+        digests = session.scalars(select(SearchItemRow.digest).order_by(SearchItemRow.id)).all()
+        reader.mark_all_read(session, "anna", len(digests) // 4)
+        for digest in digests[-2_000::3]:
+            reader.mark_read(session, "anna", digest)
+        for digest in digests[::40]:
+            session.add(UsefulMarkRow(digest=digest, person_id="anna", marked_at=now))
+        for phenomenon in list(Phenomenon)[:12]:
+            wanted = parse_wanted([("phenomenon", phenomenon.value), ("q", "youth")])
+            saved_views.save(session, "anna", f"About {phenomenon.value}", wanted, shared=False, now=now)
