@@ -79,6 +79,18 @@ def set_password(session: Session, person_id: str, password: str, *, by: str, no
     audit.append(session, by, "account.password", person_id, now)
 
 
+def keep_hash(session: Session, person_id: str, password_hash: str, *, by: str, now: datetime) -> None:
+    """Give an account that has none the hash of a password that was checked before (`passwords.check_password`).
+
+    Raises PersonError: no account, or one that has a password.
+    """
+    row = session.get(AccountRow, person_id)
+    if row is None or row.password_hash is not None:
+        raise PersonError("expected an account without a password", code="account-unknown")
+    row.password_hash = password_hash
+    audit.append(session, by, "account.password", person_id, now)
+
+
 def check_credentials(session: Session, person_id: str, password: str) -> Account | None:
     """The account when the password is right and it may be used; None, after the same work, for everything else.
 

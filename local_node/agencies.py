@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from local_node import audit
 from local_node.errors import NodeError
-from local_node.orm import AgencyContactRow, AgencyRow
+from local_node.orm import AgencyContactRow, AgencyRow, ImportBatchRow
 from shared_schema import canonical
 from shared_schema.errors import ContractError
 from shared_schema.vocabulary import AgencyRole, AgencyType
@@ -182,6 +182,13 @@ def list_agencies(session: Session, *, with_ended: bool = True) -> tuple[Agency,
     for contact in session.scalars(select(AgencyContactRow).order_by(AgencyContactRow.id)):
         contacts.setdefault(contact.agency_id, []).append(contact)
     return tuple(_agency(row, contacts.get(row.id, [])) for row in rows)
+
+
+def unlisted(session: Session) -> tuple[str, ...]:
+    """Ids under which figures were read in, of agencies that nobody has added."""
+    listed = select(AgencyRow.id)
+    rows = session.scalars(select(ImportBatchRow.agency).where(ImportBatchRow.agency.not_in(listed)).distinct())
+    return tuple(sorted(rows))
 
 
 def _as_seen(session: Session, agency_id: str, seen: str) -> AgencyRow:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -12,7 +12,7 @@ import httpx
 from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 
-from local_node import library, outbox, own_keys
+from local_node import library, outbox, own_keys, sums
 from local_node.errors import NodeError
 from local_node.head_cosigning import HeadCosigner
 from local_node.key_ring import KeyRing
@@ -86,7 +86,8 @@ class Node:
             with self.database.write() as session:
                 outbox.take_up_again(session)
                 own_keys.finish_after_crash(session, self.ring)
-                library.catch_up(session)  # a node of an older release has items that its index does not know
+                library.catch_up(session)  # a node of an older release has items that its indexes do not know
+                sums.catch_up(session)
         except SQLAlchemyError as error:
             self.database.close()
             raise VerbError("database", database_trouble(data_dir, error)) from None
@@ -157,9 +158,12 @@ def _head_policy(settings: NodeSettings) -> HeadPolicy:
         raise VerbError("bad-settings", f"witnesses: {error.message}") from None
 
 
-def open_node(data_dir: Path, clock: Callable[[], datetime] = utc_now) -> Node:
-    """The node of a data directory, whose lock the caller holds. Raises VerbError with what is missing."""
-    return Node(data_dir, load_settings(data_dir), load_key(data_dir), clock)
+def open_node(data_dir: Path, clock: Callable[[], datetime] = utc_now, **changes: Any) -> Node:
+    """The node of a data directory, whose lock the caller holds; `changes` are options of the command line.
+
+    Raises VerbError with what is missing.
+    """
+    return Node(data_dir, load_settings(data_dir, **changes), load_key(data_dir), clock)
 
 
 def database_trouble(data_dir: Path, error: SQLAlchemyError) -> str:
@@ -199,11 +203,13 @@ def create_app(node: Node, handle_verb: Callable[[str, JsonObject], JsonObject])
             await asyncio.gather(*workers, return_exceptions=True)
 
     settings = node.settings
+    every = timedelta(seconds=settings.sync_interval_seconds)
     city = City(
         settings.name,
         settings.display_name,
         lambda: node.key.public.fingerprint,
         node.zone,
+        every,
         node.surroundings,
         node.mail_server is not None,
     )

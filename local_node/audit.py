@@ -7,36 +7,21 @@ no field into which a name, a reason or a secret could slip. The database refuse
     append(session, "anna", "release.approved", "r1", now)
 """
 
-import hashlib
 import re
-from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from local_node.audit_chain import FIRST_PREV_HASH, AuditEvent, hash_event
 from local_node.errors import AuditError
 from local_node.orm import AuditRow
-from shared_schema import canonical
-from shared_schema.statement import format_time
 
-FIRST_PREV_HASH = "0" * 64
-"""What stands before the first entry of a chain."""
+__all__ = ["FIRST_PREV_HASH", "AuditEvent", "append", "event_of", "list_events", "verify"]
+
 _ACTOR = re.compile(r"[\w.@-]{1,60}")
 _ACTION = re.compile(r"[a-z]+(?:[.-][a-z]+)*", re.ASCII)
 _SUBJECT = re.compile(r"[\w.:/@+-]{1,300}")
-
-
-@dataclass(frozen=True)
-class AuditEvent:
-    """One entry of the log, as it is shown and exported."""
-
-    seq: int
-    at: datetime
-    actor: str
-    action: str
-    subject: str
-    entry_hash: str
 
 
 def append(session: Session, actor: str, action: str, subject: str, now: datetime) -> AuditEvent:
@@ -60,13 +45,18 @@ def append(session: Session, actor: str, action: str, subject: str, now: datetim
     row.entry_hash = _hash(row)
     session.add(row)
     session.flush()
-    return _event(row)
+    return event_of(row)
 
 
 def list_events(session: Session, *, limit: int = 100) -> tuple[AuditEvent, ...]:
     """The newest events, newest first."""
     rows = session.scalars(select(AuditRow).order_by(AuditRow.seq.desc()).limit(limit))
-    return tuple(_event(row) for row in rows)
+    return tuple(event_of(row) for row in rows)
+
+
+def last_seq(session: Session) -> int:
+    """The number of the newest event, 0 for none: as long as it stays, nobody has changed anything here."""
+    return session.scalar(select(func.max(AuditRow.seq))) or 0
 
 
 def verify(session: Session) -> int:
@@ -82,20 +72,10 @@ def verify(session: Session) -> int:
     return count
 
 
+def event_of(row: AuditRow) -> AuditEvent:
+    """An entry as a plain value."""
+    return AuditEvent(row.seq, row.at, row.actor, row.action, row.subject, row.entry_hash, row.prev_hash)
+
+
 def _hash(row: AuditRow) -> str:
-    return hashlib.sha256(
-        canonical.encode(
-            {
-                "seq": row.seq,
-                "at": format_time(row.at),
-                "actor": row.actor,
-                "action": row.action,
-                "subject": row.subject,
-                "prev_hash": row.prev_hash,
-            }
-        )
-    ).hexdigest()
-
-
-def _event(row: AuditRow) -> AuditEvent:
-    return AuditEvent(row.seq, row.at, row.actor, row.action, row.subject, row.entry_hash)
+    return hash_event(row.seq, row.at, row.actor, row.action, row.subject, row.prev_hash)

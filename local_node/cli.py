@@ -6,7 +6,6 @@ to load (web, database, OpenDP) is loaded only by the commands that need it.
 
 import json
 import re
-import secrets
 import socket
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,8 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from local_node.settings import FILE_NAME, NodeSettings, check_settings, load_settings, write_settings
-from shared_schema.keys import SigningKey
+from local_node.settings import FILE_NAME, NodeSettings, check_settings, load_settings
 from shared_schema.service.command_line import run_command_line
 from shared_schema.service.control import VerbError, own_directory, run_verb
 
@@ -164,9 +162,7 @@ def init(
     as_json: AsJson = False,
 ) -> None:
     """Make a node: its key, its settings, its database, its people."""
-    from local_node.errors import NodeError
-    from local_node.people import check_id
-    from shared_schema.service.key_file import load_key
+    from local_node.verbs.founding import Founder, found
 
     values: dict[str, str | int] = {
         "name": name,
@@ -177,24 +173,14 @@ def init(
         "time_zone": time_zone,
         "sync_interval_seconds": sync_interval,
     }
-    settings = check_settings(dict(values))
+    check_settings(dict(values))
     if (reviewer is None) is not alone:
         raise VerbError("bad-parameter", "expected --reviewer ID, or --alone where there is nobody else")
     if coordinator == reviewer:
         raise VerbError("same-person", "expected two people: nobody releases anything alone")
     people = {coordinator: "coordinator"} | ({} if reviewer is None else {reviewer: "reviewer"})
-    try:  # before anything is made: a half-made node would keep the one of the two that is good
-        for person in people:
-            check_id(person)
-    except NodeError as error:
-        raise VerbError(error.code, error.message) from None
     with own_directory(data):
-        if (data / FILE_NAME).exists():
-            raise VerbError("exists", f"expected a data directory without {FILE_NAME}; a node is never overwritten")
-        _make_key(data)  # 1. a key, or the one that an interrupted init has left
-        key = load_key(data)
-        _make_database(data, settings, key, people)  # 2. its database with its people
-        write_settings(data, values)  # 3. last, because this file says that there is a node
+        key = found(data, values, [Founder(person, role) for person, role in people.items()])
     _print(
         {
             "name": name,
@@ -206,29 +192,6 @@ def init(
     )
 
 
-def _make_key(data: Path) -> None:
-    from shared_schema.service.key_file import KEY_FILE, write_key
-
-    if not (data / KEY_FILE).exists():
-        write_key(data, SigningKey.from_seed(secrets.token_bytes(32)))
-
-
-def _make_database(data: Path, settings: NodeSettings, key: SigningKey, wanted: dict[str, str]) -> None:
-    from local_node import verbs
-    from local_node.app import Node
-    from local_node.people import list_people
-
-    node = Node(data, settings, key)
-    try:
-        with node.database.read() as session:
-            known = {person.id for person in list_people(session)}
-        for person, role in wanted.items():
-            if person not in known:
-                verbs.run(node, "people.add", {"id": person, "role": role})
-    finally:
-        node.close()
-
-
 @cli.command()
 def serve(
     data: DataDir = HERE,
@@ -236,38 +199,78 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on, instead of the one in the settings.")] = None,
     verbose: Annotated[bool, typer.Option(help="Log more.")] = False,
 ) -> None:
-    """Serve the pages and sync by itself until Ctrl-C."""
-    changes = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
-    settings = load_settings(data, **changes)
-    import uvicorn
+    """Serve the pages and sync by itself until Ctrl-C. Where there is no node yet, the set-up pages come first."""
+    from shared_schema.service.logging import configure_logging
 
+    changes = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    if is_new(data):
+        configure_logging(verbose=verbose)
+        _serve_first_run(data, check_settings(STAND_IN | changes), changes)
+        return
+    settings = load_settings(data, **changes)
     from local_node import verbs
     from local_node.app import Node, create_app
+    from local_node.first_run import drop_answers
     from shared_schema.service.key_file import load_key
-    from shared_schema.service.logging import configure_logging
 
     configure_logging(verbose=verbose)
     with own_directory(data):
         _check_port(settings.host, settings.port)
+        drop_answers(data)  # a crash may have left them beside the node that was made of them
         node = Node(data, settings, load_key(data))
         app = create_app(node, lambda verb, params: verbs.run(node, verb, params))
-        Console(stderr=True, soft_wrap=True, highlight=False).print(f"http://{_in_url(settings.host)}:{settings.port}/")
+        _say(f"http://{_in_url(settings.host)}:{settings.port}/")
         try:
-            uvicorn.run(
-                app,
-                host=settings.host,
-                port=settings.port,
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                h11_max_incomplete_event_size=16 * 1024,
-                timeout_keep_alive=20,
-                timeout_graceful_shutdown=5,
-                lifespan="on",
-            )
+            _listen(app, settings.host, settings.port)
         finally:
             node.close()
+
+
+STAND_IN: dict[str, Any] = {"name": "new.node", "display_name": "new", "area_code": "00"}
+"""Before there are settings, only the address to listen on is taken from them, and from the environment."""
+
+
+def is_new(data: Path) -> bool:
+    """Whether a node can be set up here: nothing is there, or what an interrupted set-up has left."""
+    from local_node.first_run import has_answers
+
+    return not has_settings(data) and (has_answers(data) or not (data / "node.db").exists())
+
+
+def _serve_first_run(data: Path, settings: NodeSettings, changes: dict[str, Any]) -> None:
+    from local_node.app import open_node
+    from local_node.first_run_server import FirstRun
+
+    with own_directory(data):
+        _check_port(settings.host, settings.port)
+        here = f"http://{_in_url(settings.host)}:{settings.port}"
+        app = FirstRun(data, settings.public_url or here, settings.port, lambda: open_node(data, **changes))
+        _say(f"{settings.public_url or here}/")
+        _say(f"There is no node in {data} yet. Open this address and type in the code:\n\n    {app.code}\n")
+        _say("It can be used once, within an hour. Ctrl-C ends the program; what was answered is kept.")
+        _listen(app, settings.host, settings.port)
+
+
+def _say(text: str) -> None:
+    Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(text)
+
+
+def _listen(app: Any, host: str, port: int) -> None:
+    import uvicorn
+
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        h11_max_incomplete_event_size=16 * 1024,
+        timeout_keep_alive=20,
+        timeout_graceful_shutdown=5,
+        lifespan="on",
+    )
 
 
 def _check_port(host: str, port: int) -> None:
@@ -582,6 +585,7 @@ def check_ledger(data: DataDir = HERE, as_json: AsJson = False) -> None:
 from local_node import cli_accounts as _cli_accounts  # noqa: E402, F401 - they add their commands to those above
 from local_node import cli_backup as _cli_backup  # noqa: E402, F401
 from local_node import cli_keys as _cli_keys  # noqa: E402, F401
+from local_node import cli_oversight as _cli_oversight  # noqa: E402, F401
 from local_node import cli_recall as _cli_recall  # noqa: E402, F401
 from local_node import cli_relay as _cli_relay  # noqa: E402, F401
 from local_node import cli_search as _cli_search  # noqa: E402, F401

@@ -188,6 +188,12 @@ def lesson_of(row: InboxRow, body: StatementBody) -> Lesson | None:
     return read_lesson(row.digest, row.origin, row.seq, issued_at, body)
 
 
+def find_bodies(session: Session, digests: Sequence[str]) -> tuple[tuple[str, StatementBody], ...]:
+    """(origin, body) of those of these items that are accepted."""
+    rows = session.scalars(select(InboxRow).where(InboxRow.digest.in_(digests)))
+    return tuple((row.origin or "", body) for row in rows if (body := body_of(row)) is not None)
+
+
 def _item(row: InboxRow) -> InboxItem:
     return InboxItem(
         digest=row.digest,

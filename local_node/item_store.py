@@ -17,7 +17,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from local_node import erasure, hub_place, mirror, search_index
+from local_node import erasure, hub_place, mirror, search_index, sum_index
 from local_node.inbox import HEALED_BY_MEMBERSHIPS, LOST, NOT_YET_EXPLAINED, InboxState, lesson_of
 from local_node.lesson import Lesson
 from local_node.orm import EvidenceRow, InboxRow, MembershipRow, WithdrawalRow
@@ -29,6 +29,7 @@ from shared_schema.governance import WithdrawalBody
 from shared_schema.pins import Pin
 from shared_schema.problem import ProblemCode
 from shared_schema.statement import Audience, Kind, VerifiedStatement, claimed_origin
+from shared_schema.trend import AggregateBody
 
 NEVER_ABSENT = (Kind.MEMBERSHIP.value, Kind.POLICY.value)
 """Whoever does not see a revocation goes on believing a key that nobody vouches for any more."""
@@ -231,6 +232,8 @@ def _try(
     row.issued_at = verified.statement.issued_at
     if not was_accepted and (lesson := lesson_of(row, verified.statement.body)):
         report.lessons.append((row, lesson))
+    if not was_accepted and isinstance(verified.statement.body, AggregateBody):
+        sum_index.add(session, row.digest, verified.statement.origin, verified.statement.body)
     return grown
 
 

@@ -221,6 +221,13 @@ def list_suppressed(session: Session, measure: str) -> list[StoredDraw]:
     return [_stored(row) for row in rows]
 
 
+def draws_of(session: Session, table_id: str, version: int) -> Iterator[StoredDraw]:
+    """All entries of one version of a table, corrections too, oldest first."""
+    query = select(LedgerRow).where(LedgerRow.table_id == table_id, LedgerRow.table_version == version)
+    for row in session.scalars(query.order_by(LedgerRow.seq)):
+        yield _stored(row)
+
+
 def list_draws(session: Session) -> Iterator[StoredDraw]:
     """All entries, oldest first."""
     for row in session.scalars(select(LedgerRow).order_by(LedgerRow.seq)):

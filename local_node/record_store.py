@@ -11,6 +11,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from local_node import audit
+from local_node.closed_months import check_open
 from local_node.errors import RecordError
 from local_node.event_counts import event_reports
 from local_node.event_store import store_events
@@ -45,10 +46,11 @@ def store(
 
     Raises RecordError and stores nothing: wrong rows (unless they are accepted), a value that differs from one that
     has been released (unless it is a correction), a period that overlaps one of another length, figures that the same
-    agency has reported the other way, as events or as a return.
+    agency has reported the other way, as events or as a return, a period whose raw records were erased.
     """
     get_person(session, person)
     check_good(parsed, accept_good_rows=accept_good_rows)
+    _check_open(session, parsed, mapping, tables)
     batch = ImportBatchRow(
         file_digest=file_digest,
         measure=mapping.measure,
@@ -72,6 +74,16 @@ def store(
     else:
         audit.append(session, person, "records.imported", f"batch/{batch.id}/{file_digest}", now)
     return report
+
+
+def _check_open(
+    session: Session, parsed: ParsedFile, mapping: ReturnsMapping | EventsMapping, tables: Sequence[TableDefinition]
+) -> None:
+    """Raise RecordError (`closed`) for a period whose raw records were erased."""
+    labels = {*parsed.periods, *(record.period for record in parsed.records if isinstance(record, ReturnRecord))}
+    table_id = mapping.table if isinstance(mapping, ReturnsMapping) else None
+    for measure in {mapping.measure, *(table.measure for table in tables if table.id == table_id)}:
+        check_open(session, measure, labels)
 
 
 def check_good(parsed: ParsedFile, *, accept_good_rows: bool) -> None:

@@ -4,6 +4,8 @@ Read once by `app` and `cli`; everything below receives values. `init` writes th
 """
 
 import json
+import os
+import re
 import tomllib
 from ipaddress import ip_address
 from pathlib import Path
@@ -129,6 +131,10 @@ class NodeSettings(BaseSettings):
         False
     )
 
+    outside_open: Annotated[
+        bool,
+        Field(description="Whether the page about what left this node is open to everybody, without signing in"),
+    ] = False
     cosign_heads: Annotated[
         bool, Field(description="Whether this node vouches for its hubs' logs, which everybody can see")
     ] = False
@@ -143,7 +149,7 @@ class NodeSettings(BaseSettings):
         str | None, Field(min_length=1, max_length=200, description="Under which id this node is known there")
     ] = None
     oidc_secret_file: Annotated[
-        Path | None, Field(description="File with the secret for it, readable by the node alone")
+        str | None, Field(min_length=1, description="File with the secret for it, readable by the node alone")
     ] = None
 
     @model_validator(mode="after")
@@ -252,3 +258,35 @@ def write_settings(data_dir: Path, values: dict[str, str | int]) -> None:
     draft = data_dir / f"{FILE_NAME}.new"
     draft.write_text("\n".join(lines) + "\n", encoding="utf-8")
     draft.replace(data_dir / FILE_NAME)
+
+
+def change_settings(data_dir: Path, changes: dict[str, str | int | bool | None]) -> None:
+    """Change `node.toml`, whole or not at all; every other line stays as it is, comments too. None takes a line out.
+
+    Raises VerbError when the file would not say afterwards what it should, for example because of a value over
+    several lines.
+    """
+    path = data_dir / FILE_NAME
+    before = path.read_text(encoding="utf-8")
+    lines = before.splitlines()
+    for name, value in changes.items():
+        places = [number for number, line in enumerate(lines) if re.match(rf"\s*{name}\s*=", line)]
+        fresh = [] if value is None else [f"{name} = {json.dumps(value, ensure_ascii=False)}"]
+        if places:
+            lines[places[0] : places[0] + 1] = fresh
+        else:
+            lines += fresh
+    text = "\n".join(lines) + "\n"
+    wanted = {name: value for name, value in (tomllib.loads(before) | changes).items() if value is not None}
+    try:
+        is_as_wanted = tomllib.loads(text) == wanted
+    except tomllib.TOMLDecodeError:
+        is_as_wanted = False
+    if not is_as_wanted:
+        raise VerbError("bad-settings", f"expected every setting on a line of its own in {path}; change it by hand")
+    draft = data_dir / f"{FILE_NAME}.new"
+    with draft.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)

@@ -131,8 +131,12 @@ def stands_out(series: Sequence[Measured | None], *, confidence: float = _ABOVE)
     The first twelve never are, nor is one with a gap (None) among the twelve. The confidence is that of a two-sided
     interval, so on unchanged figures half of what is left over is marked: at most 5 in 100.
     """
-    return tuple(_stands_out(series[max(0, place - PERIODS_BEFORE) : place], this, confidence)
-                 for place, this in enumerate(series))  # fmt: skip
+    return tuple(last_stands_out(series[: place + 1], confidence=confidence) for place in range(len(series)))
+
+
+def last_stands_out(series: Sequence[Measured | None], *, confidence: float = _ABOVE) -> bool:
+    """The same for the last period of a series alone."""
+    return bool(series) and _stands_out(series[-1 - PERIODS_BEFORE : -1], series[-1], confidence)
 
 
 def _stands_out(before: Sequence[Measured | None], this: Measured | None, confidence: float) -> bool:

@@ -29,6 +29,7 @@ from local_node.orm.people import (
     SignInRulesRow,
     SignOnLinkRow,
 )
+from local_node.orm.picture import QuarterNoteRow, SumRow
 from local_node.orm.reading import (
     MailingRow,
     NoteRow,
@@ -50,6 +51,7 @@ from local_node.orm.records import (
 )
 from local_node.orm.releases import SINGLE_ROW, ExportRow, RecallRow, ReleaseRequestRow, StatementSeqRow, WithdrawalRow
 from local_node.orm.search import SearchItemRow
+from local_node.orm.setup import ClosedMeasureRow, OutsideMessageRow, RetentionRuleRow
 
 __all__ = [
     "SINGLE_ROW",
@@ -59,6 +61,7 @@ __all__ = [
     "AlarmRow",
     "AuditRow",
     "Base",
+    "ClosedMeasureRow",
     "CollectedPeriodRow",
     "CorrectionRecordRow",
     "CountedUnitRow",
@@ -77,13 +80,16 @@ __all__ = [
     "MirrorLeafRow",
     "NoteRow",
     "OutboxRow",
+    "OutsideMessageRow",
     "PendingSignInRow",
     "PersonRow",
+    "QuarterNoteRow",
     "ReadItemRow",
     "ReaderRow",
     "RecallRow",
     "RecoveryCodeRow",
     "ReleaseRequestRow",
+    "RetentionRuleRow",
     "ReturnRecordRow",
     "SavedViewRow",
     "ScriptTokenRow",
@@ -95,6 +101,7 @@ __all__ = [
     "SignOnLinkRow",
     "StatementSeqRow",
     "SubscriptionRow",
+    "SumRow",
     "UsefulMarkRow",
     "UtcTime",
     "ViewMarkRow",

@@ -50,6 +50,13 @@ class AuditRow(Base):
     """One event: who did what to which thing. Identifiers and digests only."""
 
     __tablename__ = "audit"
+    __table_args__ = (
+        Index("audit_by_actor", "actor", "seq", "at"),
+        Index("audit_by_both", "actor", "action", "seq", "at"),
+        Index("audit_by_action", "action", "seq", "at"),
+        Index("audit_by_subject", "subject", "seq"),
+        Index("audit_by_time", "at", "seq"),
+    )
 
     seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     at: Mapped[datetime]

@@ -58,7 +58,11 @@ class OutboxRow(Base):
     """One envelope for one hub. `state` is waiting, sending, delivered or refused; `reason` a problem code."""
 
     __tablename__ = "outbox"
-    __table_args__ = (UniqueConstraint("digest", "hub"), Index("outbox_by_hub", "hub", "state", "seq"))
+    __table_args__ = (
+        UniqueConstraint("digest", "hub"),
+        Index("outbox_by_hub", "hub", "state", "seq"),
+        Index("outbox_by_seq", "seq", "state", "digest"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     digest: Mapped[str]

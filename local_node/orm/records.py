@@ -76,7 +76,11 @@ class ReturnRecordRow(Base):
     """
 
     __tablename__ = "return_records"
-    __table_args__ = (UniqueConstraint("table_id", "agency", "period", "cell"),)
+    __table_args__ = (
+        UniqueConstraint("table_id", "agency", "period", "cell"),
+        # All that a sum over agencies needs, so that 36 months of 60 of them are added up from the index alone.
+        Index("return_records_figures", "table_id", "period", "cell", "agency", "value", "status", "counted_in"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     batch_id: Mapped[int] = mapped_column(ForeignKey("import_batches.id"))

@@ -5,10 +5,10 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from local_node import audit, hub_client, inbox, outbox, resolutions, retention, sync
+from local_node import audit, hub_client, inbox, outbox, outside_messages, resolutions, retention, sync
 from local_node.app import Node
 from local_node.inbox import InboxItem, InboxState
-from local_node.verbs.parameters import PROGRAM, Params, Result, choose
+from local_node.verbs.parameters import Params, Result, actor_of, choose
 from local_node.verbs.standing import alarm_of
 from local_node.web.presentation import freshness_note, freshness_of, subject_of, title_of
 from shared_schema.envelope import sign_payload
@@ -30,7 +30,7 @@ def hub_add(node: Node, params: Params) -> Result:
         identity = api.identity()
     with node.database.write() as session:
         hub = hub_client.pin_hub(session, url, identity, params["fingerprint"], node.clock())
-        audit.append(session, PROGRAM, "hub.added", hub.name, node.clock())
+        audit.append(session, actor_of(params), "hub.added", hub.name, node.clock())
     return {"hub": hub.name, "level": hub.level, "url": hub.url}
 
 
@@ -52,7 +52,7 @@ def hub_enrol(node: Node, params: Params) -> Result:
     with hub_client.connect(hub.url, node.key, node.clock, node.transport) as api:
         api.request_enrolment(envelope.stored_bytes)
     with node.database.write() as session:
-        audit.append(session, PROGRAM, "hub.asked", hub.name, node.clock())
+        audit.append(session, actor_of(params), "hub.asked", hub.name, node.clock())
     fingerprint = node.key.public.fingerprint
     return {
         "hub": hub.name,
@@ -96,6 +96,7 @@ def run_sync(node: Node, params: Params) -> Result:
         limits = NodeLimits(retention_months=node.settings.retention_months)
         nearest = hub_client.nearest_first(hub_client.list_hubs(session))
         policy = inbox.current_policy(session, nearest[0].name) if nearest else None
+        outside_messages.purge(session, node.clock())
         expired = retention.purge(session, node.name, retention_of(limits, policy), node.clock())
         rechecked = resolutions.recheck(session, node.local_lists, node.clock(), again=False)
         alarms = sync.list_alarms(session)

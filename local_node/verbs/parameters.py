@@ -21,6 +21,11 @@ def choose(kinds: type[Choice], text: str) -> Choice:
         raise VerbError("bad-parameter", f"expected one of {', '.join(kinds)}") from None
 
 
+def actor_of(params: Params) -> str:
+    """Who acts, for the audit log: the person that a page or an option names, else the program."""
+    return str(params.get("by") or PROGRAM)
+
+
 def read_file(path: str, limit: int) -> bytes:
     """The bytes of a file. Raises VerbError when it cannot be read or is larger than `limit`."""
     try:

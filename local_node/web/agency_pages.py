@@ -65,8 +65,10 @@ class AgencyPages:
         """All partners, those that take part first, with how many people can sign in for each."""
         with self._site.database.read() as session:
             found = agencies.list_agencies(session)
-            staff = _staff(session)
-        return self._site.page(request, "agencies.html", agencies=found, staff=staff, role_names=ROLE_NAMES)
+            staff, unlisted = _staff(session), agencies.unlisted(session)
+        return self._site.page(
+            request, "agencies.html", agencies=found, staff=staff, unlisted=unlisted, role_names=ROLE_NAMES
+        )
 
     def show(self, request: Request, agency_id: str) -> Response:
         """One partner: what it does, whom to call, whose accounts belong to it."""
@@ -77,9 +79,9 @@ class AgencyPages:
             return self._site.missing(request)
         return self._site.page(request, "agency.html", agency=agency, staff=staff, role_names=ROLE_NAMES)
 
-    def ask_new(self, request: Request) -> Response:
-        """The form for a new partner."""
-        return self._form(request, AgencyForm("", (), ()))
+    def ask_new(self, request: Request, id: str = "") -> Response:
+        """The form for a new partner; `id` where its figures are here already."""
+        return self._form(request, AgencyForm("", (), ()), agency_id=id[: agencies.MAX_ID_CHARACTERS])
 
     def add(self, request: Request, form: Form) -> Response:
         """Add a partner under the id that was typed, or the one that its name suggests."""

@@ -25,7 +25,6 @@ MENU: Final[tuple[tuple[str, tuple[MenuLine, ...]], ...]] = (
             MenuLine("/returns", N_("Returns"), Right.SEE_RETURNS),
             MenuLine("/calendar", N_("Calendar"), Right.SEE_CALENDAR),
             MenuLine("/picture", N_("Picture"), Right.SEE_PICTURE),
-            MenuLine("/trends", N_("Trends"), Right.SEE_PICTURE),
             MenuLine("/report", N_("Report"), Right.SEE_OWN_FIGURES),
         ),
     ),

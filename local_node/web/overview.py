@@ -1,4 +1,4 @@
-"""How the node stands, and what a person can do next: the first page and `local-node status` say the same."""
+"""How the node stands, and what a person can do next: the page Today and `local-node status` say the same."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -14,14 +14,8 @@ from local_node.orm import ReleaseRequestRow
 from local_node.outbox import OutboxState
 from local_node.review import RequestState
 from local_node.sync import Alarm
-
-
-@dataclass(frozen=True, slots=True)
-class NextStep:
-    """One thing to do, in plain words, and the command for it where there is one."""
-
-    sentence: str
-    command: str | None = None
+from local_node.web.today import Need, Pressing
+from shared_schema.service.translations import N_
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +29,13 @@ class Overview:
     inbox: Mapping[InboxState, int]
 
     @property
-    def next_steps(self) -> tuple[NextStep, ...]:
+    def next_steps(self) -> tuple[Need, ...]:
         """What to do next, the most pressing first; there is always something."""
         return tuple(_next_steps(self))
 
 
 def read_overview(session: Session) -> Overview:
-    """Read everything the first page shows."""
+    """Read all the numbers."""
     by_state: Counter[InboxState] = Counter()
     for (_, state), count in inbox.count_items(session).items():
         by_state[state] += count
@@ -55,84 +49,131 @@ def read_overview(session: Session) -> Overview:
     )
 
 
-def _next_steps(overview: Overview) -> Iterator[NextStep]:
+def _next_steps(overview: Overview) -> Iterator[Need]:
     steps = [
-        *_about_hubs(overview),
-        *_about_requests(overview.requests),
-        *_about_outbox(overview.outbox),
-        *_about_inbox(overview.inbox),
+        *about_hubs(overview.hubs, overview.alarms),
+        *about_requests(overview.requests),
+        *about_outbox(overview.outbox),
+        *about_inbox(overview.inbox),
     ]
     yield from steps
     if not steps:
-        yield NextStep("Nothing waits for you. When an agency's figures arrive, read them in.", "local-node import")
-        yield NextStep(
-            "Did you try something lately? Write it down for other cities, also when it did not work.",
-            "local-node practice add",
+        yield Need(
+            N_("Nothing waits for you. When an agency's figures arrive, read them in."), command="local-node import"
+        )
+        yield Need(
+            N_("Did you try something lately? Write it down for other cities, also when it did not work."),
+            command="local-node practice add",
         )
 
 
-def _about_hubs(overview: Overview) -> Iterator[NextStep]:
-    for alarm in overview.alarms:
+def about_hubs(hubs: tuple[PinnedHub, ...], alarms: tuple[Alarm, ...]) -> Iterator[Need]:
+    """Alarms, a hub that is missing, a membership that is."""
+    for alarm in alarms:
+        values = {"hub": alarm.hub, "what": alarm.sentence}
         if alarm.code == sync.LEDGER_RESTORED:
-            yield NextStep(
-                f"Call the operator of {alarm.hub}: {alarm.sentence}. Then put a newer backup in its place, or fetch "
-                f"your own releases back. Until then no figures are drawn. What you hold is safe, the rest goes on.",
-                "local-node ledger resume",
+            yield Need(
+                N_(
+                    "Call the operator of %(hub)s: %(what)s. Then put a newer backup in its place, or fetch your own "
+                    "releases back. Until then no figures are drawn. What you hold is safe, the rest goes on."
+                ),
+                "/hubs",
+                Pressing.ALARM,
+                values,
+                command="local-node ledger resume",
             )
             continue
-        yield NextStep(
-            f"Call the operator of {alarm.hub}: {alarm.sentence}. What you hold is safe, and the node goes on by "
-            f"itself when the hub is in order again."
+        yield Need(
+            N_(
+                "Call the operator of %(hub)s: %(what)s. What you hold is safe, and the node goes on by itself when "
+                "the hub is in order again."
+            ),
+            "/hubs",
+            Pressing.ALARM,
+            values,
         )
-    if not overview.hubs:
-        yield NextStep(
-            "Add your hub. Its operator tells you its address and reads its fingerprint out to you.",
-            "local-node hub add",
+    if not hubs:
+        yield Need(
+            N_("Add your hub. Its operator tells you its address and reads its fingerprint out to you."),
+            "/hubs",
+            Pressing.DUE,
+            command="local-node hub add",
         )
-    for hub in overview.hubs:
+    for hub in hubs:
         if not hub.enrolled:
-            yield NextStep(
-                f"Become a member of {hub.name}: ask its operator for a one-time code, send it, read your own "
-                f"fingerprint out on the telephone, and sync when the operator has approved you.",
-                "local-node hub enrol",
+            yield Need(
+                N_(
+                    "Become a member of %(hub)s: ask its operator for a one-time code, send it, read your own "
+                    "fingerprint out on the telephone, and sync when the operator has approved you."
+                ),
+                "/hubs",
+                Pressing.DUE,
+                {"hub": hub.name},
+                command="local-node hub enrol",
             )
 
 
-def _about_requests(requests: Mapping[RequestState, int]) -> Iterator[NextStep]:
-    if count := requests.get(RequestState.REQUESTED, 0):
-        yield NextStep(
-            f"{_many(count, 'release waits', 'releases wait')} for a second person.", "local-node release list"
-        )
-    if count := requests.get(RequestState.HELD, 0):
-        yield NextStep(
-            f"{_many(count, 'release is', 'releases are')} held back by a rule; the list says which.",
+def about_requests(requests: Mapping[RequestState, int]) -> Iterator[Need]:
+    """Releases on their way, by their state."""
+    lists = {
+        RequestState.REQUESTED: (
+            N_("1 release waits for a second person."),
+            N_("%(num)s releases wait for a second person."),
             "local-node release list",
-        )
-    if count := requests.get(RequestState.APPROVED, 0):
-        yield NextStep(
-            f"{_many(count, 'approved release is', 'approved releases are')} signed with the next sync.",
+        ),
+        RequestState.HELD: (
+            N_("1 release is held back by a rule; the list says which."),
+            N_("%(num)s releases are held back by a rule; the list says which."),
+            "local-node release list",
+        ),
+        RequestState.APPROVED: (
+            N_("1 approved release is signed with the next sync."),
+            N_("%(num)s approved releases are signed with the next sync."),
             "local-node sync",
-        )
+        ),
+    }
+    for state, (one, many, command) in lists.items():
+        if count := requests.get(state, 0):
+            pressing = Pressing.KNOWN if state is RequestState.APPROVED else Pressing.WAITING
+            yield Need(one, "/reviews", pressing, many=many, count=count, command=command)
 
 
-def _about_outbox(rows: Mapping[OutboxState, int]) -> Iterator[NextStep]:
+def about_outbox(rows: Mapping[OutboxState, int]) -> Iterator[Need]:
+    """What a hub refused, and what waits."""
     if count := rows.get(OutboxState.REFUSED, 0):
-        yield NextStep(
-            f"{_many(count, 'statement was', 'statements were')} refused by a hub; the list says why.",
-            "local-node outbox list",
+        yield Need(
+            N_("1 statement was refused by a hub; the list says why."),
+            "/outbox",
+            Pressing.DUE,
+            many=N_("%(num)s statements were refused by a hub; the list says why."),
+            count=count,
+            command="local-node outbox list",
         )
     if count := rows.get(OutboxState.WAITING, 0) + rows.get(OutboxState.SENDING, 0):
-        yield NextStep(f"{_many(count, 'statement waits', 'statements wait')} to be sent.", "local-node sync")
-
-
-def _about_inbox(items: Mapping[InboxState, int]) -> Iterator[NextStep]:
-    if count := items.get(InboxState.QUARANTINED, 0):
-        yield NextStep(
-            f"{_many(count, 'item', 'items')} could not be verified and {'is' if count == 1 else 'are'} kept apart. "
-            "Nothing to do: they are tried again with every new member. Ask your hub if it lasts.",
-            "local-node inbox list --state quarantined",
+        yield Need(
+            N_("1 statement waits to be sent."),
+            "/outbox",
+            Pressing.KNOWN,
+            many=N_("%(num)s statements wait to be sent."),
+            count=count,
+            command="local-node sync",
         )
 
 
-def _many(count: int, one: str, several: str) -> str:
-    return f"{count} {one if count == 1 else several}"
+def about_inbox(items: Mapping[InboxState, int]) -> Iterator[Need]:
+    """What could not be verified."""
+    if count := items.get(InboxState.QUARANTINED, 0):
+        yield Need(
+            N_(
+                "1 item could not be verified and is kept apart. Nothing to do: it is tried again with every new "
+                "member. Ask your hub if it lasts."
+            ),
+            "/inbox?show=quarantined",
+            Pressing.KNOWN,
+            many=N_(
+                "%(num)s items could not be verified and are kept apart. Nothing to do: they are tried again with "
+                "every new member. Ask your hub if it lasts."
+            ),
+            count=count,
+            command="local-node inbox list --state quarantined",
+        )

@@ -13,7 +13,7 @@ A handler reads `visitor_of(request)`, calls the flows below, and answers with `
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urlsplit
@@ -56,6 +56,8 @@ class City:
     display_name: str
     read_fingerprint: Callable[[], str]
     zone: tzinfo
+    sync_every: timedelta = timedelta(minutes=15)
+    """How often a round of sync is due; 0 for only when somebody says so."""
     surroundings: Surroundings | None = None
     sends_mail: bool = False
 
@@ -103,6 +105,11 @@ class Site:
         """The city's own sign-on service, where there is one."""
         self._seen: dict[str, datetime] = {}
         self._environment_of = cache(self._make_environment)
+
+    def renew_city(self, city: City) -> None:
+        """Call the city by another name, or tell its time in another zone, from the next page on."""
+        self.city = city
+        self._environment_of.cache_clear()
 
     # --- routes ----------------------------------------------------------------------------------------------------
 

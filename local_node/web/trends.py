@@ -8,7 +8,7 @@ figure has changed by more than chance (`shared_schema.change`).
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -21,11 +21,11 @@ from shared_schema.change import (
     changes_of,
     dispersion_of,
     find_obstacle,
+    last_stands_out,
     measure,
-    stands_out,
 )
 from shared_schema.governance import DEFAULT_LEAST_SHOWN, PolicyBody
-from shared_schema.period import Granularity, Period
+from shared_schema.period import Area, Granularity, Period
 from shared_schema.statement import StatementBody
 from shared_schema.trend import AggregateBody, AggregateCell, Coverage
 
@@ -44,7 +44,8 @@ class Figure:
     """One cell of the page. `kind` is figure, zero, few, hidden or missing.
 
     `direction` is up or down against the period before, else None; `peak` says that it is above the twelve before.
-    `obstacle` says what is not counted alike in the period before, `notes` what else a reader must know.
+    `obstacle` says what is not counted alike in the period before, `notes` are codes of what else a reader must know.
+    `kept` says how many cities keep their figure to themselves, and how much these are together at most.
     """
 
     kind: str
@@ -54,6 +55,7 @@ class Figure:
     peak: bool = False
     obstacle: Obstacle | None = None
     notes: tuple[str, ...] = ()
+    kept: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,9 @@ class TrendTable:
     hub: str
     title: str
     columns: tuple[str, ...]
+    codes: tuple[str, ...]
     rows: Mapping[Granularity, tuple[PeriodRow, ...]]
+    area: Area
     stock: bool = False
     person: bool = False
     older_versions: tuple[int, ...] = ()
@@ -90,14 +94,20 @@ class _Estimate:
     half_width: int = 0
     measured: Measured | None = None
     notes: tuple[str, ...] = ()
+    kept: tuple[int, int] | None = None
 
 
 def make_tables(
-    aggregates: Iterable[tuple[str, StatementBody]], policies: Mapping[str, PolicyBody] | None = None
+    aggregates: Iterable[tuple[str, StatementBody]],
+    policies: Mapping[str, PolicyBody] | None = None,
+    *,
+    shown: Mapping[Granularity, int] = SHOWN,
+    chosen: Collection[str] | None = None,
 ) -> tuple[TrendTable, ...]:
     """The tables of (origin, aggregate) pairs; of several revisions the highest one counts.
 
-    `policies` are those of the origins; one that is not known shows by the defaults.
+    `policies` are those of the origins; one that is not known shows by the defaults. `shown` is how many periods of
+    which lengths are wanted, `chosen` the codes of the cells that are: a page that asks for less is faster.
     """
     newest: dict[tuple[str, str], dict[tuple[int, str], AggregateBody]] = {}
     for origin, body in aggregates:
@@ -108,26 +118,42 @@ def make_tables(
         if key not in periods or periods[key].revision <= body.revision:
             periods[key] = body
     return tuple(
-        _table(origin, list(periods.values()), (policies or {}).get(origin))
+        _table(origin, list(periods.values()), (policies or {}).get(origin), shown, chosen)
         for (_, origin), periods in sorted(newest.items())
     )
 
 
-def _table(hub: str, bodies: Sequence[AggregateBody], policy: PolicyBody | None) -> TrendTable:
+def _table(
+    hub: str,
+    bodies: Sequence[AggregateBody],
+    policy: PolicyBody | None,
+    shown: Mapping[Granularity, int],
+    chosen: Collection[str] | None,
+) -> TrendTable:
     latest = max(bodies, key=lambda body: body.table.version).table
     current = [body for body in bodies if body.table.version == latest.version]
     definition = policy.find_table(latest.id, latest.version) if policy else None
     measured = policy.find_measure(definition.measure) if policy and definition else None
     stock = measured is not None and measured.stock
     least = policy.least_number_shown if policy else DEFAULT_LEAST_SHOWN
-    parts = {length: _parts(current, length, add_up=not stock) for length in SHOWN}
-    known = _dispersions(parts["month"])
-    rows = {length: _rows(found, length, least, known) for length, found in parts.items() if found}
+    parts = {length: _parts(current, length, add_up=not stock) for length in (*shown, "month")}
+    grid = [code for cell in current[0].cells for code in cell.dims.values()]
+    columns = [range(at, at + 1) for at, code in enumerate(grid) if chosen is None or code in chosen]
+    columns.append(range(len(grid)))  # the total
+    known = _dispersions(parts["month"], columns)
+    rows = {length: _rows(parts[length], length, least, columns, known) for length in shown if parts[length]}
     return TrendTable(
         hub=hub,
         title=definition.title if definition else words(latest.id),
-        columns=tuple(cell_label(name, code) for cell in current[0].cells for name, code in cell.dims.items()),
-        rows={length: tuple(reversed(found[-SHOWN[length] :])) for length, found in rows.items()},
+        columns=tuple(
+            cell_label(name, code)
+            for cell in current[0].cells
+            for name, code in cell.dims.items()
+            if chosen is None or code in chosen
+        ),
+        codes=tuple(code for code in grid if chosen is None or code in chosen),
+        rows={length: tuple(reversed(found[-shown[length] :])) for length, found in rows.items()},
+        area=max(current, key=lambda body: body.period.start).area,
         stock=stock,
         person=definition is not None and definition.unit == "person",
         older_versions=tuple(sorted({body.table.version for body in bodies} - {latest.version})),
@@ -163,12 +189,12 @@ def _rows(
     parts: Mapping[int, Sequence[AggregateBody]],
     length: Granularity,
     least: int,
+    cells: Sequence[range],
     known: Sequence[Dispersion | None],
 ) -> list[PeriodRow]:
-    """Rows of one length, oldest first. `known` is the dispersion of every column's months, the total last."""
-    columns = [
-        _column(parts, cells, least, known[number] if known else None) for number, cells in enumerate(_cells(parts))
-    ]
+    """Rows of one length, oldest first. `cells` are the places of every column's cells, the total last; `known` is the
+    dispersion of its months."""
+    columns = [_column(parts, places, least, spread) for places, spread in zip(cells, known, strict=True)]
     rows = []
     for number, place in enumerate(sorted(parts)):
         bodies, figures = parts[place], tuple(column[number] for column in columns)
@@ -176,7 +202,7 @@ def _rows(
             PeriodRow(
                 period=_label(place, length),
                 figures=figures[:-1],
-                total=replace(figures[-1], notes=()),  # they stand beside the cells they are about
+                total=replace(figures[-1], notes=(), kept=None),  # they stand beside the cells they are about
                 cities=_least_coverage([body.coverage for body in bodies]),
                 agencies=_least_coverage([body.agencies for body in bodies]),
                 rolled_up=max(body.rolled_up or 0 for body in bodies),
@@ -190,14 +216,6 @@ def _least_coverage(coverages: Sequence[Coverage]) -> Coverage:
     return Coverage(
         reporting=min(each.reporting for each in coverages), expected=max(each.expected for each in coverages)
     )
-
-
-def _cells(parts: Mapping[int, Sequence[AggregateBody]]) -> list[range]:
-    """The places of the cells of every column: one each, and all of them for the total."""
-    if not parts:
-        return []
-    count = len(next(iter(parts.values()))[0].cells)
-    return [range(place, place + 1) for place in range(count)] + [range(count)]
 
 
 # --- one column ----------------------------------------------------------------------------------------------------
@@ -217,18 +235,18 @@ def _column(
         obstacle = _obstacle(_select(parts[place], cells), _select(parts.get(place - 1, ()), cells))
         if obstacle in PARTS_NOT_ALIKE:
             since = place  # what came before is not counted alike, so nothing stands out against it
-        peak = stands_out(series[since - places.start : place + 1 - places.start])[-1]
+        peak = last_stands_out(series[since - places.start : place + 1 - places.start])
         before = _figure(estimates[place - 1], least) if place - 1 in estimates else Figure("missing")
         figures.append(_with_change(_figure(estimates[place], least), before, changes[place], obstacle, peak=peak))
     return figures
 
 
-def _dispersions(months: Mapping[int, Sequence[AggregateBody]]) -> list[Dispersion | None]:
+def _dispersions(months: Mapping[int, Sequence[AggregateBody]], columns: Sequence[range]) -> list[Dispersion | None]:
     """How much every column's months jump about: the best that is known where a series of years is too short."""
     places = range(min(months, default=0), max(months, default=-1) + 1)
     return [
         dispersion_of([_estimate(_select(months[at], cells)).measured if at in months else None for at in places])
-        for cells in _cells(months)
+        for cells in columns
     ]
 
 
@@ -264,23 +282,23 @@ def _with_change(figure: Figure, before: Figure, change: Change, obstacle: Obsta
 def _estimate(parts: Sequence[Part]) -> _Estimate:
     """The sum of the parts, with the interval that its variance gives; hidden or missing as soon as one part is."""
     cells = [cell for _, cell in parts]
-    notes = _notes(cells)
+    notes, kept = _notes(cells), _kept(cells)
     if any(cell.status == "Q" for cell in cells):
-        return _Estimate("hidden", notes=notes)
+        return _Estimate("hidden", notes=notes, kept=kept)
     figures = [found for part in parts if (found := measure(*part)) is not None]
     if len(figures) != len(parts):
-        return _Estimate("missing", notes=notes)
+        return _Estimate("missing", notes=notes, kept=kept)
     value = sum(cell.estimate or 0 for cell in cells)
     variance = sum(figure.variance for figure in figures)
     draws = min(figure.draws for figure in figures) * len(figures)
     half = math.ceil(_NORMAL_95 * math.sqrt(variance))
     if len(cells) == 1:
         half = math.ceil(((cells[0].high or 0) - (cells[0].low or 0)) / 2)
-    return _Estimate("known", value, half, Measured(value, variance, draws), notes)
+    return _Estimate("known", value, half, Measured(value, variance, draws), notes, kept)
 
 
 def _notes(cells: Sequence[AggregateCell]) -> tuple[str, ...]:
-    """Codes of what a reader must know beside the figure, and how many cities keep theirs."""
+    """Codes of what a reader must know beside the figure."""
     notes = [name for status, name in (("B", "break"), ("D", "definition")) if any(c.status == status for c in cells)]
     hidden = [cell for cell in cells if cell.status == "Q"]
     for cell in hidden:
@@ -288,20 +306,26 @@ def _notes(cells: Sequence[AggregateCell]) -> tuple[str, ...]:
         own = cell.withheld or ("few-cities" if cell.contributors else "kept")
         if own not in notes:
             notes.append(own)
-    cities = max((cell.suppressed or 0 for cell in cells), default=0)
-    if cities:
-        most = sum(cell.suppressed_high or 0 for cell in cells)
-        one = f"1 city keeps its figure to itself, at most {most}"
-        notes.append(one if cities == 1 else f"{cities} cities keep theirs to themselves, together at most {most}")
     return tuple(notes)
+
+
+def _kept(cells: Sequence[AggregateCell]) -> tuple[int, int] | None:
+    """How many cities keep their figures to themselves, and how much these are together at most."""
+    cities = max((cell.suppressed or 0 for cell in cells), default=0)
+    return (cities, sum(cell.suppressed_high or 0 for cell in cells)) if cities else None
 
 
 def _figure(estimate: _Estimate, least: int) -> Figure:
     """The display rule: a number, 0 where no chance is in it, or too few to tell."""
     if estimate.kind != "known":
-        return Figure(estimate.kind, notes=estimate.notes)
+        return Figure(estimate.kind, notes=estimate.notes, kept=estimate.kept)
     if estimate.value == 0 and estimate.half_width == 0:
-        return Figure("zero", 0, 0, notes=estimate.notes)
-    if estimate.value < least or 2 * estimate.half_width >= estimate.value:
-        return Figure("few", notes=estimate.notes)
-    return Figure("figure", estimate.value, estimate.half_width, notes=estimate.notes)
+        return Figure("zero", 0, 0, notes=estimate.notes, kept=estimate.kept)
+    if is_too_few(estimate.value, estimate.half_width, least):
+        return Figure("few", notes=estimate.notes, kept=estimate.kept)
+    return Figure("figure", estimate.value, estimate.half_width, notes=estimate.notes, kept=estimate.kept)
+
+
+def is_too_few(value: int, half_width: int, least: int) -> bool:
+    """Whether a figure is so small, or its interval so wide, that it says nothing."""
+    return value < least or 2 * half_width >= value

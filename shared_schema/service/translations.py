@@ -25,6 +25,7 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
 
 from shared_schema.messages import N_ as N_
+from shared_schema.period import Period
 
 SOURCE_LANGUAGE: Final = "en"
 LOCALES: Final[Mapping[str, str]] = MappingProxyType(
@@ -66,6 +67,11 @@ class Language:
     def month(self, day: date) -> str:
         """`November 2026`."""
         return format_skeleton("yMMMM", day, locale=self.locale)
+
+    def period(self, period: Period) -> str:
+        """`Nov 2026`, `Q4 2026` or `2026`."""
+        skeletons = {"month": "yMMM", "quarter": "yQQQ", "year": "y"}
+        return format_skeleton(skeletons[period.granularity], period.first_day, locale=self.locale)
 
     def moment(self, at: datetime, zone: tzinfo) -> str:
         """`22 Nov 2026, 09:00 UTC`, in the time of `zone`, which it names."""

@@ -17,7 +17,9 @@ ALL_LOOKS = [
     Look(scheme, language, width)
     for scheme, language, width in product(("light", "dark"), ("en", "de"), (NARROW, WIDE))
 ]
-FOCUSABLE = "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']"
+FOCUSABLE = (
+    "a[href], button, input:not([type=hidden], [type=radio]:not(:checked)), select, textarea, summary, [tabindex='0']"
+)
 MOST_TABS = 60
 WHERE_IT_IS = """() => {
   const at = document.activeElement, box = at.getBoundingClientRect(), look = getComputedStyle(at);

@@ -141,20 +141,6 @@ def test_every_kind_of_statement_has_a_page(
         browser.page(f"/inbox?kind={kind.value}")
 
 
-def test_trends_show_figures_with_intervals_and_what_is_hidden(
-    browser: Browser, hub: HubSimulator, sync: Callable[[], object]
-) -> None:
-    assert "There are no sums yet" in browser.page("/trends")
-    body = aggregate("2026-01", cell("assault", 40), cell("arson", None, status="Q"), cell("other", 2))
-    hub.log(hub.author.sign(Kind.AGGREGATE, body, Audience.REGION))
-    sync()
-    page = re.sub(r"\s+", " ", browser.page("/trends"))
-    assert '<td>40 <span class="half">± 3</span></td>' in page
-    assert '<td class="hidden">hidden<span class="note">few cities</span></td>' in page
-    assert '<td class="few">too few</td>' in page
-    assert "4 of 5 cities, 9 of 10 agencies" in page
-
-
 @pytest.mark.parametrize(
     "path", ["/nothing", "/inbox?show=nothing", "/inbox?kind=rumour", "/inbox?page=0", "/inbox/00"]
 )
@@ -194,7 +180,7 @@ def test_health_is_for_programs(browser: Browser) -> None:
 
 
 def test_every_page_has_a_title_a_language_and_a_way_past_the_navigation(browser: Browser) -> None:
-    for path in ("/", "/inbox", "/trends"):
+    for path in ("/", "/inbox", "/picture"):
         page = browser.page(path)
         assert '<html lang="en">' in page
         assert re.search(r"<title>\w.* – Leipzig – Prevention Exchange</title>", page)

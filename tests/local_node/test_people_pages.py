@@ -8,6 +8,7 @@ import pytest
 from local_node import accounts, agencies, audit
 from local_node.app import Node
 from local_node.review import Role
+from tests.factories import add_returns, make_returns_file
 from tests.local_node.browsing import PASSWORD, Browser, give_account
 
 Typed = dict[str, str | list[str]]
@@ -115,6 +116,15 @@ def test_the_page_of_an_agency_says_who_signs_in_for_it(anna: Browser) -> None:
     anna.post("/invite", {"id": "paul", "name": "Paul P.", "role": "partner", "agency": "youth-office"})
     assert "Paul P." in anna.page("/agencies/youth-office")
     assert "1 account" in anna.page("/agencies")
+
+
+def test_agencies_whose_figures_are_here_already_are_offered_under_their_ids(anna: Browser, node: Node) -> None:
+    with node.database.write() as session:
+        add_returns(session, make_returns_file(m2026_01=[1] * 6), agency="police")
+    assert 'href="/agencies/new?id=police"' in anna.page("/agencies")
+    assert 'value="police"' in anna.page("/agencies/new?id=police")
+    anna.post("/agencies", YOUTH | {"id": "police"})
+    assert "?id=police" not in anna.page("/agencies")
 
 
 # --- accounts ------------------------------------------------------------------------------------------------------

@@ -66,15 +66,15 @@ def figures(*cells: dict[str, Any]) -> tuple[Figure, ...]:
         (cell("c0", 40, status="D"), Figure("figure", 40, 3, notes=("definition",))),
         (
             cell("c0", 40, suppressed=3, suppressed_high=27),
-            Figure("figure", 40, 3, notes=("3 cities keep theirs to themselves, together at most 27",)),
+            Figure("figure", 40, 3, kept=(3, 27)),
         ),
         (
             cell("c0", 40, suppressed=1, suppressed_high=9),
-            Figure("figure", 40, 3, notes=("1 city keeps its figure to itself, at most 9",)),
+            Figure("figure", 40, 3, kept=(1, 9)),
         ),
         (
             cell("c0", None, status="Q", suppressed=3, suppressed_high=27, contributors=0),
-            Figure("hidden", notes=("kept", "3 cities keep theirs to themselves, together at most 27")),
+            Figure("hidden", notes=("kept",), kept=(3, 27)),
         ),
         (cell("c0", None, status="Q", contributors=0), Figure("hidden", notes=("kept",))),
         (cell("c0", None, status="L"), Figure("missing")),
@@ -186,6 +186,19 @@ def test_older_versions_of_a_table_are_named_and_not_mixed_with_the_newest() -> 
     (table,) = make_tables([(HUB, body) for body in bodies])
     assert table.older_versions == (1,)
     assert [row.period for row in table.rows["month"]] == ["2026-02"]
+
+
+def test_a_page_that_asks_for_less_gets_the_same_figures_of_it() -> None:
+    bodies = [
+        (HUB, aggregate(month, cell("a", count), cell("b", 2 * count)))
+        for month, count in zip(MONTHS, CALM, strict=False)
+    ]
+    (whole,), (part,) = make_tables(bodies), make_tables(bodies, shown={"month": 5}, chosen=["b"])
+    assert part.codes == ("b",)
+    assert list(part.rows) == ["month"]
+    for row, found in zip(whole.rows["month"][:5], part.rows["month"], strict=True):
+        assert found.figures == row.figures[1:]
+        assert found.total == row.total
 
 
 def test_every_hub_and_table_has_its_own_table() -> None:

@@ -1,0 +1,73 @@
+"""Tables for Excel: CSV and XLSX files in which no text can become a formula (OWASP, CSV injection; CHECKS 61).
+
+A text that begins with = + - @, TAB or CR, or with one of their wide forms, gets an apostrophe in front, which Excel
+shows as text. Numbers stay numbers.
+
+    csv_bytes(("Period", "Assault"), [("2026-10", 3)])
+    xlsx_bytes("Returns", header, rows)
+"""
+
+import csv
+import io
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from openpyxl import Workbook
+from openpyxl.cell import WriteOnlyCell
+from openpyxl.styles import Font
+from openpyxl.utils import get_column_letter
+
+Value = str | int | float | None
+FORMULA_SIGNS: Final = frozenset("=+-@\t\r")
+MAX_SHEET_NAME: Final = 31
+CSV_TYPE: Final = "text/csv; charset=utf-8"
+XLSX_TYPE: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_NOT_IN_SHEET_NAME: Final = re.compile(r"[\[\]:*?/\\]")
+_NOT_IN_XML: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_WIDEST: Final = 40
+
+
+def safe_cell(value: Value) -> Value:
+    """A value as it may stand in a cell of a file; what is no text stays as it is."""
+    if not isinstance(value, str):
+        return value
+    text = _NOT_IN_XML.sub("", value)
+    first = unicodedata.normalize("NFKC", text.lstrip(" \u00a0\ufeff")[:1])
+    return f"'{text}" if first in FORMULA_SIGNS and first else text
+
+
+def csv_bytes(header: Sequence[str], rows: Iterable[Sequence[Value]]) -> bytes:
+    """UTF-8 with the mark that lets Excel know; commas, and CRLF as RFC 4180 has it."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow([safe_cell(text) for text in header])
+    writer.writerows([safe_cell(value) for value in row] for row in rows)
+    return out.getvalue().encode("utf-8-sig")
+
+
+def xlsx_bytes(title: str, header: Sequence[str], rows: Iterable[Sequence[Value]]) -> bytes:
+    """One sheet with a bold header that stays in sight."""
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet(_NOT_IN_SHEET_NAME.sub(" ", title)[:MAX_SHEET_NAME].strip("' ") or "Sheet")
+    sheet.freeze_panes = "A2"
+    for number, text in enumerate(header, start=1):
+        sheet.column_dimensions[get_column_letter(number)].width = min(max(len(text) + 2, 10), _WIDEST)
+    cells = []
+    for text in header:
+        cell = WriteOnlyCell(sheet, value=safe_cell(text))
+        cell.font = Font(bold=True)
+        cells.append(cell)
+    sheet.append(cells)
+    for row in rows:
+        sheet.append([safe_cell(value) for value in row])
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def download_headers(name: str) -> dict[str, str]:
+    """What makes a browser save an answer under a plain name (RFC 6266)."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "table"
+    return {"Content-Disposition": f'attachment; filename="{plain}"', "Cache-Control": "no-store"}
