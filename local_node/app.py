@@ -17,6 +17,7 @@ from local_node.errors import NodeError
 from local_node.head_cosigning import HeadCosigner
 from local_node.key_ring import KeyRing
 from local_node.local_words import read_local_lists
+from local_node.mail import MailServer
 from local_node.narrative import LocalLists
 from local_node.rounds import Rounds
 from local_node.settings import NodeSettings, load_settings
@@ -46,6 +47,10 @@ if TYPE_CHECKING:  # its library is an optional extra
 
 DATABASE_FILE = "node.db"
 MIGRATIONS = "local_node.migrations"
+MAIL_OFF_PREFIX = "/mail/off/"
+"""A mail program's button ends the e-mails from outside (RFC 8058): by the secret in the address, and no cookie."""
+MAIL_SECONDS = 600
+"""How often the node looks whose e-mail is due; when it is, says each subscription."""
 
 JsonObject = dict[str, Any]
 
@@ -117,6 +122,21 @@ class Node:
         """The time zone of the city."""
         return ZoneInfo(self.settings.time_zone)
 
+    @property
+    def mail_server(self) -> MailServer | None:
+        """The city's mail server, as the settings say; None when they name none."""
+        settings = self.settings
+        if settings.smtp_host is None or settings.smtp_sender is None:
+            return None
+        return MailServer(
+            settings.smtp_host,
+            settings.smtp_port,
+            settings.smtp_sender,
+            settings.smtp_encryption,
+            settings.smtp_user,
+            settings.smtp_password_file,
+        )
+
     def local_lists(self) -> LocalLists:
         """The city's own words, as the file says now. Raises WordsError."""
         return read_local_lists(self.data_dir, self.settings.display_name)
@@ -171,23 +191,34 @@ def create_app(node: Node, handle_verb: Callable[[str, JsonObject], JsonObject])
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        worker = asyncio.create_task(sync_forever(node.settings.sync_interval_seconds, handle))
+        workers = [asyncio.create_task(sync_forever(node.settings.sync_interval_seconds, handle))]
+        if node.mail_server is not None:
+            workers.append(asyncio.create_task(mail_forever(MAIL_SECONDS, handle)))
         try:
             async with control_server(node.data_dir, handle):
                 yield
         finally:
-            worker.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await worker
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
 
     settings = node.settings
     every = timedelta(seconds=settings.sync_interval_seconds)
-    city = City(settings.name, settings.display_name, lambda: node.key.public.fingerprint, node.zone, every)
+    city = City(
+        settings.name,
+        settings.display_name,
+        lambda: node.key.public.fingerprint,
+        node.zone,
+        every,
+        node.surroundings,
+        node.mail_server is not None,
+    )
     site = Site(node.database, city, node.clock, handle_verb)
     public_url = site.public_url = node.public_url
     site.sign_on = _sign_on_service(node)
     app = make_web(site, lifespan)
-    app.add_middleware(SameOriginWrites, origins=origins_of(public_url, settings.port), exempt=(API_PREFIX,))
+    exempt = (API_PREFIX, MAIL_OFF_PREFIX)
+    app.add_middleware(SameOriginWrites, origins=origins_of(public_url, settings.port), exempt=exempt)
     app.add_middleware(KnownHosts, hosts=hosts_of(public_url, settings.port))
     app.add_middleware(SecurityHeaders, policy=WITH_OWN_SCRIPTS)
     return app
@@ -228,3 +259,15 @@ async def sync_forever(interval: float, handle: Callable[[str, JsonObject], Any]
             get_logger().warning("background-sync-failed", code=error.code)
         except Exception as error:
             get_logger().error("background-sync-failed", error_type=type(error).__name__)
+
+
+async def mail_forever(interval: float, handle: Callable[[str, JsonObject], Any]) -> None:
+    """Send the e-mails that are due, each once at most. A failure is logged and tried again next time."""
+    while True:
+        await asyncio.sleep(interval)
+        try:
+            await handle("digest.send", {})
+        except VerbError as error:
+            get_logger().warning("background-mail-failed", code=error.code)
+        except Exception as error:
+            get_logger().error("background-mail-failed", error_type=type(error).__name__)

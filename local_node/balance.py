@@ -1,6 +1,6 @@
 """A list in which neither successes nor failures are missing: people write more of the one, and learn from both."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol, TypeVar
 
 from shared_schema.vocabulary import Outcome
@@ -38,3 +38,13 @@ def choose(ranked: Sequence[Item], places: int) -> tuple[Item, ...]:
             break
         chosen.setdefault(place)
     return tuple(ranked[place] for place in sorted(chosen))
+
+
+def in_pages(ranked: Sequence[Item], places: int) -> Iterator[tuple[Item, ...]]:
+    """A ranked list in pages that are chosen one after the other, each from what the pages before have left."""
+    left = list(ranked)
+    while left:
+        page = choose(left, places)
+        yield page
+        taken = {id(item) for item in page}
+        left = [item for item in left if id(item) not in taken]

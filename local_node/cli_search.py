@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from local_node.cli import HERE, AsJson, DataDir, _ask, _print, cli
+from local_node.cli import HERE, AsJson, DataDir, _ask, _print, _run, cli
 
 COLUMNS = ("digest", "title", "outcome", "author", "note", "alike")
 
@@ -62,20 +62,37 @@ def search(
     _print_list("found", result["items"])
 
 
-@cli.command()
+digest_cli = typer.Typer(invoke_without_command=True, help="The newest lessons, and the e-mails with what is new.")
+cli.add_typer(digest_cli, name="digest")
+
+
+@digest_cli.callback()
 def digest(
+    context: typer.Context,
     days: Annotated[int, typer.Option(help="How far back.")] = 30,
     limit: Annotated[int, typer.Option(help="So many at most.")] = 10,
     data: DataDir = HERE,
     as_json: AsJson = False,
 ) -> None:
     """The newest lessons. Successes and failures are both in it, from before these days if need be."""
+    if context.invoked_subcommand is not None:
+        return
     result = _ask(data, "digest", {"days": days, "limit": limit})
     if as_json:
         _print(result, as_json)
         return
     items = [item | {"note": _older(item)} for item in result["items"]]
     _print_list(f"lessons of {result['days']} days", items)
+
+
+@digest_cli.command("send")
+def send_mails(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say whose is due, and send nothing.")] = False,
+    data: DataDir = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Send the e-mails of what is new that are due. The serving node does so by itself; each is sent once at most."""
+    _run(data, "digest.send", {"dry_run": dry_run}, as_json)
 
 
 def _older(item: dict[str, Any]) -> str | None:

@@ -83,7 +83,7 @@ def search(session: Session, terms: tuple[Term, ...], filters: Filters, *, limit
     every_word = bool(hits) or len(terms) < 2
     if not every_word:
         hits = search_index.find(session, match_any(terms), filters, CANDIDATES)
-    entries = _grouped(hits, now)
+    entries = group_entries(hits, now)
     return Found(entries[:limit] if filters.outcomes else balance.choose(entries, limit), every_word)
 
 
@@ -97,7 +97,7 @@ def digest(session: Session, *, days: int, limit: int, now: datetime) -> Digest:
     ranked = sorted(hits.values(), key=lambda hit: (hit.issued_at, hit.digest), reverse=True)
     first_day = format_time(now - timedelta(days=days))
     recent = [hit for hit in ranked if hit.issued_at >= first_day]
-    chosen = balance.choose(_grouped(_fill(recent, ranked), now), limit)
+    chosen = balance.choose(group_entries(_fill(recent, ranked), now), limit)
     return Digest(chosen, frozenset(entry.hit.digest for entry in chosen if entry.hit.issued_at < first_day))
 
 
@@ -111,7 +111,13 @@ def _fill(recent: Sequence[Hit], ranked: Sequence[Hit]) -> list[Hit]:
     return [*recent, *(hit for hit in missing if hit is not None)]
 
 
-def _grouped(hits: Sequence[Hit], now: datetime) -> tuple[Entry, ...]:
+def list_entries(hits: Sequence[Hit], now: datetime) -> tuple[Entry, ...]:
+    """The hits as entries, each on its own."""
+    return tuple(Entry(hit, freshness_of(hit.review_by, archived=hit.archived, now=now), ()) for hit in hits)
+
+
+def group_entries(hits: Sequence[Hit], now: datetime) -> tuple[Entry, ...]:
+    """The hits as entries, those that say the same as one."""
     groups = group([hit.likeness for hit in hits])
     return tuple(
         Entry(

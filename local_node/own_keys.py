@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from local_node import audit, hub_client, inbox, outbox
+from local_node import audit, hub_client, hub_place, inbox, outbox
 from local_node.errors import NodeError
 from local_node.key_ring import KeyRing
 from local_node.orm import (
@@ -118,7 +118,7 @@ def finish_after_crash(session: Session, ring: KeyRing) -> None:
 
 def load_directory(session: Session, pin: Pin) -> Directory:
     """The directory of a hub, as far as its log has been read."""
-    return inbox.load_trust(session, pin).directory
+    return hub_place.load_trust(session, pin).directory
 
 
 def list_keys(session: Session, name: str, key: PublicKey) -> list[PublicKey]:

@@ -70,7 +70,7 @@ def read(session: Session, digest: str, now: datetime) -> Reading | None:
 
 
 def _family(session: Session, digest: str) -> tuple[Version, ...]:
-    return family_of(search_index.list_related_versions(session, digest, MAX_VERSIONS), digest)
+    return family_of(search_index.list_related_versions(session, [digest], MAX_VERSIONS), digest)
 
 
 def _notes(session: Session, family: Sequence[Version]) -> tuple[VersionNote, ...]:
@@ -86,14 +86,31 @@ def _notes(session: Session, family: Sequence[Version]) -> tuple[VersionNote, ..
 
 def _evidence(session: Session, practice: Lesson, family: Sequence[Version]) -> Evidence:
     """The author's own outcome and the experiences with any version."""
-    reports = search_index.list_about(session, [version.digest for version in family])
+    return merge(_trials(practice, search_index.list_about(session, [version.digest for version in family])))
+
+
+def evidence_of(session: Session, practices: Sequence[Lesson]) -> dict[str, Evidence]:
+    """The same for a list of practices, which are the newest versions: digest → evidence."""
+    digests = [practice.digest for practice in practices]
+    related = search_index.list_related_versions(session, digests, MAX_VERSIONS)
+    families = {digest: {version.digest for version in family_of(related, digest)} for digest in digests}
+    reports = search_index.list_about(session, [version for family in families.values() for version in family])
+    return {
+        practice.digest: merge(
+            _trials(practice, [report for report in reports if report.about in families[practice.digest]])
+        )
+        for practice in practices
+    }
+
+
+def _trials(practice: Lesson, reports: Sequence[SearchItemRow]) -> list[Trial]:
     trials = [
         Trial(None if row.relayed else row.origin, Outcome(row.outcome), row.seq) for row in reports if row.outcome
     ]
     if practice.outcome is not None:
         own_city = None if practice.relayed else practice.origin
         trials.append(Trial(own_city, practice.outcome, practice.seq))
-    return merge(trials)
+    return trials
 
 
 class Kinship:

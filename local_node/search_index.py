@@ -8,6 +8,7 @@ Words are compared without capitals and accents (`unicode61 remove_diacritics 2`
 is BM25 (Robertson and Zaragoza 2009), a word in the title counting most; ties go to the newest.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ from sqlalchemy import (
     delete,
     exists,
     func,
+    literal,
     or_,
     select,
     table,
@@ -44,14 +46,22 @@ RANK: ColumnElement[Any] = column("rank")
 """The smallest is the best. Migration 0003 sets it: a word in the title counts 10, in the gist 2, elsewhere 1."""
 _ENTER = insert(SearchItemRow).on_conflict_do_nothing().returning(SearchItemRow.id, SearchItemRow.digest)
 _ENTER_TEXTS = insert(TEXTS)
+NUMBER: ColumnElement[int] = SearchItemRow.__table__.c.id
+"""Counts the items as they arrive, for conditions of others."""
+TALLIED = ("kind", "outcome", "phenomena", "level", "settings", "language")
+"""The columns whose codes are counted beside the filters."""
 MAX_REPORTS = 2_000
 """Items that speak about one practice; more of them make no other picture."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One item that was found, with all that a list shows; `likeness` is for grouping."""
+    """One item that was found, with all that a list shows; `likeness` is for grouping.
 
+    `number` counts the items as they arrive.
+    """
+
+    number: int
     digest: str
     kind: Kind
     origin: str
@@ -178,16 +188,27 @@ def list_missing(session: Session) -> tuple[str, ...]:
 # --- finding -------------------------------------------------------------------------------------------------------
 
 
-def find(session: Session, match: str | None, filters: Filters, limit: int) -> tuple[Hit, ...]:
-    """The best items for an FTS5 expression of `search_query`; without one the newest. Replaced items are left out.
+def find(
+    session: Session,
+    match: str | None,
+    filters: Filters,
+    limit: int,
+    *,
+    also: Sequence[ColumnElement[bool]] = (),
+    newest: bool = False,
+    offset: int = 0,
+) -> tuple[Hit, ...]:
+    """The best items for an FTS5 expression of `search_query`; the newest without one, or where `newest` says so.
 
-    FTS5 ranks every text that matches and hands them out in that order; filters look at no more of them than it takes.
+    Replaced items are left out; `also` are further conditions on `SearchItemRow`. FTS5 ranks every text that matches
+    and hands them out in that order; filters look at no more of them than it takes.
     """
     item = SearchItemRow
-    wanted = and_(*_conditions(filters), item.id.not_in(REPLACED))
-    newest_first = (item.issued_at.desc(), item.digest)
-    if match is None:
-        return tuple(_read_hits(session, _hits().where(wanted).order_by(*newest_first).limit(limit)))
+    wanted = and_(*_conditions(filters), item.id.not_in(REPLACED), *also)
+    newest_first = (item.issued_at.desc(), item.id.desc())
+    if match is None or newest:
+        in_order = _hits().where(wanted, *_matching(match)).order_by(*newest_first)
+        return tuple(_read_hits(session, in_order.limit(limit).offset(offset)))
     best = (
         select(TEXTS.c.rowid, RANK)
         .where(
@@ -196,10 +217,73 @@ def find(session: Session, match: str | None, filters: Filters, limit: int) -> t
         )
         .order_by(RANK)
         .limit(limit)
+        .offset(offset)
         .subquery()
     )
     query = _hits().join(best, best.c.rowid == item.id).order_by(best.c.rank, *newest_first)
     return tuple(_read_hits(session, query))
+
+
+def count(
+    session: Session,
+    match: str | None,
+    filters: Filters,
+    most: int,
+    *,
+    also: Sequence[ColumnElement[bool]] = (),
+    after: int = 0,
+) -> int:
+    """How many items `find` would find, of those numbered above `after`; no further than `most` is counted.
+
+    With words FTS5 leads, in the order of the numbers, and stops as soon as there are enough.
+    """
+    item = SearchItemRow
+    wanted = and_(*_conditions(filters), item.id.not_in(REPLACED), *also)
+    if match is None:
+        counted = select(item.id).where(item.id > after, wanted).limit(most).subquery()
+    else:
+        fits = exists().where(item.id == TEXTS.c.rowid, wanted)
+        found = text("search_texts MATCH :match").bindparams(match=match)
+        counted = select(TEXTS.c.rowid).where(found, TEXTS.c.rowid > after, fits).limit(most).subquery()
+    return session.scalar(select(func.count()).select_from(counted)) or 0
+
+
+def tally(
+    session: Session, match: str | None, filters: Filters, *, also: Sequence[ColumnElement[bool]] = ()
+) -> dict[str, Counter[str]]:
+    """How often every code of TALLIED is among what `find` would find: name of the column → code → items."""
+    item = SearchItemRow
+    wanted = and_(*_conditions(filters), item.id.not_in(REPLACED), *also, *_matching(match))
+    found = select(*(getattr(item, name) for name in TALLIED)).where(wanted).cte("found")
+    parts = [select(literal(name), found.c[name], func.count()).group_by(found.c[name]) for name in TALLIED]
+    counts: dict[str, Counter[str]] = {name: Counter() for name in TALLIED}
+    for name, codes, items in session.execute(union_all(*parts)):
+        for code in () if codes is None else str(codes).split():
+            counts[name][code] += items
+    return counts
+
+
+def last_number(session: Session) -> int:
+    """The number of the item that arrived last; 0 when there is none."""
+    return session.scalar(select(func.max(SearchItemRow.id))) or 0
+
+
+def read_state(session: Session) -> tuple[int, str]:
+    """Another one whenever items have come or gone: how many there are, and which arrived last."""
+    newest = select(SearchItemRow.digest).order_by(SearchItemRow.id.desc()).limit(1)
+    count_all = select(func.count()).select_from(SearchItemRow)
+    return session.scalar(count_all) or 0, session.scalar(newest) or ""
+
+
+def list_rows(session: Session, digests: Sequence[str]) -> tuple[SearchItemRow, ...]:
+    """What the index knows of these items, in any order."""
+    return tuple(session.scalars(select(SearchItemRow).where(SearchItemRow.digest.in_(digests))))
+
+
+def _matching(match: str | None) -> Iterator[ColumnElement[bool]]:
+    if match is not None:
+        matching = select(TEXTS.c.rowid).where(text("search_texts MATCH :match").bindparams(match=match))
+        yield SearchItemRow.id.in_(matching)
 
 
 def replaced_digests() -> Select[str]:
@@ -219,6 +303,21 @@ def list_about(session: Session, digests: Sequence[str]) -> tuple[SearchItemRow,
     return tuple(session.scalars(query))
 
 
+def find_about(session: Session, digests: Sequence[str], limit: int) -> tuple[Hit, ...]:
+    """The newest versions of all that speaks about one of these items, the latest first."""
+    query = _hits().where(SearchItemRow.about.in_(digests), SearchItemRow.id.not_in(REPLACED))
+    return tuple(
+        _read_hits(session, query.order_by(SearchItemRow.issued_at.desc(), SearchItemRow.id.desc()).limit(limit))
+    )
+
+
+def find_kind(session: Session, kind: Kind, limit: int, *, not_from: str) -> tuple[Hit, ...]:
+    """The newest of a kind that others than `not_from` have signed."""
+    item = SearchItemRow
+    query = _hits().where(item.kind == kind.value, item.origin != not_from, item.id.not_in(REPLACED))
+    return tuple(_read_hits(session, query.order_by(item.issued_at.desc(), item.id.desc()).limit(limit)))
+
+
 def list_adapted(session: Session, digests: Sequence[str], limit: int) -> tuple[SearchItemRow, ...]:
     """Items that say they were adapted from one of these, the oldest first."""
     query = select(SearchItemRow).where(SearchItemRow.adapted_from.in_(digests))
@@ -230,27 +329,34 @@ def find_row(session: Session, digest: str) -> SearchItemRow | None:
     return session.scalars(select(SearchItemRow).where(SearchItemRow.digest == digest)).first()
 
 
-def list_related_versions(session: Session, digest: str, limit: int) -> tuple[Version, ...]:
-    """The item and everything of its origin that is joined to it by `replaces`, in any order; at most `limit`."""
-    first = find_row(session, digest)
-    found = {} if first is None else {first.digest: first}
-    edge = list(found.values())
-    while edge and len(found) < limit:
-        newer = SearchItemRow.replaces.in_([row.digest for row in edge])
-        older = SearchItemRow.digest.in_([row.replaces for row in edge if row.replaces])
-        query = select(SearchItemRow).where(or_(newer, older), SearchItemRow.origin == edge[0].origin).limit(limit)
-        edge = [row for row in session.scalars(query) if row.digest not in found]
-        found |= {row.digest: row for row in edge}
-    return tuple(
-        Version(row.digest, row.origin, row.seq, Kind(row.kind), row.relayed, row.replaces) for row in found.values()
-    )
+def list_related_versions(session: Session, digests: Sequence[str], limit: int) -> tuple[Version, ...]:
+    """The items and everything of their origins that is joined to them by `replaces`, in any order; `limit` an item."""
+    edge = _read_versions(session, SearchItemRow.digest.in_(digests), len(digests))
+    found = {version.digest: version for version in edge}
+    most = limit * len(digests)
+    while edge and len(found) < most:
+        newer = SearchItemRow.replaces.in_([version.digest for version in edge])
+        older = SearchItemRow.digest.in_([version.replaces for version in edge if version.replaces])
+        origins = SearchItemRow.origin.in_({version.origin for version in edge})
+        joined = _read_versions(session, and_(or_(newer, older), origins), most)
+        edge = [version for version in joined if version.digest not in found]
+        found |= {version.digest: version for version in edge}
+    return tuple(found.values())
+
+
+def _read_versions(session: Session, condition: ColumnElement[bool], limit: int) -> list[Version]:
+    item = SearchItemRow
+    query = select(item.digest, item.origin, item.seq, item.kind, item.relayed, item.replaces)
+    rows = session.execute(query.where(condition).limit(limit))
+    return [Version(row.digest, row.origin, row.seq, Kind(row.kind), row.relayed, row.replaces) for row in rows]
 
 
 def _hits() -> Select[*tuple[Any, ...]]:
     item = SearchItemRow
     return select(
-        item.digest, item.kind, item.origin, item.relayed, item.author, item.headline, item.outcome, item.evidence,
-        item.language, item.area, item.issued_at, item.review_by, item.archived, item.title_key, item.sketch,
+        item.id, item.digest, item.kind, item.origin, item.relayed, item.author, item.headline, item.outcome,
+        item.evidence, item.language, item.area, item.issued_at, item.review_by, item.archived, item.title_key,
+        item.sketch,
     )  # fmt: skip
 
 
@@ -258,6 +364,7 @@ def _read_hits(session: Session, query: Select[*tuple[Any, ...]]) -> Iterator[Hi
     for row in session.execute(query):
         source = None if row.relayed else f"{row.kind} {row.origin}"
         yield Hit(
+            number=row.id,
             digest=row.digest,
             kind=Kind(row.kind),
             origin=row.origin,
@@ -299,3 +406,7 @@ def _conditions(filters: Filters) -> Iterator[ColumnElement[bool]]:
         yield item.area.startswith(filters.area, autoescape=True)
     if filters.authors is not None:
         yield item.origin.in_(filters.authors)
+    if filters.since:
+        yield item.issued_at >= filters.since
+    if filters.until:  # a moment is its day and more, and `T` comes before `~`
+        yield item.issued_at <= f"{filters.until}~"

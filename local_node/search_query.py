@@ -62,7 +62,7 @@ class Filters:
     """What an item must be; what is empty or None asks for nothing. Several values of one filter: one of them.
 
     `area` is the beginning of an area code; `sizes` and `urbanisations` are codes of `Surroundings`; `authors` are
-    origins.
+    origins. `since` and `until` are days of writing (`2026-11-22`), both included.
     """
 
     kinds: tuple[Kind, ...] = ()
@@ -77,6 +77,8 @@ class Filters:
     sizes: tuple[str, ...] = ()
     urbanisations: tuple[str, ...] = ()
     authors: tuple[str, ...] | None = None
+    since: str | None = None
+    until: str | None = None
 
 
 def fold(text: str) -> str:

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from local_node.mail import MailError, MailServer, check_address
 from shared_schema.content import CitySize, Urbanisation
 from shared_schema.names import Origin
 from shared_schema.service.control import VerbError
@@ -157,6 +158,43 @@ class NodeSettings(BaseSettings):
         given = [value is not None for value in (self.oidc_issuer, self.oidc_client_id, self.oidc_secret_file)]
         if any(given) and not all(given):
             raise ValueError("expected oidc_issuer, oidc_client_id and oidc_secret_file together")
+        return self
+
+    smtp_host: Annotated[
+        str | None, Field(description="The mail server that sends e-mails of what is new, for example smtp.leipzig.de")
+    ] = None
+    smtp_port: Annotated[int, Field(ge=1, le=65535, description="Port of the mail server")] = 587
+    smtp_encryption: Annotated[
+        Literal["starttls", "tls", "none"],
+        Field(description="How the way to it is encrypted; none only for a mail server on this machine"),
+    ] = "starttls"
+    smtp_sender: Annotated[
+        str | None, Field(description="The address that e-mails come from, for example prevention@leipzig.de")
+    ] = None
+    smtp_user: Annotated[str | None, Field(description="The name to sign in with at the mail server")] = None
+    smtp_password_file: Annotated[
+        Path | None, Field(description="A file with the password for it, readable for the node alone")
+    ] = None
+
+    @model_validator(mode="after")
+    def _check_mail(self) -> Self:
+        """E-mails carry contents: what is half set up, or not encrypted, stops the start."""
+        if self.smtp_host is None:
+            return self
+        if self.smtp_sender is None:
+            raise ValueError("expected smtp_sender beside smtp_host: the address that e-mails come from")
+        try:
+            check_address(self.smtp_sender)
+            MailServer(
+                self.smtp_host,
+                self.smtp_port,
+                self.smtp_sender,
+                self.smtp_encryption,
+                self.smtp_user,
+                self.smtp_password_file,
+            )
+        except MailError as error:
+            raise ValueError(error.message) from None
         return self
 
     @model_validator(mode="after")

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from local_node import hub_client, inbox, mirror, outbox, watch
+from local_node import feed_gaps, hub_client, hub_place, inbox, item_store, mirror, outbox, watch
 from local_node.head_checks import Checks, check_receipts, is_longer_elsewhere
 from local_node.hub_client import PinnedHub
 from local_node.orm import AlarmRow
@@ -215,9 +215,9 @@ def pull(database: Database, hub: PinnedHub, api: HubApi, clock: Clock, checks: 
     """
     report = SyncReport(hub.name)
     with database.read() as session:
-        state = inbox.load_state(session, hub.verifier)
+        state = hub_place.load_state(session, hub.verifier)
         watched = watch.load(session, hub.name)
-        trust = inbox.load_trust(session, inbox.get_pin(session, hub.name))
+        trust = hub_place.load_trust(session, hub_place.get_pin(session, hub.name))
         is_disputed = any(item.hub == hub.name and item.code == ProblemCode.FEED_FORK for item in list_alarms(session))
     faults: dict[str, str] = {}
     try:
@@ -304,12 +304,12 @@ def _read_pages(
     for _ in range(MAX_PAGES_A_ROUND):
         state, after, items, note = _read_page(database, api, clock, state, watched)
         check_witnesses(note, checks.policy, clock())
-        inbox.check_nothing_hidden(items)
+        item_store.check_nothing_hidden(items)
         heard = listen(api, state.verifier, note, watched, checks.policy)
         if after != state or heard != watched:
             with database.write() as session:
                 if after != state:
-                    stored = inbox.store_page(session, state, after, items, trust=trust, now=clock(), note=note)
+                    stored = item_store.store_page(session, state, after, items, trust=trust, now=clock(), note=note)
                     report.pulled += len(items)
                     report.quarantined += stored.quarantined
                     if stored.conflicts:
@@ -339,7 +339,7 @@ def _read_page(
         if error.code is not ProblemCode.FEED_CHECKPOINT:
             raise explain(error, state, watched, page) from None
         with database.read() as session:
-            pin = inbox.get_pin(session, state.verifier.name)
+            pin = hub_place.get_pin(session, state.verifier.name)
         try:
             moved = pin.follow_chain(api.identity().rotations)
         except ContractError:
@@ -352,7 +352,7 @@ def _read_page(
     except FeedError as error:
         raise explain(error, state, watched, page) from None
     with database.write() as session:
-        inbox.move_pin(session, moved, clock())
+        hub_place.move_pin(session, moved, clock())
     get_logger().info("hub-key-moved", hub=moved.name, keyid=moved.verifier.key.keyid)
     return state, after, items, page.checkpoint
 
@@ -365,8 +365,8 @@ def _close_gaps(
     Raises FeedError when the hub still keeps it back.
     """
     with database.read() as session:
-        gaps = inbox.find_gaps(session, state.verifier.name, GAPS_A_ROUND)
-        lost = inbox.find_gaps(session, state.verifier.name, GAPS_A_ROUND, why=inbox.LOST)
+        gaps = feed_gaps.find_gaps(session, state.verifier.name, GAPS_A_ROUND)
+        lost = feed_gaps.find_gaps(session, state.verifier.name, GAPS_A_ROUND, why=inbox.LOST)
     for index, digest in (*gaps, *lost):
         page = parse_page(api.feed(index, state.seen_size))
         shown = page.entries[0].envelope if page.entries else None
@@ -384,7 +384,7 @@ def _close_gaps(
         if envelope.digest != digest:
             raise FeedError(f"expected the envelope of entry {index}", code=ProblemCode.FEED_ENTRY)
         with database.write() as session:
-            inbox.fill_gap(session, envelope, trust)
+            feed_gaps.fill_gap(session, envelope, trust)
 
 
 def note_not_served(database: Database, hub: PinnedHub, now: datetime) -> None:

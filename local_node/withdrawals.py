@@ -18,7 +18,7 @@ from typing import Final, Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from local_node import audit, confidence, exports, inbox, outbox, request_store, search_index
+from local_node import audit, confidence, erasure, exports, inbox, outbox, request_store, search_index
 from local_node.errors import NodeError
 from local_node.numbering import next_seq, use_seq
 from local_node.orm import InboxRow, OutboxRow, WithdrawalRow
@@ -229,7 +229,7 @@ def erase_here(session: Session, digest: str, by: str, now: datetime) -> None:
     """Erase an own item's text on this node: outbox, release request, inbox, index. Digest and receipt stay."""
     outbox.erase(session, digest)
     request_store.mark_withdrawn(session, digest, by, now)
-    if inbox.erase_own(session, digest):
+    if erasure.erase_own(session, digest):
         search_index.compact(session)
 
 

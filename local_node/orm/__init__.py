@@ -32,6 +32,16 @@ from local_node.orm.people import (
     SignOnLinkRow,
 )
 from local_node.orm.picture import QuarterNoteRow, SumRow
+from local_node.orm.reading import (
+    MailingRow,
+    NoteRow,
+    ReaderRow,
+    ReadItemRow,
+    SavedViewRow,
+    SubscriptionRow,
+    UsefulMarkRow,
+    ViewMarkRow,
+)
 from local_node.orm.records import (
     CollectedPeriodRow,
     CorrectionRecordRow,
@@ -74,13 +84,17 @@ __all__ = [
     "InvitationRow",
     "KeyChangeRow",
     "LedgerRow",
+    "MailingRow",
     "MembershipRow",
     "MirrorLeafRow",
+    "NoteRow",
     "OutboxRow",
     "OutsideMessageRow",
     "PendingSignInRow",
     "PersonRow",
     "QuarterNoteRow",
+    "ReadItemRow",
+    "ReaderRow",
     "RecallRow",
     "RecoveryCodeRow",
     "ReleaseRequestRow",
@@ -90,6 +104,7 @@ __all__ = [
     "ReturnRecordRow",
     "ReturnSheetRow",
     "ReturnVersionRow",
+    "SavedViewRow",
     "ScriptTokenRow",
     "SearchItemRow",
     "SecondFactorRow",
@@ -98,7 +113,10 @@ __all__ = [
     "SignInRulesRow",
     "SignOnLinkRow",
     "StatementSeqRow",
+    "SubscriptionRow",
     "SumRow",
+    "UsefulMarkRow",
     "UtcTime",
+    "ViewMarkRow",
     "WithdrawalRow",
 ]

@@ -105,6 +105,7 @@ class InboxRow(Base):
         Index("inbox_by_hub", "hub", "log_index"),
         Index("inbox_by_kind", "kind", "state"),
         Index("inbox_by_place", "origin", "seq"),
+        Index("inbox_by_arrival", "received_at", "log_index"),
     )
 
     digest: Mapped[str] = mapped_column(primary_key=True)

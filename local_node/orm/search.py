@@ -5,6 +5,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from local_node.orm.columns import Base
 
+FILTERED = (
+    *("issued_at", "id", "digest", "kind", "outcome", "level", "phenomena", "settings", "agencies", "evidence"),
+    *("language", "area", "size", "urbanisation", "origin"),
+)
+"""The newest are found by walking along these from the end; filters look at nothing else."""
+
 
 class SearchItemRow(Base):
     """What the search knows of an accepted item in words; its texts are in the FTS5 table `search_texts`, by `id`.
@@ -19,7 +25,7 @@ class SearchItemRow(Base):
         Index("search_items_by_replaces", "replaces", "origin", "kind", "relayed", "seq"),
         Index("search_items_by_about", "about"),
         Index("search_items_by_adapted_from", "adapted_from"),
-        Index("search_items_by_time", "issued_at"),
+        Index("search_items_filters", *FILTERED),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -6,7 +6,17 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from local_node import explain, hub_client, inbox, recalls, request_store, search_index, withdrawals
+from local_node import (
+    explain,
+    hub_client,
+    hub_place,
+    inbox,
+    item_store,
+    recalls,
+    request_store,
+    search_index,
+    withdrawals,
+)
 from local_node.app import Node
 from local_node.orm import EvidenceRow, InboxRow, OutboxRow, WithdrawalRow
 from local_node.review import RequestState
@@ -167,8 +177,8 @@ def quarantine_retry(node: Node, _params: Params) -> Result:
         hubs = hub_client.list_hubs(session)
     for hub in hubs:
         with node.database.write() as session:
-            trust = inbox.load_trust(session, hub.pin)
-            report = inbox.retry_all(session, hub.name, trust)
+            trust = hub_place.load_trust(session, hub.pin)
+            report = item_store.retry_all(session, hub.name, trust)
             if report.erased:
                 search_index.compact(session)
         accepted += report.accepted

@@ -174,6 +174,24 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
             "Some passages are to be changed. Press “Change the passages” first, then read the text again."
         ),
         "form": N_("Something in the form is not as expected."),
+        "search": N_("This cannot be looked for. Change the words or the filters, and try again."),
+        "near": N_("This node does not know yet who is near. Add your hub first."),
+        "similar": N_("This node does not know yet what your city is like. Your administrator can add its size."),
+        "stale": N_("It was changed in another window meanwhile. Compare with what is there now, then save again."),
+        "note-long": N_("This note is too long. What is longer wants to be a document of its own."),
+        "view-name": N_("Please give the view a short name."),
+        "view-taken": N_("One of your views has this name already. Take another one."),
+        "view-many": N_("You have very many views. Remove one that you do not use any more."),
+        "mail-unset": N_("The city's mail server is not set up yet."),
+        "mail-address": N_("The account has no e-mail address that can be used. Ask your administrator to correct it."),
+        "mail-recipient": N_("The mail server does not know this address. Ask your administrator to check it."),
+        "mail-refused": N_("The mail server did not take the e-mail. It is tried again by itself."),
+        "mail-unreachable": N_("The mail server does not answer. It is tried again by itself."),
+        "mail-encryption": N_(
+            "The way to the mail server cannot be encrypted, so nothing is sent. Tell your administrator."
+        ),
+        "mail-password": N_("The mail server does not take the node's password. Tell your administrator."),
+        "mail-unsure": N_("The mail server broke off. The e-mail may have arrived, so it is not sent again."),
     }
 )
 """Code of an error → what to do. A code that is not here gets UNKNOWN."""

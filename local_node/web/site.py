@@ -31,6 +31,7 @@ from local_node.sessions import LONGEST_QUIET, SignedIn
 from local_node.web.access import Right, Visitor
 from local_node.web.menu import menu_for
 from local_node.web.words import Words
+from shared_schema.content import Surroundings
 from shared_schema.problem import ProblemCode
 from shared_schema.service.database import Database
 from shared_schema.service.problems import problem_response
@@ -58,6 +59,8 @@ class City:
     zone: tzinfo
     sync_every: timedelta = timedelta(minutes=15)
     """How often a round of sync is due; 0 for only when somebody says so."""
+    surroundings: Surroundings | None = None
+    sends_mail: bool = False
 
     @property
     def fingerprint(self) -> str:

@@ -7,9 +7,9 @@ from fastapi.responses import Response
 
 from local_node import hub_client, inbox, outbox, recalls, sync
 from local_node.inbox import InboxState
+from local_node.lesson import LESSON_KINDS
 from local_node.web import needs, sync_state, today
 from local_node.web.access import Right
-from local_node.web.pages import VIEWS
 from local_node.web.site import Site, visitor_of
 
 NEWEST_SHOWN: Final = 3
@@ -38,7 +38,7 @@ class TodayScreen:
             states = sync_state.read_states(session, hub_client.list_hubs(session), alarms, city.sync_every, now)
             newest = inbox.list_items(
                 session,
-                kinds=VIEWS["lessons"].kinds,
+                kinds=LESSON_KINDS,
                 state=InboxState.ACCEPTED,
                 newest_versions=True,
                 limit=NEWEST_SHOWN,

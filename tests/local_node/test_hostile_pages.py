@@ -3,7 +3,7 @@
 import pytest
 
 from local_node.app import Node
-from local_node.web.pages import LAST_PAGE
+from local_node.web.inbox import LAST_PAGE
 from tests.local_node.browsing import Browser
 
 

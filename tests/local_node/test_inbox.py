@@ -2,7 +2,7 @@
 
 import pytest
 
-from local_node import inbox
+from local_node import hub_place, inbox
 from local_node.inbox import InboxState
 from shared_schema.governance import PolicyBody
 from shared_schema.keys import MemberRole, MemberStatus
@@ -67,7 +67,7 @@ def test_a_chain_of_hubs_that_arrives_in_the_wrong_order_is_untangled(leipzig: L
     leipzig.pull()
     assert all(item.state is InboxState.ACCEPTED for item in leipzig.items().values())
     with leipzig.database.read() as session:
-        trust = inbox.load_trust(session, leipzig.pinned.pin)
+        trust = hub_place.load_trust(session, leipzig.pinned.pin)
     assert trust.directory.find("koeln.nw.de") is not None
 
 

@@ -74,6 +74,8 @@ def test_a_practice_stands_with_its_evidence_and_its_tree(
         hub.log(envelope)
     sync()
     page = browser.page(f"/inbox/{root.digest}")
-    assert "Tried in 2 cities: 1 worked, 1 harm." in page
+    assert "2 cities tried it" in page
+    assert "Intended effect seen: 1" in page
+    assert "Unwanted or harmful effect: 1" in page
     assert f'<a href="/inbox/{leaf.digest}">Leaf</a> (chemnitz.sn.de' in page
     assert "<strong>Leaf</strong> (this one" in browser.page(f"/inbox/{leaf.digest}")

@@ -183,6 +183,27 @@ OVERSIGHT = {
     "GET /messages": "anna ben olga carla",
     "POST /messages/{number}": "anna ben olga carla",
 }
+INBOX = {
+    "POST /inbox/read": EVERYBODY,
+    "GET /inbox/{digest}/print": EVERYBODY,
+    "GET /inbox/{digest}/text": EVERYBODY,
+    "POST /inbox/{digest}/read": EVERYBODY,
+    "POST /inbox/{digest}/useful": EVERYBODY,
+    "POST /inbox/{digest}/note": EVERYBODY,
+    "GET /inbox.csv": EVERYBODY,
+    "GET /views": EVERYBODY,
+    "POST /views": EVERYBODY,
+    "POST /views/{view_id}": EVERYBODY,
+    "POST /views/{view_id}/seen": EVERYBODY,
+    "POST /views/{view_id}/address": EVERYBODY,
+    "POST /views/{view_id}/remove": EVERYBODY,
+    "GET /feeds/{token}": OUTSIDE,
+    "GET /questions": EVERYBODY,
+    "GET /mail": EVERYBODY,
+    "POST /mail": EVERYBODY,
+    "GET /mail/off/{token}": OUTSIDE,
+    "POST /mail/off/{token}": OUTSIDE,
+}
 SCRIPTS = {
     "GET /api/v1/inbox": EVERYBODY,
     "GET /api/v1/figures": EVERYBODY,
@@ -191,7 +212,7 @@ SCRIPTS = {
 }
 """With a token that has every scope; without one, and with a cookie alone: nobody."""
 OPEN = DOOR | OUTSIDE_PAGES
-OWN = OWN_ACCOUNT | ACCOUNTS | AGENCIES | RETURNS | CALENDAR | READING | PICTURE
+OWN = OWN_ACCOUNT | ACCOUNTS | AGENCIES | RETURNS | CALENDAR | READING | INBOX | PICTURE
 PAGES = OPEN | OWN | WHAT_LEFT | THIS_NODE | OVERSIGHT | LESSONS | RELEASES
 EXPECTED = PAGES | SCRIPTS
 
@@ -199,7 +220,7 @@ EXPECTED = PAGES | SCRIPTS
 @pytest.fixture(scope="module")
 def unknown() -> dict[str, str]:
     """What stands for the parts of an address: ids that nobody has."""
-    return {"token_id": "999999", "digest": "0" * 64}
+    return {"token_id": "999999", "view_id": "999999", "digest": "0" * 64}
 
 
 @pytest.fixture
@@ -237,7 +258,7 @@ def test_every_address_of_the_application_is_in_one_table(node: Node) -> None:
     lines = {f"{method} {route.path}" for route in routes for method in route.methods or ()}
     assert lines - set(EXPECTED) == set(), "add these to the table of their group, with who gets in"
     assert set(EXPECTED) - lines == set(), "these are not there any more"
-    own = (DOOR, OWN_ACCOUNT, ACCOUNTS, AGENCIES, RETURNS, CALENDAR, READING, PICTURE, SCRIPTS)
+    own = (DOOR, OWN_ACCOUNT, ACCOUNTS, AGENCIES, RETURNS, CALENDAR, READING, INBOX, PICTURE, SCRIPTS)
     groups = (*own, OUTSIDE_PAGES, WHAT_LEFT, THIS_NODE, OVERSIGHT, LESSONS, RELEASES)
     assert len(EXPECTED) == sum(map(len, groups))
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from local_node import inbox, verbs
+from local_node import hub_place, item_store, verbs
 from local_node.app import Node
 from local_node.inbox import InboxState
 from local_node.orm import EvidenceRow, InboxRow, SearchItemRow
@@ -82,7 +82,7 @@ def test_a_newer_program_takes_what_an_older_one_set_aside(leipzig: Leipzig) -> 
         row = session.get_one(InboxRow, envelope.digest)
         row.state, row.reason, row.seq = InboxState.QUARANTINED.value, ProblemCode.SCHEMA.value, None
     with leipzig.database.write() as session:
-        report = inbox.retry_all(session, leipzig.hub.name, inbox.load_trust(session, leipzig.pinned.pin))
+        report = item_store.retry_all(session, leipzig.hub.name, hub_place.load_trust(session, leipzig.pinned.pin))
     assert report.accepted == 1
     assert leipzig.items()[envelope.digest].state is InboxState.ACCEPTED
 
@@ -126,11 +126,12 @@ def read_shuffled(leipzig: Leipzig, deliveries: int) -> None:
     for start in range(0, deliveries, 100):
         order = [chance.choice(items) for _ in range(100)]
         with leipzig.database.write() as session:
-            state = inbox.load_state(session, leipzig.pinned.verifier)
-            trust = inbox.load_trust(session, leipzig.pinned.pin)
+            state = hub_place.load_state(session, leipzig.pinned.verifier)
+            trust = hub_place.load_trust(session, leipzig.pinned.pin)
             for envelope in order:
                 leipzig.hub.log(envelope)
-            inbox.store_page(session, state, state, make_items(leipzig, order, start), trust=trust, now=leipzig.clock())
+            now = leipzig.clock()
+            item_store.store_page(session, state, state, make_items(leipzig, order, start), trust=trust, now=now)
     found = {item.digest: item for item in leipzig.items().values() if item.kind is Kind.PRACTICE}
     assert set(found) == {envelope.digest for envelope in items}
     assert {item.state for item in found.values()} == {InboxState.ACCEPTED}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local_node import inbox, outbox, sync
+from local_node import hub_place, item_store, outbox, sync
 from local_node.inbox import InboxError, InboxState
 from local_node.outbox import OutboxItem, OutboxState
 from shared_schema.envelope import Envelope
@@ -87,12 +87,12 @@ def test_the_database_is_not_locked_while_the_network_is_waited_for(leipzig: Lei
 def test_two_pulls_at_once_do_not_store_a_page_twice(leipzig: Leipzig) -> None:
     leipzig.hub.log(leipzig.hub.city("dresden.sn.de").practice())
     with leipzig.database.read() as session:
-        before = inbox.load_state(session, leipzig.pinned.verifier)
-        trust = inbox.load_trust(session, leipzig.pinned.pin)
+        before = hub_place.load_state(session, leipzig.pinned.verifier)
+        trust = hub_place.load_trust(session, leipzig.pinned.pin)
     after, items = verify_page(before, parse_page(leipzig.api.feed(0, 0)))
     leipzig.pull()
     with pytest.raises(InboxError, match="nobody else"), leipzig.database.write() as session:
-        inbox.store_page(session, before, after, items, trust=trust, now=leipzig.clock())
+        item_store.store_page(session, before, after, items, trust=trust, now=leipzig.clock())
 
 
 # --- pull: a hub that lies -----------------------------------------------------------------------------------------

@@ -192,6 +192,8 @@ def commands_of(program: str) -> Iterator[tuple[str, TyperCommand]]:
 def walk_commands(name: str, command: TyperCommand | TyperGroup) -> Iterator[tuple[str, TyperCommand]]:
     """(full name, command) of every command that does something."""
     if isinstance(command, TyperGroup):
+        if command.invoke_without_command:
+            yield name, cast(TyperCommand, command)
         for part, inner in command.commands.items():
             yield from walk_commands(f"{name} {part}", cast(TyperCommand | TyperGroup, inner))
     else:
