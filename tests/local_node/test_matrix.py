@@ -211,7 +211,7 @@ SCRIPTS = {
     "POST /api/v1/sync": "anna olga carla",
 }
 """With a token that has every scope; without one, and with a cookie alone: nobody."""
-OPEN = DOOR | OUTSIDE_PAGES
+OPEN = DOOR | OUTSIDE_PAGES | {line: who for line, who in INBOX.items() if who == OUTSIDE}
 OWN = OWN_ACCOUNT | ACCOUNTS | AGENCIES | RETURNS | CALENDAR | READING | INBOX | PICTURE
 PAGES = OPEN | OWN | WHAT_LEFT | THIS_NODE | OVERSIGHT | LESSONS | RELEASES
 EXPECTED = PAGES | SCRIPTS
