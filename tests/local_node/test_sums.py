@@ -20,7 +20,7 @@ def publish(hub: HubSimulator, period: str, estimate: int, *, revision: int = 1,
     return envelope
 
 
-def estimates(node: Node) -> list[int | None]:
+def estimates(node: Node) -> list[int]:
     with node.database.read() as session:
         digests = sum_index.newest(session, TABLE, ("month",), "2026-01-01", "2026-12-31")
         return sorted(body.cells[0].estimate or 0 for _, body in sums.read_sums(session, digests))
