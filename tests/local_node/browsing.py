@@ -90,7 +90,7 @@ class Browser:
 
         async def ask() -> httpx.Response:
             transport = httpx.ASGITransport(self.app)
-            async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+            async with httpx.AsyncClient(transport=transport, base_url=f"http://127.0.0.1:{self.node.settings.port}") as client:
                 return await client.request(method, path, headers=as_bytes, **body)
 
         response = anyio.run(ask)
