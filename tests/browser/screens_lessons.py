@@ -1,5 +1,6 @@
 """Writing, reviewing, figures to share, the outbox: each with something in it, and each step of a lesson once."""
 
+import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -13,14 +14,13 @@ from local_node.writing import read_fields
 from shared_schema import canonical
 from shared_schema.governance import PolicyBody
 from shared_schema.statement import Audience, Kind
-from shared_schema.trend import TableDefinition
-from shared_schema.vocabulary import SourceKind
 from tests.browser.screens import Furnished, Screen
 from tests.local_node.browsing import give_account
 
 CROWD: Final = 300
 """Items that a large city has sent in some years."""
-TABLE: Final = "first_contacts.by_setting"
+STARTER: Final = Path(__file__).parents[2] / "regional_hub" / "starter_policy.json"
+TABLE: Final = "outreach_events.by_setting"
 ANNA: Final = Writer("anna", Role.COORDINATOR)
 LESSON: Final[dict[str, list[str]]] = {
     "title": ["Evenings for everybody"],
@@ -44,7 +44,7 @@ LESSON: Final[dict[str, list[str]]] = {
 }
 MAPPING: Final = f"""
 kind = "returns"
-measure = "first_contacts"
+measure = "outreach_events"
 table = "{TABLE}"
 columns = {{ school = "school", street = "street", online = "online" }}
 """
@@ -71,26 +71,8 @@ def furnish(furnished: Furnished) -> None:
 
 
 def _policy() -> PolicyBody:
-    table = TableDefinition(
-        id=TABLE,
-        version=1,
-        measure="first_contacts",
-        title="First contacts by setting",
-        unit="record",
-        dimension="setting",
-        cells=("school", "street", "online"),
-        source_kinds=(SourceKind.AGENCY_RETURN,),
-        granularities=("month",),
-        epsilon_milli=500,
-    )
-    return PolicyBody(
-        version=1,
-        vocabulary_version=1,
-        tables=(table,),
-        epsilon_milli_per_measure=4000,
-        epsilon_milli_total=8000,
-        min_contributors=3,
-    )
+    """The starter set, which the other parts use as well."""
+    return PolicyBody.from_object(json.loads(STARTER.read_text(encoding="utf-8")))
 
 
 def _employ_paul(node: Node) -> None:
@@ -227,7 +209,7 @@ SCREENS = [
     Screen("/reviews/{request}", as_="anna"),
     Screen("/reviews/{figures}", as_="ben", shot="review-figures"),
     Screen("/releases", shot="releases"),
-    Screen("/releases/first_contacts.by_setting/2026-08", shot="release"),
+    Screen("/releases/outreach_events.by_setting/2026-08", shot="release"),
     Screen("/outbox", shot="outbox"),
     Screen("/outbox/{sent}", shot="outbox-item"),
     Screen("/outbox/{back}"),
