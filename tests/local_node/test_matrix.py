@@ -200,8 +200,8 @@ def test_every_address_of_the_application_is_in_one_table(node: Node) -> None:
     lines = {f"{method} {route.path}" for route in routes for method in route.methods or ()}
     assert lines - set(EXPECTED) == set(), "add these to the table of their group, with who gets in"
     assert set(EXPECTED) - lines == set(), "these are not there any more"
-    groups = (DOOR, OWN_ACCOUNT, ACCOUNTS, AGENCIES, READING, PICTURE, SCRIPTS, OUTSIDE_PAGES, WHAT_LEFT, THIS_NODE,
-              OVERSIGHT)  # fmt: skip
+    groups = (DOOR, OWN_ACCOUNT, ACCOUNTS, AGENCIES, READING, INBOX, PICTURE, SCRIPTS, OUTSIDE_PAGES, WHAT_LEFT,
+              THIS_NODE, OVERSIGHT)  # fmt: skip
     assert len(EXPECTED) == sum(map(len, groups))
 
 
