@@ -586,9 +586,11 @@ from local_node import cli_accounts as _cli_accounts  # noqa: E402, F401 - they 
 from local_node import cli_backup as _cli_backup  # noqa: E402, F401
 from local_node import cli_keys as _cli_keys  # noqa: E402, F401
 from local_node import cli_oversight as _cli_oversight  # noqa: E402, F401
+from local_node import cli_planning as _cli_planning  # noqa: E402, F401
 from local_node import cli_recall as _cli_recall  # noqa: E402, F401
 from local_node import cli_relay as _cli_relay  # noqa: E402, F401
 from local_node import cli_search as _cli_search  # noqa: E402, F401
 from local_node import cli_spending as _cli_spending  # noqa: E402, F401
 from local_node import cli_witness as _cli_witness  # noqa: E402, F401
 from local_node import cli_words as _cli_words  # noqa: E402, F401
+from local_node import cli_writing as _cli_writing  # noqa: E402, F401

@@ -84,6 +84,10 @@ _AGE: Final = re.compile(
     rf"(?<!\w){_NUMBER}(?=[-\s]?(?:years?|yrs?|y/?o\b|jährig|jarig|årig|ans\b|Jahre|jaar|år\b)|\s*[),]|\s*$)",
     re.IGNORECASE,
 )
+_ARTICLE: Final = re.compile(r"(?:an?|eine?|une?|een|en|et)\s", re.IGNORECASE)
+_LAST_ARTICLE: Final = re.compile(
+    r"\b(?:an?|the|eine?[rnms]?|der|die|das|une?|le|la|een|de|het|en|et)\s+$", re.IGNORECASE
+)
 _YEAR: Final = re.compile(r"\b(?:19|20)\d\d\b")
 
 
@@ -101,6 +105,14 @@ def coarser_wording(kind: FindingKind, passage: str, language: str) -> str | Non
         child, young, young_adult, adult = _AGE_WORDS.get(language, _AGE_WORDS["en"])
         return child if age < YOUNG else young if age < YOUNG_ADULT else young_adult if age < ADULT else adult
     return words.get(kind)
+
+
+def put_in_place(text: str, start: int, end: int, wording: str) -> str:
+    """The text with a wording in the place of the passage [start, end)."""
+    before = text[:start]
+    if _ARTICLE.match(wording):  # "a 15-year-old" becomes "a young person", not "a a young person"
+        before = _LAST_ARTICLE.sub("", before)
+    return before + wording + text[end:]
 
 
 def _age_in(passage: str) -> int | None:

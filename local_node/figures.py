@@ -306,6 +306,8 @@ def _left_out(session: Session, table: TableDefinition, period: Period) -> tuple
 
 def _advice(session: Session, ask: Ask, table: TableDefinition) -> str | None:
     """The policy's advice, from what this city has counted itself. The number stays here: only the advice is shown."""
+    if not ask.policy.advice:
+        return None
     try:
         units = units_of_the_year(session, table, ask.period)
     except NodeError:  # records that cannot be counted are a reason of their own

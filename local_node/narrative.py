@@ -25,6 +25,7 @@ from local_node.patterns import FindingKind, find_patterns
 from local_node.person_names import find_person_names
 from local_node.rare_combinations import find_combinations
 from local_node.text_language import language_of
+from shared_schema.messages import N_
 
 DETECTOR: Final = "narrative/1.0"
 """What a statement's review note says was used; raise it with every change of the patterns, lists or libraries."""
@@ -42,19 +43,19 @@ CODED_FIELDS: Final = frozenset(
 
 WHY: Final[Mapping[FindingKind, str]] = MappingProxyType(
     {
-        FindingKind.EMAIL: "an e-mail address leads to one person",
-        FindingKind.URL: "a link may lead to a person's page",
-        FindingKind.NETWORK: "a network address leads to one household or device",
-        FindingKind.HANDLE: "a handle is a person's name online",
-        FindingKind.ACCOUNT: "this looks like the number of a bank account, a card or a paper",
-        FindingKind.DATE: "an exact day can be looked up; a month or a year says enough",
-        FindingKind.AGE: "an exact age narrows down who it was; an age band says enough",
-        FindingKind.PHONE: "this looks like a telephone number or a person's identity number",
-        FindingKind.ADDRESS: "an address leads to one household",
-        FindingKind.NAME: "this looks like a person's name",
-        FindingKind.LOCAL: "this stands in the city's own list of words that point to somebody",
-        FindingKind.COMBINATION: "each word is harmless, together they may fit one person only",
-        FindingKind.SMALL_NUMBER: "so few people may be recognised; say a few or leave the number out",
+        FindingKind.EMAIL: N_("an e-mail address leads to one person"),
+        FindingKind.URL: N_("a link may lead to a person's page"),
+        FindingKind.NETWORK: N_("a network address leads to one household or device"),
+        FindingKind.HANDLE: N_("a handle is a person's name online"),
+        FindingKind.ACCOUNT: N_("this looks like the number of a bank account, a card or a paper"),
+        FindingKind.DATE: N_("an exact day can be looked up; a month or a year says enough"),
+        FindingKind.AGE: N_("an exact age narrows down who it was; an age band says enough"),
+        FindingKind.PHONE: N_("this looks like a telephone number or a person's identity number"),
+        FindingKind.ADDRESS: N_("an address leads to one household"),
+        FindingKind.NAME: N_("this looks like a person's name"),
+        FindingKind.LOCAL: N_("this stands in the city's own list of words that point to somebody"),
+        FindingKind.COMBINATION: N_("each word is harmless, together they may fit one person only"),
+        FindingKind.SMALL_NUMBER: N_("so few people may be recognised; say a few or leave the number out"),
     }
 )
 

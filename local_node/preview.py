@@ -25,13 +25,19 @@ FINEST_FIRST: Final[tuple[Granularity, ...]] = ("month", "quarter", "year")
 
 @dataclass(frozen=True, slots=True)
 class CellPreview:
-    """One cell: what leaves, and how far from the truth it may be, both in words."""
+    """One cell: what leaves, and how far from the truth it may be, both in words and as numbers.
+
+    `within` is how far the true number may be from `value`; `low` and `high` are the bounds of a suppressed one.
+    """
 
     cell: str
     status: str
     leaves: str
     margin: str
     value: int | None = None
+    within: int | None = None
+    low: int | None = None
+    high: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +70,29 @@ def preview_drawn(statuses: Sequence[tuple[str, str]], scale: Fraction) -> tuple
     return tuple(
         CellPreview(code, status, "not collected", "")
         if status == "L"
-        else CellPreview(code, status, _with_note("a number with noise", status), margin_in_words(scale))
+        else CellPreview(
+            code,
+            status,
+            _with_note("a number with noise", status),
+            margin_in_words(scale),
+            within=margin_of(scale),
+        )
         for code, status in statuses
     )
 
 
-def margin_in_words(scale: Fraction | None) -> str:
-    """How far the true number may be from the one that leaves."""
+def margin_of(scale: Fraction | None) -> int:
+    """How far the true number may be from the one that leaves; in 95 of 100 cases where there is noise."""
     if scale is None:
-        return f"the true number is within {ROUNDING_MARGIN} of this"
+        return ROUNDING_MARGIN
     width = interval(0, variance_milli=variance_milli(scale), scale=scale, terms=1)
-    return f"the true number is within {max(width.high, -width.low)} of this in 95 of 100 cases"
+    return max(width.high, -width.low)
+
+
+def margin_in_words(scale: Fraction | None) -> str:
+    """The same as a sentence."""
+    sentence = f"the true number is within {margin_of(scale)} of this"
+    return sentence if scale is None else f"{sentence} in 95 of 100 cases"
 
 
 def _preview_cell(cell: ReleasedCell, scale: Fraction | None) -> CellPreview:
@@ -82,8 +100,10 @@ def _preview_cell(cell: ReleasedCell, scale: Fraction | None) -> CellPreview:
     if cell.status == "L":
         return CellPreview(code, cell.status, "not collected", "")
     if cell.status == "Q":
-        return CellPreview(code, cell.status, f"suppressed: between {cell.low} and {cell.high}", "")
-    return CellPreview(code, cell.status, _with_note(str(cell.value), cell.status), margin_in_words(scale), cell.value)
+        told = f"suppressed: between {cell.low} and {cell.high}"
+        return CellPreview(code, cell.status, told, "", low=cell.low, high=cell.high)
+    told = _with_note(str(cell.value), cell.status)
+    return CellPreview(code, cell.status, told, margin_in_words(scale), cell.value, margin_of(scale))
 
 
 def _with_note(text: str, status: str) -> str:
@@ -134,6 +154,11 @@ def cost_of(epsilon_milli: int, charged_milli: int, unit: str, spend: Spend, pol
     )
 
 
+def odds_factor(epsilon_milli: int) -> float:
+    """By how much the odds change at most that one unit is in the figures; rounded up, so that it promises no more."""
+    return math.ceil(10 * math.exp(epsilon_milli / 1000)) / 10
+
+
 def epsilon_in_words(epsilon_milli: int, charged_milli: int, unit: str) -> str:
     """What an epsilon promises, for somebody who has to sign for it (Dwork and Roth 2014, section 2.3.1).
 
@@ -141,7 +166,7 @@ def epsilon_in_words(epsilon_milli: int, charged_milli: int, unit: str) -> str:
     """
     if not epsilon_milli:
         return "nothing of the budget: these figures are rounded and suppressed, there is no noise"
-    factor = math.ceil(10 * math.exp(epsilon_milli / 1000)) / 10
+    factor = odds_factor(epsilon_milli)
     meaning = (
         f"whoever sees these figures, and knows everything else, can raise or lower the odds that one {unit} is in "
         f"them by a factor of at most {factor:g} (epsilon {epsilon_milli / 1000:g}, {epsilon_milli} thousandths)"

@@ -36,6 +36,7 @@ from local_node.people import get_person
 from local_node.resumed import TAKEN_OVER
 from local_node.retention import months_before
 from local_node.retention_rules import RetentionError
+from local_node.return_history import forget_gone
 from local_node.review import RequestState
 from local_node.tabulation import months_of
 from shared_schema import canonical
@@ -208,6 +209,7 @@ def erase(session: Session, plan: ErasurePlan, *, by: str, now: datetime) -> int
                 ReturnRecordRow.batch_id.in_(_batches_of(plan.measure)),
             )
         )
+    forget_gone(session, [table_id for table_id, _ in plan.returns])
     _delete_corrections(session, plan)
     _delete_words(session, plan)
     _free_persons(session, plan)

@@ -155,9 +155,11 @@ def request_words(
     lists: LocalLists = NO_LISTS,
     city_names: Sequence[str] = (),
     surroundings: Surroundings | None = None,
+    writers: Sequence[str] = (),
 ) -> ReleaseRequest:
     """Ask for the release of something that somebody wrote; `draft` is plain JSON values.
 
+    `writers` are those who had a hand in the text: none of them counts as the second person.
     With an attribution other than `city` it will be relayed without the city's name; `city_names` may then not be in
     it. Raises ReleaseError (not words; area or review given; it names the city after all), ReleaseRuleError (an
     attribution with an audience that is too small), SchemaError (not a body of this kind), ReviewError (no second
@@ -176,14 +178,14 @@ def request_words(
     place = {"area": area.to_object()} if "area" in model.model_fields else {}
     if surroundings is not None and "surroundings" in model.model_fields and not confidence.is_unnamed(fields):
         place["surroundings"] = surroundings.to_object()
-    model.from_object({**fields, **place, "review": _review_note(session, person).to_object()})  # 1. short enough
+    model.from_object({**fields, **place, "review": _review_note(session, person, writers).to_object()})  # 1. short
     if confidence.is_unnamed(fields):
         confidence.check_draft(session, fields, city_names)
     confidence.check_said_once(session, fields)
     confidence.check_keeps_quiet(session, fields)
     language = str(fields.get("language", "und"))
-    screened = screen(free_texts(fields), language=language, lists=lists)  # 2. for this would take long for any length
-    note = _review_note(session, person, screened)
+    screened = screen(free_texts(fields), language=language, lists=lists)  # 2. enough for this
+    note = _review_note(session, person, writers, screened)
     body = model.from_object({**fields, **place, "review": note.to_object()})  # 3. exactly what will be signed
     if isinstance(body, PracticeBody | ExperienceBody | AnswerBody) and confidence.is_unnamed(fields):
         confidence.check_body(body, audience, now)
@@ -196,13 +198,16 @@ def request_words(
         subject=None,
         person=person,
         now=now,
+        writers=writers,
     )
 
 
-def _review_note(session: Session, person: str, screened: ScreenedText | None = None) -> ReviewNote:
+def _review_note(
+    session: Session, person: str, writers: Sequence[str] = (), screened: ScreenedText | None = None
+) -> ReviewNote:
     """The note that the statement will carry: it is part of what the second person sees, so it is made first."""
     requester = get_person(session, person)
-    role = review.reviewer_role_for(requester.id, roles_at_work(session))
+    role = review.reviewer_role_for(requester.id, roles_at_work(session), writers)
     findings = 0 if screened is None else len(screened.findings)
     return ReviewNote.from_object({"role": role.value, "detector": DETECTOR, "findings": findings})
 
@@ -243,14 +248,18 @@ def approve(
 def _check_still_alone(session: Session, request: ReleaseRequest) -> None:
     if request.reviewer_role is not ReviewedAs.SINGLE_PERSON:
         return
-    if review.reviewer_role_for(request.requested_by, roles_at_work(session)) is not ReviewedAs.SINGLE_PERSON:
+    roles = roles_at_work(session)
+    if review.reviewer_role_for(request.requested_by, roles, request.writers) is not ReviewedAs.SINGLE_PERSON:
         raise ReviewError(
             "expected a second person's review, as there is one now: take the request back and ask again", code="role"
         )
 
 
 def refuse(session: Session, request_id: str, person: str, reason: str, now: datetime) -> None:
-    """Refuse a request that waits or is held, with a reason. Whoever asked may take it back in the same way."""
+    """Refuse a request that is not signed yet, with a reason; an approved one as well, until the next round of sync.
+
+    Whoever asked for it or wrote it may take it back in the same way.
+    """
     request = request_store.get_request(session, request_id).request
     review.check_may_refuse(request, get_person(session, person))
     review.check_reason(reason, "to refuse a release")

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from local_node import ledger
 from local_node.disclosure import StoredDraw
-from local_node.orm import ReleaseRequestRow
+from local_node.orm import LedgerRow, ReleaseRequestRow
 from local_node.resumed import resumed_entries
 from local_node.review import RequestState
 from shared_schema.laplace import Noise, interval_of, variance_milli
@@ -76,6 +76,11 @@ def read_released(
         for label, draws in sorted(released.items())
         if first_day <= parse_period(label).start <= last_day
     }
+
+
+def released_tables(session: Session) -> frozenset[str]:
+    """The ids of all tables of which anything was ever drawn."""
+    return frozenset(session.scalars(select(LedgerRow.table_id).distinct()))
 
 
 def _added_up(whole: Mapping[str, Sequence[StoredDraw]], granularity: Granularity) -> dict[str, list[StoredDraw]]:

@@ -9,7 +9,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
-from local_node import audit
+from local_node import audit, draft_store
 from local_node.errors import ReleaseError
 from local_node.narrative import WHY, Finding
 from local_node.orm import AuditRow, ReleaseRequestRow
@@ -56,8 +56,10 @@ def add_request(
     subject: str | None,
     person: str,
     now: datetime,
+    writers: Sequence[str] = (),
 ) -> ReleaseRequest:
-    """Store a new request and tell the audit log. `body` is canonical JSON."""
+    """Store a new request and tell the audit log. `body` is canonical JSON; `writers` had a hand in it besides."""
+    others = sorted(set(writers) - {person})
     number = (session.scalar(select(func.max(ReleaseRequestRow.number))) or 0) + 1
     row = ReleaseRequestRow(
         id=f"r{number}",
@@ -70,6 +72,7 @@ def add_request(
         requested_by=person,
         requested_at=now,
         findings=_findings_text(findings, {}),
+        writers=canonical.encode({"ids": others}).decode() if others else None,
     )
     session.add(row)
     session.flush()
@@ -102,6 +105,13 @@ def list_requests(session: Session, state: RequestState | None = None) -> tuple[
     if state is not None:
         query = query.where(ReleaseRequestRow.state == state.value)
     return tuple(_stored(row) for row in session.scalars(query.execution_options(populate_existing=True)))
+
+
+def list_decided(session: Session, *, limit: int) -> tuple[StoredRequest, ...]:
+    """What was decided last, by whomever, the newest request first."""
+    open_states = (RequestState.REQUESTED.value, RequestState.HELD.value)
+    query = select(ReleaseRequestRow).where(ReleaseRequestRow.state.not_in(open_states))
+    return tuple(_stored(row) for row in session.scalars(query.order_by(ReleaseRequestRow.number.desc()).limit(limit)))
 
 
 def find_signed(session: Session, beginning: str) -> StoredRequest | None:
@@ -185,7 +195,8 @@ def mark_refused(session: Session, request: ReleaseRequest, person: str, reason:
 
 
 def mark_signed(session: Session, request_id: str, digest: str, actor: str, now: datetime) -> None:
-    """Store that the statement with this digest has been signed."""
+    """Store that the statement with this digest has been signed; what was its draft is erased."""
+    draft_store.end_with_request(session, request_id)
     _move(session, request_id, RequestState.APPROVED, RequestState.SIGNED, digest=digest, reason=None)
     audit.append(session, actor, "release.signed", f"{request_id}/{digest}", now)
 
@@ -272,6 +283,7 @@ def _stored(row: ReleaseRequestRow) -> StoredRequest:
         requested_at=row.requested_at,
         reviewer_role=ReviewedAs(canonical.parse_strict(body)["review"]["role"]),
         findings=tuple(_finding(item) for item in findings),
+        writers=() if row.writers is None else tuple(canonical.parse_strict(row.writers.encode())["ids"]),
     )
     return StoredRequest(
         request=request,

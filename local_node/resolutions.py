@@ -4,7 +4,6 @@ resolve(session, "r1", "bert", {0: Resolution.MASK, 1: Resolution.COARSEN}, list
 recheck(session, read_lists, now)       released texts in which the rules of today find more
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from local_node import audit, request_store, review
-from local_node.coarser import mask_for
+from local_node.coarser import mask_for, put_in_place
 from local_node.errors import ReviewError
 from local_node.narrative import DETECTOR, Finding, LocalLists, free_texts, screen
 from local_node.orm import AuditRow
@@ -26,10 +25,6 @@ from shared_schema.statement import STATEMENT_BODIES
 
 RECHECKED: Final = "release.rechecked"
 PROGRAM: Final = "local-node"
-_ARTICLE: Final = re.compile(r"(?:an?|eine?|une?|een|en|et)\s", re.IGNORECASE)
-_LAST_ARTICLE: Final = re.compile(
-    r"\b(?:an?|the|eine?[rnms]?|der|die|das|une?|le|la|een|de|het|en|et)\s+$", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +116,4 @@ def _replace(body: dict[str, Any], finding: Finding, wording: str) -> None:
     for part in path:
         holder = holder[int(part) if isinstance(holder, list) else part]
     place = int(last) if isinstance(holder, list) else last
-    text = holder[place]
-    before = text[: finding.start]
-    if _ARTICLE.match(wording):  # "a 15-year-old" becomes "a young person", not "a a young person"
-        before = _LAST_ARTICLE.sub("", before)
-    holder[place] = before + wording + text[finding.end :]
+    holder[place] = put_in_place(holder[place], finding.start, finding.end, wording)

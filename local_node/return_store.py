@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from local_node.corrections import add_corrections
@@ -17,8 +17,9 @@ from local_node.errors import RecordError
 from local_node.imports import Import, ImportReport, Released
 from local_node.orm import CollectedPeriodRow, CorrectionRecordRow, ImportBatchRow, LedgerRow, ReturnRecordRow
 from local_node.records import STATUSES, ReturnRecord, ReturnsMapping
+from local_node.return_history import note_versions
 from local_node.tabulation import lies_within
-from local_node.whole_periods import fills
+from local_node.whole_periods import fills, labels_around
 from shared_schema.period import Period, parse_period
 from shared_schema.trend import TableDefinition
 from shared_schema.vocabulary import SourceKind
@@ -53,6 +54,7 @@ def store_returns(job: Import, records: Iterable[ReturnRecord], mapping: Returns
     _check_no_events(job, mapping, {record.period for record in records if record.value is not None})
     known = {(row.period, row.cell): row for row in rows}
     counts, changed = _Counts(), dict[str, None]()
+    written: list[ReturnRecordRow] = []
     deltas: defaultdict[str, Counter[str]] = defaultdict(Counter)
     whole: defaultdict[str, set[str]] = defaultdict(set)
     for each in held:
@@ -62,7 +64,9 @@ def store_returns(job: Import, records: Iterable[ReturnRecord], mapping: Returns
         row = known.get((record.period, record.cell))
         if row is None:
             place, was_released = _place_of(record.period, released)
-            session.add(_row_of(record, batch, place))
+            row = _row_of(record, batch, place)
+            session.add(row)
+            written.append(row)
             counts.added += 1
             counts.note_place(place, was_released=was_released)
             continue
@@ -85,8 +89,10 @@ def store_returns(job: Import, records: Iterable[ReturnRecord], mapping: Returns
         row.value, row.batch_id = record.value, batch.id
         row.status = row.status if is_out else record.status
         counts.replaced += 1
+        written.append(row)
         changed[record.period] = None
     session.flush()
+    note_versions(session, batch, written)
     for label in changed:
         job.note_replaced(mapping.table, label)
     corrected = sum(
@@ -204,29 +210,20 @@ def _labels_with(row: ReturnRecordRow, released: Released, whole: Mapping[str, S
 
 def returns_for(session: Session, table: TableDefinition, period: Period) -> tuple[ReturnRecord, ...]:
     """The returns for a table that count within `period`: of their own period, or late ones."""
-    year = period.start[:4]
-    rows = session.execute(
-        select(ReturnRecordRow, ImportBatchRow.source_kind)
-        .join(ImportBatchRow, ImportBatchRow.id == ReturnRecordRow.batch_id)
-        .where(
-            ReturnRecordRow.table_id == table.id,
-            func.coalesce(ReturnRecordRow.counted_in, ReturnRecordRow.period).startswith(year),
-        )
-        .order_by(ReturnRecordRow.id)
-    )
-    return tuple(
-        ReturnRecord(
-            row.table_id,
-            row.agency,
-            row.period,
-            row.cell,
-            row.value,
-            SourceKind(source_kind),
-            STATUSES[row.status],
+    row, within = ReturnRecordRow, [label for label in labels_around(period) if lies_within(label, period)]
+    in_time = row.counted_in.is_(None) & row.period.in_(within)
+    found = session.execute(
+        select(
+            row.table_id, row.agency, row.period, row.cell, row.value, ImportBatchRow.source_kind, row.status,
             row.counted_in,
         )
-        for row, source_kind in rows
-        if lies_within(row.counted_in or row.period, period)
+        .join(ImportBatchRow, ImportBatchRow.id == row.batch_id)
+        .where(row.table_id == table.id, in_time | row.counted_in.in_(within))
+        .order_by(row.id)
+    )  # fmt: skip
+    return tuple(
+        ReturnRecord(table_id, agency, label, cell, value, SourceKind(kind), STATUSES[status], counted_in)
+        for table_id, agency, label, cell, value, kind, status, counted_in in found
     )
 
 

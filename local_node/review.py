@@ -7,7 +7,7 @@ documents is made from it: `python -m local_node.review`.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -63,11 +63,14 @@ class RequestState(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+STOPPABLE: Final = frozenset({RequestState.REQUESTED, RequestState.APPROVED, RequestState.HELD})
+"""States in which a person can still say no."""
 TRANSITIONS: Final[Mapping[tuple[RequestState, RequestState], str]] = MappingProxyType(
     {
         (RequestState.REQUESTED, RequestState.REQUESTED): "a passage that was found is masked or put in coarser words",
         (RequestState.REQUESTED, RequestState.APPROVED): "a second person approves",
         (RequestState.REQUESTED, RequestState.REFUSED): "a person refuses, with a reason",
+        (RequestState.APPROVED, RequestState.REFUSED): "a person stops it before it is signed",
         (RequestState.APPROVED, RequestState.SIGNED): "the node signs and puts it into the outbox",
         (RequestState.APPROVED, RequestState.HELD): "a rule of the hub forbids it, the reason is kept",
         (RequestState.SIGNED, RequestState.REFUSED): "a person takes it out before it was sent, its text is erased",
@@ -100,6 +103,13 @@ class ReleaseRequest:
     requested_at: datetime
     reviewer_role: ReviewedAs
     findings: tuple[Finding, ...] = ()
+    writers: tuple[str, ...] = ()
+    """Who wrote the text besides whoever asks for its release."""
+
+    @property
+    def authors(self) -> frozenset[str]:
+        """Everybody who had a hand in it: none of them is its second person."""
+        return frozenset((self.requested_by, *self.writers))
 
     @property
     def body_digest(self) -> str:
@@ -128,8 +138,11 @@ def check_may_decide(request: ReleaseRequest, person: Person, now: datetime) -> 
     role can approve.
     """
     is_alone = request.reviewer_role is ReviewedAs.SINGLE_PERSON
-    if person.id == request.requested_by and not is_alone:
-        raise ReviewError("expected a second person: whoever asks for a release cannot approve it", code="same-person")
+    if person.id in request.authors and not is_alone:
+        raise ReviewError(
+            "expected a second person: whoever wrote a text or asks for its release cannot approve it",
+            code="same-person",
+        )
     if person.role not in MAY_REVIEW:
         raise ReviewError(f"expected a reviewer or a coordinator, got a {person.role.value}", code="role")
     if is_alone:
@@ -195,7 +208,7 @@ def check_may_resolve(request: ReleaseRequest, person: Person, chosen: Mapping[i
     What comes in place of a passage is the program's, so nobody writes a text and approves it as well.
     """
     check_transition(request.state, RequestState.REQUESTED)
-    if person.id == request.requested_by and request.reviewer_role is not ReviewedAs.SINGLE_PERSON:
+    if person.id in request.authors and request.reviewer_role is not ReviewedAs.SINGLE_PERSON:
         raise ReviewError(
             "expected a second person: whoever wrote a text does not resolve what was found in it; take it back with "
             "release refuse, and ask again with another text",
@@ -211,17 +224,24 @@ def check_may_resolve(request: ReleaseRequest, person: Person, chosen: Mapping[i
 
 
 def check_may_refuse(request: ReleaseRequest, person: Person) -> None:
-    """Raise ReviewError unless this person may end this request: who may review, or whoever asked for it."""
-    if person.id != request.requested_by and person.role not in MAY_REVIEW:
+    """Raise ReviewError unless this person may end this request: who may review, or whoever wrote or asked for it.
+
+    What is signed is taken out or taken back (`withdrawals`), never refused: a hub may have it.
+    """
+    if request.state not in STOPPABLE:
+        raise ReviewError(f"expected a request that is not signed yet, this one is {request.state.value}", code="state")
+    if person.id not in request.authors and person.role not in MAY_REVIEW:
         raise ReviewError(f"expected a reviewer or a coordinator, got a {person.role.value}", code="role")
 
 
-def reviewer_role_for(requester: str, people: Mapping[str, Role]) -> ReviewedAs:
+def reviewer_role_for(requester: str, people: Mapping[str, Role], writers: Iterable[str] = ()) -> ReviewedAs:
     """The role in which a request of `requester` will be reviewed: by a reviewer where there is one.
 
-    A coordinator without anybody else decides alone. Raises ReviewError for others when there is no second person.
+    `writers` had a hand in the text and do not count as a second person. A coordinator without anybody else decides
+    alone. Raises ReviewError for others when there is no second person.
     """
-    roles = {role for person, role in people.items() if person != requester}
+    authors = {requester, *writers}
+    roles = {role for person, role in people.items() if person not in authors}
     for role in (Role.REVIEWER, Role.COORDINATOR):
         if role in roles:
             return ReviewedAs(role.value)

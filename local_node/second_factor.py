@@ -6,7 +6,8 @@ same code at the same moment open one session.
 
 import secrets
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
@@ -23,6 +24,9 @@ from local_node.one_time_codes import (
     hash_recovery_code,
 )
 from local_node.orm import RecoveryCodeRow, SecondFactorRow
+
+WAITS_FOR: Final = timedelta(hours=1)
+"""A secret that was shown and never confirmed may have been seen by others: it is not offered again later."""
 
 
 class SecondFactorError(NodeError):
@@ -69,6 +73,10 @@ def begin(session: Session, person_id: str, now: datetime) -> str:
     SecondFactorError when the second factor is on.
     """
     row = session.get(SecondFactorRow, person_id)
+    if row is not None and row.confirmed_at is None and now - row.began_at >= WAITS_FOR:
+        session.delete(row)
+        session.flush()
+        row = None
     if row is None:
         row = SecondFactorRow(
             person_id=person_id,
@@ -84,10 +92,10 @@ def begin(session: Session, person_id: str, now: datetime) -> str:
     return row.secret
 
 
-def waiting_secret(session: Session, person_id: str) -> str | None:
-    """The secret that waits for its first code."""
+def waiting_secret(session: Session, person_id: str, now: datetime) -> str | None:
+    """The secret that waits for its first code; after an hour it does no more."""
     row = session.get(SecondFactorRow, person_id)
-    return None if row is None or row.confirmed_at is not None else row.secret
+    return row.secret if row is not None and _waits(row, now) else None
 
 
 def confirm(session: Session, person_id: str, code: str, now: datetime) -> tuple[str, ...]:
@@ -96,7 +104,7 @@ def confirm(session: Session, person_id: str, code: str, now: datetime) -> tuple
     Raises SecondFactorError: nothing waits, or the code is wrong.
     """
     row = session.get(SecondFactorRow, person_id)
-    if row is None or row.confirmed_at is not None:
+    if row is None or not _waits(row, now):
         raise SecondFactorError("expected a second factor that waits for its first code", code="second-factor-state")
     step = find_step(row.secret, code, now, row.last_step)
     if step is None:
@@ -143,6 +151,10 @@ def remove(session: Session, person_id: str, *, by: str, now: datetime) -> None:
     session.delete(gone)
     session.execute(delete(RecoveryCodeRow).where(RecoveryCodeRow.person_id == person_id))
     audit.append(session, by, "second-factor.off", person_id, now)
+
+
+def _waits(row: SecondFactorRow, now: datetime) -> bool:
+    return row.confirmed_at is None and now - row.began_at < WAITS_FOR
 
 
 def _spend_step(session: Session, person_id: str, last_step: int, step: int) -> bool:

@@ -30,6 +30,8 @@ from local_node.sign_on import (
 MAX_ANSWER_BYTES: Final = 256 * 1024
 TIMEOUT: Final = httpx.Timeout(10.0, connect=5.0)
 DESCRIPTION_KEPT: Final = timedelta(hours=1)
+AT_ONCE: Final = 4
+"""Whoever is not signed in can begin an attempt: a service that hangs must not hold up the pages."""
 
 
 class SignOnService:
@@ -51,6 +53,7 @@ class SignOnService:
         self._clock = clock
         self._transport = transport
         self._lock = threading.Lock()
+        self._places = threading.BoundedSemaphore(AT_ONCE)
         self._description: tuple[datetime, Issuer] | None = None
 
     def begin(self, attempt: Attempt) -> str:
@@ -96,6 +99,14 @@ class SignOnService:
         return httpx.BasicAuth(quote_plus(self.client_id), quote_plus(self._secret))
 
     def _ask(self, method: str, address: str, **how: Any) -> bytes:
+        if not self._places.acquire(blocking=False):
+            raise SignOnError("expected fewer sign-ins at this moment; try again", code="sign-on-unreachable")
+        try:
+            return self._fetch(method, address, **how)
+        finally:
+            self._places.release()
+
+    def _fetch(self, method: str, address: str, **how: Any) -> bytes:
         try:
             with (
                 httpx.Client(

@@ -24,6 +24,7 @@ from shared_schema.entry import Receipt
 from shared_schema.envelope import Envelope, envelope_from_object, parse_envelope
 from shared_schema.errors import ContractError, FeedError, VerificationError
 from shared_schema.feed import FeedItem, FeedState, parse_page, verify_page
+from shared_schema.messages import N_
 from shared_schema.problem import ProblemCode
 from shared_schema.relay import is_request, verify_relay_receipt
 from shared_schema.service.database import Database
@@ -403,20 +404,24 @@ def _stop(database: Database, report: SyncReport, code: ProblemCode, message: st
 
 SENTENCES: Mapping[str, str] = MappingProxyType(
     {
-        ProblemCode.FEED_FORK: "its log does not continue what it showed before: something was dropped or changed",
-        ProblemCode.FEED_ROLLBACK: "its log is shorter than the one that it signed before",
-        ProblemCode.FEED_ENTRY: "it shows contents that do not fit its log, or hides some that are meant for us",
-        ProblemCode.FEED_CHECKPOINT: "what it shows was not signed with its own key",
-        FALSE_RECEIPT: "it gave a receipt that does not prove that it logged our statement",
-        NOT_ACCEPTED: "it does not take our statements at present; everything waits here",
-        TWO_CONTENTS: "it hands on two contents for one number of an author; both are kept: local-node quarantine list",
-        NOT_SERVED: "it does not show us its log at present",
-        KEY_TAKEN: "its log names a key as ours that this node does not have: somebody else may have put it there",
-        TOO_OLD: "its rules ask for a newer program; update this one. Everything waits here, and reading goes on",
-        LEDGER_RESTORED: "it has releases of ours that this data directory, which is older, does not know",
-        ProblemCode.STALE_HEAD: "what it shows may be an old state of its log, or only a part of it",
-        ProblemCode.TOO_FEW_WITNESSES: "fewer witnesses vouch for its log than this node asks for",
-        ProblemCode.RECEIPT_NOT_IN_LOG: "its log does not show a statement of ours, though it gave a receipt for it",
+        ProblemCode.FEED_FORK: N_("its log does not continue what it showed before: something was dropped or changed"),
+        ProblemCode.FEED_ROLLBACK: N_("its log is shorter than the one that it signed before"),
+        ProblemCode.FEED_ENTRY: N_("it shows contents that do not fit its log, or hides some that are meant for us"),
+        ProblemCode.FEED_CHECKPOINT: N_("what it shows was not signed with its own key"),
+        FALSE_RECEIPT: N_("it gave a receipt that does not prove that it logged our statement"),
+        NOT_ACCEPTED: N_("it does not take our statements at present; everything waits here"),
+        TWO_CONTENTS: N_(
+            "it hands on two contents for one number of an author; both are kept: local-node quarantine list"
+        ),
+        NOT_SERVED: N_("it does not show us its log at present"),
+        KEY_TAKEN: N_("its log names a key as ours that this node does not have: somebody else may have put it there"),
+        TOO_OLD: N_("its rules ask for a newer program; update this one. Everything waits here, and reading goes on"),
+        LEDGER_RESTORED: N_("it has releases of ours that this data directory, which is older, does not know"),
+        ProblemCode.STALE_HEAD: N_("what it shows may be an old state of its log, or only a part of it"),
+        ProblemCode.TOO_FEW_WITNESSES: N_("fewer witnesses vouch for its log than this node asks for"),
+        ProblemCode.RECEIPT_NOT_IN_LOG: N_(
+            "its log does not show a statement of ours, though it gave a receipt for it"
+        ),
     }
 )
 """What an alarm means, in plain words, by its code."""

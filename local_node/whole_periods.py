@@ -9,7 +9,7 @@ later change of it corrects nothing.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -33,9 +33,9 @@ def left_out(session: Session, table: TableDefinition, period: Period) -> list[t
     Not what came late: that counts in a later period.
     """
     reports: defaultdict[tuple[str, str | None], set[str]] = defaultdict(set)
-    for agency, cell, label in (*_find_returns(session, table), *_find_collected(session, table)):
-        if parse_period(label).overlaps(period):
-            reports[agency, cell].add(label)
+    around = labels_around(period)
+    for agency, cell, label in (*_find_returns(session, table, around), *_find_collected(session, table, around)):
+        reports[agency, cell].add(label)
     return sorted(
         {
             (agency, label)
@@ -46,19 +46,28 @@ def left_out(session: Session, table: TableDefinition, period: Period) -> list[t
     )
 
 
-def _find_returns(session: Session, table: TableDefinition) -> list[tuple[str, str | None, str]]:
+def labels_around(period: Period) -> frozenset[str]:
+    """The labels of all periods, of whatever length, that share a day with this one."""
+    months = months_of(period)
+    quarters = {f"{month[:4]}-Q{(int(month[5:]) + 2) // 3}" for month in months}
+    return months | quarters | {period.start[:4]}
+
+
+def _find_returns(session: Session, table: TableDefinition, labels: Set[str]) -> list[tuple[str, str | None, str]]:
     row = ReturnRecordRow
     found = session.execute(
         select(row.agency, row.cell, row.period).where(
-            row.table_id == table.id, row.value.is_not(None), row.counted_in.is_(None)
+            row.table_id == table.id, row.period.in_(labels), row.value.is_not(None), row.counted_in.is_(None)
         )
     )
     return [(agency, cell, label) for agency, cell, label in found]
 
 
-def _find_collected(session: Session, table: TableDefinition) -> list[tuple[str, str | None, str]]:
+def _find_collected(session: Session, table: TableDefinition, labels: Set[str]) -> list[tuple[str, str | None, str]]:
     row = CollectedPeriodRow
     found = session.execute(
-        select(row.agency, row.period).where(row.measure == table.measure, row.dimension == table.dimension, ~row.late)
+        select(row.agency, row.period).where(
+            row.measure == table.measure, row.dimension == table.dimension, row.period.in_(labels), ~row.late
+        )
     )
     return [(agency, None, label) for agency, label in found]

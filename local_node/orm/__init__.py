@@ -7,6 +7,7 @@ DELETE and an INSERT that does not continue the chain.
 
 from local_node.orm.accounts import AccountRow, SessionRow, SignInAttemptRow
 from local_node.orm.agencies import AgencyContactRow, AgencyRow
+from local_node.orm.calendar import ActivityRow, CalendarRuleRow, ClashRow, DistrictRow
 from local_node.orm.chains import AuditRow, LedgerRow
 from local_node.orm.columns import Base, UtcTime
 from local_node.orm.exchange import (
@@ -20,6 +21,7 @@ from local_node.orm.exchange import (
     MirrorLeafRow,
     OutboxRow,
 )
+from local_node.orm.lessons import DraftRow
 from local_node.orm.people import (
     InvitationRow,
     PendingSignInRow,
@@ -50,21 +52,28 @@ from local_node.orm.records import (
     ReturnRecordRow,
 )
 from local_node.orm.releases import SINGLE_ROW, ExportRow, RecallRow, ReleaseRequestRow, StatementSeqRow, WithdrawalRow
+from local_node.orm.returns import ColumnLayoutRow, ReturnDutyRow, ReturnEntryRow, ReturnSheetRow, ReturnVersionRow
 from local_node.orm.search import SearchItemRow
 from local_node.orm.setup import ClosedMeasureRow, OutsideMessageRow, RetentionRuleRow
 
 __all__ = [
     "SINGLE_ROW",
     "AccountRow",
+    "ActivityRow",
     "AgencyContactRow",
     "AgencyRow",
     "AlarmRow",
     "AuditRow",
     "Base",
+    "CalendarRuleRow",
+    "ClashRow",
     "ClosedMeasureRow",
     "CollectedPeriodRow",
+    "ColumnLayoutRow",
     "CorrectionRecordRow",
     "CountedUnitRow",
+    "DistrictRow",
+    "DraftRow",
     "EventRecordRow",
     "EvidenceRow",
     "ExportRow",
@@ -90,7 +99,11 @@ __all__ = [
     "RecoveryCodeRow",
     "ReleaseRequestRow",
     "RetentionRuleRow",
+    "ReturnDutyRow",
+    "ReturnEntryRow",
     "ReturnRecordRow",
+    "ReturnSheetRow",
+    "ReturnVersionRow",
     "SavedViewRow",
     "ScriptTokenRow",
     "SearchItemRow",

@@ -80,6 +80,8 @@ class ReturnRecordRow(Base):
         UniqueConstraint("table_id", "agency", "period", "cell"),
         # All that a sum over agencies needs, so that 36 months of 60 of them are added up from the index alone.
         Index("return_records_figures", "table_id", "period", "cell", "agency", "value", "status", "counted_in"),
+        Index("return_records_by_period", "period", "agency", "table_id", "value"),
+        Index("return_records_counted", "table_id", "counted_in"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -15,12 +15,17 @@ class ReleaseRequestRow(Base):
     """A release on its way. `state` is one of review.RequestState.
 
     `body` is the canonical JSON text of exactly the body that will be signed; `approved_digest` is the SHA-256 of the
-    text that was approved. `subject` names what a trend is about (`table/version/period`). `findings` is canonical
+    text that was approved. `writers` is canonical JSON: {"ids": [...]}, who wrote the text besides whoever asks; NULL
+    for nobody else. `subject` names what a trend is about (`table/version/period`). `findings` is canonical
     JSON: {"items": [{field, start, end, kind, why, accepted?}, ...]}. `digest` names the signed statement.
     """
 
     __tablename__ = "release_requests"
-    __table_args__ = (Index("release_requests_by_state", "state"),)
+    __table_args__ = (
+        Index("release_requests_by_state", "state"),
+        Index("release_requests_by_subject", "subject"),
+        Index("release_requests_by_digest", "digest"),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     number: Mapped[int] = mapped_column(unique=True)
@@ -37,6 +42,7 @@ class ReleaseRequestRow(Base):
     findings: Mapped[str]
     approved_digest: Mapped[str | None]
     digest: Mapped[str | None]
+    writers: Mapped[str | None]
 
 
 class StatementSeqRow(Base):

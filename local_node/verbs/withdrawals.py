@@ -1,22 +1,27 @@
 """Taking back what this city has said, and who has confirmed it."""
 
+import json
 import secrets
 from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from local_node import exports, request_store, withdrawals
+from local_node import asking, draft_store, exports, request_store, withdrawals
 from local_node.app import Node
 from local_node.rounds import NONCE_BYTES
 from local_node.verbs import relay
 from local_node.verbs.parameters import Params, Result
 from local_node.withdrawals import OwnItem, TakenBack, WithdrawalError
+from local_node.writing import fields_of
 from shared_schema.service.hub_api import HubRefused, HubUnreachable
 
 
 def withdraw(node: Node, params: Params) -> Result:
-    """Take an own item back from everybody, or from those beyond an audience. With `keep`, its text becomes a draft."""
+    """Take an own item back from everybody, or from those beyond an audience.
+
+    With `keep` its text goes into a new file, with `as_draft` into a draft of this person.
+    """
     to = params.get("to")
     path = None if params.get("keep") is None else Path(str(params["keep"]))
     digest = _digest_of(node, str(params["digest"]))
@@ -28,12 +33,31 @@ def withdraw(node: Node, params: Params) -> Result:
     try:
         with node.database.write() as session:
             item = withdrawals.find_own(session, digest)
-            return take_back(session, node, item, params, to) | ({} if path is None else {"draft": str(path)})
+            kept = {} if path is None else {"draft": str(path)}
+            if params.get("as_draft"):
+                kept = {"draft": _keep_as_draft(session, node, item, str(params["by"]))}
+            return take_back(session, node, item, params, to) | kept
     except BaseException:
         if path is not None:
             with suppress(OSError):
                 path.unlink()
         raise
+
+
+def _keep_as_draft(session: Session, node: Node, item: OwnItem, person: str) -> str:
+    """The text as a draft in the node, before it is erased; its id."""
+    stored = request_store.find_by_digest(session, item.digest)
+    body = json.loads(withdrawals.draft_of(stored, item))
+    draft = draft_store.begin(
+        session,
+        form_key=secrets.token_urlsafe(NONCE_BYTES),
+        kind=item.kind,
+        fields=fields_of(item.kind, body),
+        audience=item.audience,
+        writer=asking.writer_of(session, person),
+        now=node.clock(),
+    )
+    return draft.id
 
 
 def take_back(session: Session, node: Node, item: OwnItem, params: Params, to: str | None = None) -> Result:

@@ -43,7 +43,7 @@ def release_words(node: Node, params: Params) -> Result:
             audience,
             node.clock(),
             node.local_lists(),
-            city_names=_names_of(node),
+            city_names=names_of(node),
             surroundings=node.surroundings,
         )
         return shown_request(request_store.get_request(session, request.id))
@@ -71,13 +71,13 @@ def release_renewed(node: Node, params: Params) -> Result:
             old.request.audience,
             node.clock(),
             node.local_lists(),
-            city_names=_names_of(node),
+            city_names=names_of(node),
             surroundings=node.surroundings,
         )
         return shown_request(request_store.get_request(session, request.id))
 
 
-def _names_of(node: Node) -> tuple[str, ...]:
+def names_of(node: Node) -> tuple[str, ...]:
     """What the city is called, which a text without its name must not say."""
     return node.settings.display_name, node.name.partition(".")[0]
 

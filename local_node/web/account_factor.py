@@ -98,7 +98,7 @@ class SecondFactor:
         visitor = visitor_of(request)
         with self._site.database.read() as session:
             standing = second_factor.standing(session, visitor.person_id)
-            secret = second_factor.waiting_secret(session, visitor.person_id)
+            secret = second_factor.waiting_secret(session, visitor.person_id, self._site.clock())
             rule = sign_in_steps.required_for(session)
         return self._site.page(
             request,

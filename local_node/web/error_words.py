@@ -105,6 +105,74 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
         ),
         "report-length": N_("This is too long. A page of text is enough: the figures stand beside it."),
         "report-text": N_("There are signs in it that cannot be printed. Take them out, and save again."),
+        "return-incomplete": N_("Some fields still need a number, 0 for zero, or n for not collected."),
+        "not-asked": N_("Please say that the agency has asked you, or let it enter its figures itself."),
+        "stale-form": N_(
+            "Somebody has stored other figures since you opened this page. What you typed is still here: compare it "
+            "with what is stored, then save again."
+        ),
+        "confirm": N_("Please read what happens with figures that are late or already released, and say yes to it."),
+        "bad-rows": N_("Some rows are not right, so nothing was stored. Correct them in your table and send it again."),
+        "columns": N_("Please say for at least one column what it is, and use everything once."),
+        "reported-twice": N_("These figures were reported in another way before. Ask the coordinator which counts."),
+        "duty": N_("This cannot be agreed on. The line below says what was expected."),
+        "duty-unknown": N_("This agreement has ended already."),
+        "sheet": N_("This table cannot be read. Copy the cells again, or save the file again and send that."),
+        "sheet-empty": N_("There is nothing in this table. It needs a row of headers and the figures below it."),
+        "sheet-kind": N_("This is no Excel or CSV file that can be read. Save it as .xlsx or .csv and send that."),
+        "sheet-too-large": N_("This table is too large for a page. Send the last months only."),
+        "file-name": N_("The name of this file, or of a part of it, is not allowed. Save it under a plain name."),
+        "formula": N_("There are formulas in this table. Copy it, paste it as values only, and send that."),
+        "macro": N_("There are macros in this file. Save it as .xlsx and send that."),
+        "hidden-sheet": N_("There are hidden sheets in this file. Delete them, or copy the figures into a new file."),
+        "activity": N_("This activity cannot be planned so. The line below says what was expected."),
+        "no-agency": N_("Your account belongs to no agency yet. Ask your administrator to add it to one."),
+        "activity-unknown": N_("It is not here, or it is not for you."),
+        "activity-title": N_("Please give a short title, such as one for a notice board."),
+        "activity-contact": N_("Please say by role whom others may call, such as: head of youth work."),
+        "activity-note": N_("This note is too long."),
+        "activity-kind": N_("Please choose what kind of activity it is."),
+        "activity-area": N_("Please choose a district from the list, or the whole city."),
+        "activity-audience": N_("Please choose fewer groups, or none for everybody."),
+        "activity-window": N_("Please look at the days: the end is not before the beginning, and a year is the most."),
+        "activity-time": N_("Please look at the times: the end comes after the beginning."),
+        "activity-day": N_("Please give a day, such as 2026-11-22."),
+        "activity-clock": N_("Please give a time, such as 09:30."),
+        "stale-activity": N_(
+            "Somebody has changed this activity since you opened the page. What you typed is still here: open the "
+            "activity again, compare, and save."
+        ),
+        "clash-state": N_("This notice has moved on in the meantime. Look at it again."),
+        "clash-stale": N_("Somebody was faster: this notice has moved on in the meantime. Look at it again."),
+        "districts": N_("Please give each district once, one on each line, with at most 60 characters."),
+        "gap-days": N_("Please give a number of days from 0 to 30."),
+        "draft-unknown": N_("There is no such draft, or it is not yours."),
+        "draft-stale": N_("This was changed in another window. Look at it as it stands now; nothing is lost."),
+        "draft-state": N_("This draft is somewhere else by now. Look at where it is."),
+        "draft-incomplete": N_("Something is still missing. The list below says what."),
+        "draft-too-large": N_("This is more than one draft can hold. Please shorten it."),
+        "about-gone": N_(
+            "What this is about was taken back by its author, so it cannot be sent. Your text is kept here."
+        ),
+        "names-city": N_(
+            "It would tell which city has written it. Take the name out, or let it go in the city's name."
+        ),
+        "language": N_("Please choose the language from the list."),
+        "release-rule": N_("A rule of the hub does not allow this. The line below says which."),
+        "schema": N_("A field has another form than the others can read. The line below says which."),
+        "withdrawal": N_("This cannot be taken back like this."),
+        "no-release": N_("These figures were not released yet, so there is nothing to correct."),
+        "nothing-to-correct": N_("Nothing has changed since the release."),
+        "asked-before": N_("Somebody has asked for these figures already."),
+        "period": N_("This period cannot be released yet, or not with this length."),
+        "unknown-table": N_("The hub's rules do not know this table."),
+        "privacy-budget": N_(
+            "Nothing is left of what may be told about these people this year. Wait, or release less."
+        ),
+        "request-unknown": N_("There is no such request."),
+        "change-first": N_(
+            "Some passages are to be changed. Press “Change the passages” first, then read the text again."
+        ),
         "form": N_("Something in the form is not as expected."),
         "search": N_("This cannot be looked for. Change the words or the filters, and try again."),
         "near": N_("This node does not know yet who is near. Add your hub first."),

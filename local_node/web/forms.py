@@ -35,8 +35,19 @@ class _InMemory(MultiPartParser):
     spool_max_size = MAX_FORM_BYTES
 
 
-async def read_form(request: Request) -> FormData:
-    """The fields and files of a form. Raises RequestError for what is no form, or too large, or too slow."""
+async def read_form(request: Request) -> AsyncGenerator[FormData, None]:
+    """The fields and files of a form, closed after the answer.
+
+    Raises RequestError for what is no form, or too large, or too slow.
+    """
+    form = await _parse_form(request)
+    try:
+        yield form
+    finally:
+        await form.close()
+
+
+async def _parse_form(request: Request) -> FormData:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in ("application/x-www-form-urlencoded", "multipart/form-data"):
         raise RequestError("expected a form", code=ProblemCode.UNSUPPORTED_MEDIA_TYPE)

@@ -15,7 +15,7 @@ from local_node import audit, sum_index
 from local_node.closed_months import closed_before
 from local_node.hub_client import PinnedHub
 from local_node.own_figures import OwnCell, OwnFigures, count_own, has_figures
-from local_node.released_figures import Released, ReleasedFigure, read_released
+from local_node.released_figures import Released, ReleasedFigure, read_released, released_tables
 from local_node.sums import read_sums
 from local_node.web.picture_query import Query
 from local_node.web.remembered import Remembered
@@ -336,5 +336,5 @@ def _of_sum(figure: Figure) -> Shown:
 
 def tables_with_figures(session: Session, tables: Iterable[TableDefinition], *, with_counts: bool) -> set[str]:
     """The tables of which there is anything to see."""
-    summed = sum_index.list_tables(session)
-    return {table.id for table in tables if table.id in summed or (with_counts and has_figures(session, table))}
+    told = sum_index.list_tables(session) | released_tables(session)
+    return {table.id for table in tables if table.id in told or (with_counts and has_figures(session, table))}

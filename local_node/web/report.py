@@ -19,7 +19,7 @@ from local_node.web.access import Right
 from local_node.web.forms import Form, FormError, number_of, text_of
 from local_node.web.picture import home_policy, remembered
 from local_node.web.picture_query import Query, label_of, newest_tables, place_of
-from local_node.web.picture_view import ALL, Memory, Shown, Source, read_picture
+from local_node.web.picture_view import ALL, Memory, Shown, Source, read_picture, tables_with_figures
 from local_node.web.picture_words import PictureWords
 from local_node.web.report_sections import sections_of
 from local_node.web.site import Site, visitor_of, words_of
@@ -127,9 +127,10 @@ class ReportScreens:
             return []
         before = label_of(place_of(period.label, "quarter") - 1, "quarter")
         first, last = parse_period(before).start[:7], period.end[:7]
+        known = tables_with_figures(session, newest_tables(policy), with_counts=False)
         found: dict[str, Measure] = {}
         for name, title, query in _queries(policy, first, last):
-            if name in found:
+            if name in found or not (is_internal or query.table.id in known):
                 continue
             picture = read_picture(session, query, policies, hubs, self._memory, with_counts=is_internal)
             if lines := tuple(_lines(picture.sources, period.label, before)):

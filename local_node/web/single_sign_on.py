@@ -7,6 +7,7 @@ account; and where that account has a second factor here, the code is asked for 
 
 import secrets
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
@@ -23,7 +24,8 @@ if TYPE_CHECKING:  # its library is an optional extra
 
 ATTEMPT_COOKIE: Final = "__Host-sign-on"
 ATTEMPT_SECONDS: Final = 600
-MAX_COOKIE: Final = 2_500
+MAX_WANTED: Final = 2_000
+MAX_COOKIE: Final = MAX_WANTED + 300
 MAX_CODE: Final = 4_000
 BACK_PATH: Final = "/sign-in/single/back"
 
@@ -54,13 +56,9 @@ class SingleSignOn:
         except NodeError as error:
             return self._refused(request, error)
         answer = RedirectResponse(address, status_code=303)
-        cookie = f"{attempt.to_cookie()}|{local_path(next)}"
-        set_cookie(
-            answer,
-            ATTEMPT_COOKIE,
-            cookie if len(cookie) <= MAX_COOKIE else f"{attempt.to_cookie()}|/",
-            seconds=ATTEMPT_SECONDS,
-        )
+        wanted = quote(local_path(next), safe="/?&=%")  # a cookie has no letters beyond Latin
+        kept = f"{attempt.to_cookie()}|{wanted if len(wanted) <= MAX_WANTED else '/'}"
+        set_cookie(answer, ATTEMPT_COOKIE, kept, seconds=ATTEMPT_SECONDS)
         return answer
 
     def come_back(

@@ -9,6 +9,7 @@ from local_node.inbox import InboxItem
 from local_node.web import presentation
 from local_node.web.error_words import sentence_for
 from shared_schema.names import parse_time
+from shared_schema.period import parse_period
 from shared_schema.service.translations import N_, Language
 
 NEVER = N_("never")
@@ -43,6 +44,15 @@ class Words:
             value = parse_time(value) if "T" in value else date.fromisoformat(value)
         return self.language.day(value.astimezone(self.zone) if isinstance(value, datetime) else value)
 
+    def clock(self, value: datetime) -> str:
+        """`10:42`, in the city's time."""
+        return self.language.clock(value, self.zone)
+
+    def span(self, label: str) -> str:
+        """`October 2026` for `2026-10`; a quarter and a year are written as their label."""
+        period = parse_period(label)
+        return self.language.month(period.first_day) if period.granularity == "month" else label
+
     def number(self, value: float) -> str:
         return self.language.number(value)
 
@@ -60,6 +70,7 @@ class Words:
         return {
             "moment": self.moment,
             "date": self.date,
+            "span": self.span,
             "number": self.number,
             "percent": self.language.percent,
             "term": self.term,
@@ -68,6 +79,7 @@ class Words:
             "reason": lambda code: said(presentation.reason(code)),
             "figure_note": lambda code: said(presentation.figure_note(code)),
             "error_words": self.error,
+            "capitalize": capitalized,  # in the place of Jinja's own, which makes the nouns of German small
         }
 
     def functions(self) -> dict[str, Any]:
@@ -81,3 +93,8 @@ class Words:
 
     def _freshness_note(self, item: InboxItem, now: datetime) -> str | None:
         return presentation.freshness_note(item, now, self.gettext)
+
+
+def capitalized(text: str) -> str:
+    """The first letter large, as at the beginning of a sentence; all others as they are."""
+    return text[:1].upper() + text[1:]

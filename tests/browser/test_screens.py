@@ -58,7 +58,9 @@ def test_a_screen_can_be_used_by_keyboard_alone(
 ) -> None:
     window = open_window(screen.as_, Look())
     window.open(served + screen.address(furnished))
-    reachable = window.page.locator(FOCUSABLE).filter(visible=True).count()
+    radios = window.page.locator("input[type=radio]").filter(visible=True)
+    names = radios.evaluate_all("all => all.map(each => each.name)")  # a group of them is one stop
+    reachable = window.page.locator(FOCUSABLE).filter(visible=True).count() - len(names) + len(set(names))
     places = []
     for _ in range(min(reachable, MOST_TABS)):
         window.page.keyboard.press("Tab")

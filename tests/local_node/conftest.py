@@ -1,5 +1,6 @@
 """A node's database, and a hub that it has pinned, in one process."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from local_node import hub_client, inbox, sync, verbs
-from local_node.app import Node
+from local_node.app import DATABASE_FILE, Node
 from local_node.hub_client import PinnedHub
 from local_node.inbox import InboxItem
 from local_node.settings import load_settings, write_settings
@@ -33,9 +34,19 @@ def hub(clock: MovableClock) -> HubSimulator:
     return HubSimulator("sachsen.de", clock=clock)
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database that every migration has gone through, to be copied: to run them takes a fifth of a second."""
+    path = tmp_path_factory.mktemp("empty") / DATABASE_FILE
+    made = Database(f"sqlite:///{path}")
+    upgrade_schema(made, "local_node.migrations")
+    made.close()
+    return path
+
+
 @pytest.fixture
-def node_database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(f"sqlite:///{tmp_path / 'node.db'}")
+def node_database(tmp_path: Path, empty_database: Path) -> Iterator[Database]:
+    opened = Database(f"sqlite:///{shutil.copy(empty_database, tmp_path / DATABASE_FILE)}")
     upgrade_schema(opened, "local_node.migrations")
     yield opened
     opened.close()
@@ -112,10 +123,11 @@ SETTINGS: dict[str, str | int] = {
 
 
 @pytest.fixture
-def data_dir(tmp_path: Path) -> Path:
+def data_dir(tmp_path: Path, empty_database: Path) -> Path:
     """The data directory of a node that was made a moment ago."""
     directory = tmp_path / "node"
     directory.mkdir()
+    shutil.copy(empty_database, directory / DATABASE_FILE)
     write_settings(directory, SETTINGS)
     write_key(directory, seeded_key(LEIPZIG))
     return directory

@@ -8,6 +8,8 @@ from sqlalchemy import func, select, text
 
 from local_node import audit, ledger
 from local_node.closed_months import closed_before
+from local_node.duties import Duty
+from local_node.duty_store import read_returns, set_duty
 from local_node.errors import RecordError
 from local_node.orm import (
     CollectedPeriodRow,
@@ -20,6 +22,7 @@ from local_node.orm import (
 from local_node.people import PersonError
 from local_node.raw_retention import ErasurePlan, erase, plan_erasure
 from local_node.retention_rules import Kind, RetentionError, list_rules, months_for, set_rule
+from local_node.return_history import list_versions
 from shared_schema.service.database import Database
 from tests.factories import COORDINATOR, NOW, REVIEWER, add_people, make_events_mapping, make_returns_file
 from tests.import_desk import POLICY, TABLE, counted, pending, put, release
@@ -133,6 +136,18 @@ def test_returns_go_and_the_ledger_and_the_audit_log_stay(node_database: Databas
         last = audit.list_events(session, limit=1)[0]
     assert (last.actor, last.action) == (REVIEWER, "records.erased")
     assert count(node_database, ImportBatchRow) == 1
+
+
+def test_the_history_of_a_return_goes_with_it_and_nothing_is_missing_afterwards(node_database: Database) -> None:
+    put(node_database, make_returns_file(m2026_01=[1] * 6, m2026_02=[2] * 6))
+    let_leave(node_database, "2026-01")
+    with node_database.write() as session:
+        set_duty(session, Duty("police", TABLE.id, "month", "2026-01"), TABLE, person=COORDINATOR, now=NOW)
+    erase_old(node_database)
+    with node_database.read() as session:
+        assert {each.period for each in list_versions(session, agency="police")} == {"2026-02"}
+        seen = read_returns(session, {TABLE.id: TABLE}, TWO_YEARS_LATER.date(), count=40)
+    assert "2026-01" not in {each.period for each in seen}
 
 
 def test_events_go_with_the_word_that_they_were_all(node_database: Database) -> None:

@@ -315,8 +315,20 @@ def test_a_decision_is_made_once(node_database: Database) -> None:
     approve(node_database, request)
     with pytest.raises(ReviewError, match="this one is approved"):
         approve(node_database, request)
-    with pytest.raises(ReviewError), node_database.write() as session:
-        release.refuse(session, request.id, REVIEWER, "too late", NOW)
+
+
+def test_what_is_approved_can_be_stopped_until_it_is_signed(node_database: Database) -> None:
+    stopped, signed = ask_practice(node_database), ask_practice(node_database)
+    approve(node_database, stopped)
+    with node_database.write() as session:
+        release.refuse(session, stopped.id, REVIEWER, "not yet", NOW)
+    approve(node_database, signed)
+    sign(node_database)
+    assert stored(node_database, stopped).statement_digest is None
+    for request in (stopped, signed):
+        with pytest.raises(ReviewError, match="not signed yet"), node_database.write() as session:
+            release.refuse(session, request.id, REVIEWER, "too late", NOW)
+    assert stored(node_database, signed).request.state is RequestState.SIGNED
 
 
 def test_a_refusal_needs_a_reason_and_keeps_it_out_of_the_audit_log(node_database: Database) -> None:

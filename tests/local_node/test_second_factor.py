@@ -95,7 +95,17 @@ def test_without_its_first_code_a_second_factor_does_not_count(node_database: Da
 def test_the_page_may_be_loaded_again_before_the_first_code(node_database: Database, secret: str) -> None:
     with node_database.write() as session:
         assert second_factor.begin(session, "anna", LATER) == secret
-        assert second_factor.waiting_secret(session, "anna") == secret
+        assert second_factor.waiting_secret(session, "anna", LATER) == secret
+
+
+def test_a_secret_that_was_never_confirmed_is_not_offered_an_hour_later(node_database: Database, secret: str) -> None:
+    """Whoever was at the telephone's side then must not know the factor that is turned on now."""
+    hour = NOW + timedelta(hours=1)
+    with node_database.write() as session:
+        assert second_factor.waiting_secret(session, "anna", hour) is None
+        with pytest.raises(SecondFactorError):
+            second_factor.confirm(session, "anna", code_at(secret, hour), hour)
+        assert second_factor.begin(session, "anna", hour) != secret
 
 
 def test_the_code_that_turned_it_on_does_not_sign_in_as_well(
@@ -150,7 +160,7 @@ def test_one_that_is_on_is_not_begun_or_confirmed_again(
             second_factor.begin(session, "anna", LATER)
         with pytest.raises(SecondFactorError):
             second_factor.confirm(session, "anna", code_at(secret, LATER), LATER)
-        assert second_factor.waiting_secret(session, "anna") is None
+        assert second_factor.waiting_secret(session, "anna", LATER) is None
 
 
 def test_turning_it_off_takes_everything_with_it(

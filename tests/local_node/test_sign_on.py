@@ -1,7 +1,9 @@
 """Single sign-on against a real small provider: what must not sign anybody in, then what does."""
 
 import secrets
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 
 from local_node import audit, sign_on_links
 from local_node.sign_on import Attempt, Identity, SignOnError, check_address, parse_attempt
-from local_node.sign_on_client import MAX_ANSWER_BYTES, SignOnService
+from local_node.sign_on_client import AT_ONCE, MAX_ANSWER_BYTES, SignOnService
 from local_node.sign_on_links import LinkError
 from shared_schema.service.database import Database
 from tests.factories import NOW, add_people
@@ -170,6 +172,29 @@ def test_a_broken_service_is_an_error_and_not_a_crash(
     provider.answer = answer()
     with pytest.raises(SignOnError):
         service.finish(ours, state=brought["state"], code=brought["code"], who=ISSUER)
+
+
+def test_a_service_that_hangs_is_asked_by_four_at_once(clock: MovableClock, provider: Provider) -> None:
+    """Whoever is not signed in can begin a sign-in; the pages of the others must not wait for it."""
+    release, waiting = threading.Event(), threading.Semaphore(0)
+
+    class Hanging(httpx.BaseTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            waiting.release()
+            release.wait()
+            return provider.handle_request(request)
+
+    service = SignOnService(ISSUER, CLIENT_ID, CLIENT_SECRET, REDIRECT, clock, Hanging())
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        begun = [pool.submit(service.begin, attempt()) for _ in range(AT_ONCE)]
+        for _ in begun:
+            waiting.acquire()
+        with pytest.raises(SignOnError) as caught:
+            service.begin(attempt())
+        release.set()
+        assert all(one.result().startswith(ISSUER) for one in begun)
+    assert caught.value.code == "sign-on-unreachable"
+    assert service.begin(attempt()).startswith(ISSUER)
 
 
 @pytest.mark.parametrize("address", ["", "login.city.example", "http://login.city.example", "https://", "https://[", 7])

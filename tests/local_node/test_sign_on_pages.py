@@ -139,6 +139,8 @@ def test_who_is_linked_gets_in_where_they_wanted_to_and_nowhere_else(city: Node,
     browser, address = go_there(city, provider, wanted="/account", subject="s-anna")
     assert browser.get(address).headers["location"] == "/account"
     assert "anna" in browser.page("/account")
+    browser, address = go_there(city, provider, wanted="/inbox?words=%C5%82%C3%B3d%C5%BA", subject="s-anna")
+    assert browser.get(address).headers["location"] == "/inbox?words=%C5%82%C3%B3d%C5%BA"
     browser, address = go_there(city, provider, wanted="https://evil.example/", subject="s-anna")
     assert browser.get(address).headers["location"] == "/"
 

@@ -3,13 +3,16 @@
     python -m tests.repository.catalogues       adds what is new and drops what is gone, in every language
     python -m tests.repository.catalogues de    and prints what German lacks
 
-Messages come from the templates (`{% trans %}`, `_()`), from the code (`N_()`, `gettext`, `ngettext`) and from the
-labels of the vocabulary. A catalogue names no line numbers: they would change with every edit.
+Messages come from the templates (`{% trans %}`, `_()`), from the code (`N_()`, `gettext`, `ngettext`), from the labels
+of the vocabulary, and from the starter policy: its measures, tables and cells are what people read most, and a hub that
+has others shows them as it calls them. A catalogue names no line numbers: they would change with every edit.
 """
 
 import io
+import json
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +20,7 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po, write_po
 
-from local_node.web.presentation import term
+from local_node.web.presentation import cell_label, term, words
 from shared_schema.service.translations import LOCALES, SOURCE_LANGUAGE
 from shared_schema.vocabulary import VOCABULARIES
 
@@ -25,16 +28,18 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 LOCALES_FOLDER: Final = ROOT / "local_node" / "web" / "locales"
 CODE: Final = ("local_node", "shared_schema")
 TEMPLATES: Final = ROOT / "local_node" / "web" / "templates"
+STARTER_POLICY: Final = ROOT / "regional_hub" / "starter_policy.json"
 KEYWORDS: Final = {"N_": None, "_": None, "gettext": None, "ngettext": (1, 2)}
 COMPLETE: Final = ("de",)
 """Languages in which nothing may be missing; the others are begun."""
 Key = str | tuple[str, ...]
 
 
+@cache
 def messages() -> Catalog:
     """Everything that a page can say, in English."""
     found = Catalog(fuzzy=False)
-    for key in sorted({*_of_code(), *_of_templates(), *_of_vocabulary()}, key=str):
+    for key in sorted({*_of_code(), *_of_templates(), *_of_vocabulary(), *_of_policy()}, key=str):
         found.add(key)
     return found
 
@@ -62,6 +67,14 @@ def _of_vocabulary() -> Iterator[Key]:
     for terms in VOCABULARIES.values():
         for each in terms:
             yield term(each)
+
+
+def _of_policy() -> Iterator[Key]:
+    policy = json.loads(STARTER_POLICY.read_text(encoding="utf-8"))
+    yield from (measure["title"] for measure in policy["measures"])
+    for table in policy["tables"]:
+        yield from (table["title"], words(table["id"]))
+        yield from (cell_label(table["dimension"], cell) for cell in table["cells"])
 
 
 def read(code: str) -> Catalog:
