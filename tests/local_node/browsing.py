@@ -86,11 +86,12 @@ class Browser:
         if self.cookies:  # by hand: the client would not send a secure cookie to a loopback address
             sent.setdefault("Cookie", "; ".join(f"{name}={value}" for name, value in self.cookies.items()))
 
+        base = f"http://127.0.0.1:{self.node.settings.port}"
         as_bytes = {name.encode(): value.encode() for name, value in sent.items()}
 
         async def ask() -> httpx.Response:
             transport = httpx.ASGITransport(self.app)
-            async with httpx.AsyncClient(transport=transport, base_url=f"http://127.0.0.1:{self.node.settings.port}") as client:
+            async with httpx.AsyncClient(transport=transport, base_url=base) as client:
                 return await client.request(method, path, headers=as_bytes, **body)
 
         response = anyio.run(ask)
