@@ -39,7 +39,7 @@ AGENCIES: Final = {
     "school-board": "School board",
 }
 FIRST: Final = "first_contacts.by_phenomenon"
-EVENTS: Final = "outreach_events.by_setting"
+EVENTS: Final = "professionals_trained.by_agency"
 STARTER: Final = Path(__file__).parents[2] / "regional_hub" / "starter_policy.json"
 DAY: Final = date(2026, 11, 24)
 MANY_AGENCIES, MANY_MONTHS, MANY_ACTIVITIES = 60, 36, 500

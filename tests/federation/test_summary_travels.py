@@ -12,7 +12,6 @@ from datetime import UTC, date, datetime
 from hashlib import sha256
 from pathlib import Path
 
-import httpx
 import pytest
 from sqlalchemy.orm import Session
 
@@ -44,6 +43,7 @@ from shared_schema.service.hub_api import HubApi
 from shared_schema.service.key_file import write_key
 from shared_schema.trend import ReviewNote, TrendBody
 from tests.federation.conftest import Processes
+from tests.federation.reader import read_page
 
 TABLE = "bias_incidents.by_offence"
 CELLS = ("assault", "arson", "demonstration", "attack", "unconfirmed", "other")
@@ -186,10 +186,8 @@ def test_summary_travels(federation: tuple[Program, Program, Program], processes
     sums = [item for item in items.values() if item["kind"] == "aggregate"]
     assert {item["origin"] for item in sums} == {"bund.de"}
     for path, word in (("/inbox", "Open evenings in the library"), (f"/inbox/{practice}", "fewer and longer evenings")):
-        page = httpx.get(reader.url + path)  # the screen
-        assert page.status_code == 200
-        assert word in page.text
-    assert re.search(r"2024-01|January 2024", httpx.get(f"{reader.url}/trends").text)
+        assert word in read_page(reader, path)  # the screen
+    assert re.search(r"2024-01|January 2024|Jan 2024", read_page(reader, "/picture?view=table"))
     complete = nation.ask("sums")["sums"][0]
     assert complete["coverage"] == {"reporting": 1, "expected": 2}
     assert [cell["status"] for cell in complete["cells"]] == ["A", "A", "L", "A", "A", "A"]

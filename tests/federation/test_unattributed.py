@@ -30,6 +30,7 @@ from shared_schema.relay import make_request, sign_request
 from shared_schema.service.hub_api import HubApi
 from shared_schema.statement import Audience
 from tests.federation.conftest import Processes
+from tests.federation.reader import read_page
 from tests.shared_schema import builders
 
 AUTHOR, LAU = "leipzig.sn.de", "14713000"
@@ -241,7 +242,7 @@ def test_a_failure_travels_without_its_citys_name(region: Region, processes: Pro
         item = reader.ask("inbox.show", digest=relayed)
         assert (item["origin"], item["state"], item["kind"]) == ("sachsen.de", "accepted", "relayed")
         assert (item["body"]["practice"]["outcome"], item["body"]["practice"]["title"]) == ("harm", HARM["title"])
-        page = httpx.get(f"{reader.url}/inbox/{relayed}").text
+        page = read_page(reader, f"/inbox/{relayed}")
         assert "does not want to be named" in page
         assert HARM["lessons"] in page
 
@@ -261,7 +262,7 @@ def test_a_failure_travels_without_its_citys_name(region: Region, processes: Pro
     assert publish(region, processes, "Eve-" * 8)["published"] == 2
     answers = [item for item in asker.ask("inbox.list", kind="relayed")["items"] if item["title"].startswith("Answer")]
     assert [answer["origin"] for answer in answers] == ["sachsen.de"]
-    assert ANSWER_TEXT in httpx.get(f"{asker.url}/inbox/{answers[0]['digest']}").text
+    assert ANSWER_TEXT in read_page(asker, f"/inbox/{answers[0]['digest']}")
 
     # 4. Nothing that anybody else holds names the author.
     requests = [item["request"] for item in author.ask("relay.list")["items"]]

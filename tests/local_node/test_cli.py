@@ -143,7 +143,7 @@ def test_what_is_wrong_is_one_line_and_exit_code_two(made: Path, arguments: tupl
 
 
 def test_serving_to_others_is_refused_with_the_reason(made: Path) -> None:
-    assert "no accounts yet" in refusal("serve", "--host", "0.0.0.0", data=made)
+    assert "public_url" in refusal("serve", "--host", "0.0.0.0", data=made)
 
 
 def test_people_are_added_and_both_chains_hold(made: Path) -> None:
@@ -191,7 +191,7 @@ def serving(made: Path) -> Iterator[Path]:
 def test_a_served_node_answers_pages_commands_and_its_socket(serving: Path) -> None:
     assert run_json("status", data=serving)["name"] == "leipzig.sn.de"
     port = _port(serving)
-    response = httpx.get(f"http://127.0.0.1:{port}/", trust_env=False)
+    response = httpx.get(f"http://127.0.0.1:{port}/sign-in", trust_env=False)
     assert response.status_code == 200
     assert "Leipzig" in response.text
     assert ask(serving, "status", {})["name"] == "leipzig.sn.de"
