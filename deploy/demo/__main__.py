@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from deploy.demo.check import Findings, check_federation
 from deploy.demo.federation import COORDINATOR, PASSWORD, REVIEWER, DemoError, Federation
@@ -16,6 +17,7 @@ from deploy.demo.recall import take_back
 from deploy.demo.story import MONTHS, run_story
 
 STEPS = MONTHS + 7
+EXCHANGE_SECONDS = 10
 
 
 def main() -> int:
@@ -69,14 +71,24 @@ def _run(directory: Path, options: argparse.Namespace, started: float) -> int:
         findings.seconds = round(time.monotonic() - started, 1)
         _print_findings(findings, federation, options)
         if not options.once:
-            print("\nThe federation stays up until Ctrl-C.", file=sys.stderr, flush=True)
+            print("\nThe federation stays up until Ctrl-C, and exchanges on.", file=sys.stderr, flush=True)
             try:
-                signal.pause()
+                _exchange_on(federation)
             except KeyboardInterrupt:
                 print("\ndemo: stopping", file=sys.stderr)
         return 1 if findings.problems else 0
     finally:
         federation.stop()
+
+
+def _exchange_on(federation: Federation) -> NoReturn:
+    """Let everybody take turns, so that what somebody writes on the pages arrives elsewhere while they watch."""
+    while True:
+        time.sleep(EXCHANGE_SECONDS)
+        try:
+            federation.exchange_words()
+        except DemoError as error:  # somebody plays with a program: the others go on
+            print(f"demo: {error}", file=sys.stderr, flush=True)
 
 
 class _Progress:

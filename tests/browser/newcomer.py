@@ -1,9 +1,9 @@
 """A newcomer's first afternoon, played in Chromium on real programs: every step, click, field and second is counted.
 
-Anna, coordinator, enters a month and writes down something that failed. Ben, reviewer, approves. It is sent, another
-city reads it; Anna takes it back and sees that everybody has confirmed.
+Anna, coordinator, adds an agency, enters a month for it, and writes down something that failed. Ben, reviewer,
+approves. It is sent, another city reads it; Anna takes it back and sees that everybody has confirmed.
 
-    story = play(browser, own, other)       own, other: addresses of two nodes of one running federation
+    story = play(browser, own, other, password, exchange)
     story.steps, story.clicks
 """
 
@@ -16,7 +16,7 @@ from typing import Any, Final
 from playwright.sync_api import Browser, Locator, Page, expect
 
 TITLE: Final = "Evening talks that nobody came to"
-MOST_SECONDS: Final = 60
+FIRST_PERIOD: Final = "2026-01"
 FILLED_IN: Final = {
     "title": TITLE,
     "summary": "We invited young people to evening talks in the town hall, every other week for half a year.",
@@ -81,8 +81,9 @@ class Hand:
         self.press(self.page.locator(within).get_by_role(role, name=name).first)
 
     def press(self, place: Locator) -> None:
-        """Click a place."""
-        place.click()
+        """Click a place that leads to a page, and wait for it as a person does."""
+        with self.page.expect_navigation():
+            place.click()
         self.clicks += 1
 
     def fill(self, name: str, text: str) -> None:
@@ -123,6 +124,8 @@ def play(browser: Browser, own: str, other: str, password: str, exchange: Callab
     anna, ben, elsewhere = (Hand(browser.new_context(locale="en-GB").new_page(), story) for _ in range(3))
     with anna.step("sign in"):
         _sign_in(anna, own, "anna", password)
+    with anna.step("add an agency, and say what it reports"):
+        _agree(anna)
     with anna.step("enter a month"):
         _enter_a_month(anna)
     with anna.step("write a lesson that failed"):
@@ -169,6 +172,22 @@ def _sign_in(hand: Hand, node: str, person: str, password: str) -> None:
     hand.click("Sign in", role="button")
 
 
+def _agree(hand: Hand) -> None:
+    """One agency, one table, by month."""
+    hand.click("Agencies", within="nav")
+    hand.click("Add an agency", within="main")
+    hand.fill("name", "Youth office")
+    hand.tick("kinds", "youth")
+    hand.tick("roles", "deliver")
+    hand.click("Save", role="button", within="main")
+    hand.click("Returns", within="nav")
+    hand.click("What each agency has agreed to report", within="main")
+    hand.choose("agency", "youth-office")
+    hand.choose("table", "first_contacts.by_phenomenon")
+    hand.fill("first", FIRST_PERIOD)
+    hand.click("Save", role="button", within="main")
+
+
 def _enter_a_month(hand: Hand) -> None:
     """The newest month that is expected: one figure, all the rest zero, saved."""
     hand.click("Returns", within="nav")
@@ -184,7 +203,9 @@ def _enter_a_month(hand: Hand) -> None:
 def _write(hand: Hand) -> None:
     """The seven fields that suffice."""
     hand.click("Lessons", within="nav")
-    hand.open(hand.page.url.split("?")[0].rstrip("/") + "/new?kind=practice")
+    hand.press(hand.page.locator("main a[href*='/lessons/new']").first)
+    if hand.page.locator("main a[href*='kind=practice']").count():
+        hand.press(hand.page.locator("main a[href*='kind=practice']").first)
     for name, text in FILLED_IN.items():
         hand.fill(name, text)
     hand.tick("phenomenon", "RWE")
