@@ -21,7 +21,8 @@ from tests.hub_simulator import HubSimulator, MovableClock, seeded_key
 from tests.local_node.browsing import PASSWORD, give_account
 from tests.local_node.conftest import LEIPZIG
 
-Open = Callable[[str | None, Look], Window]
+Open = Callable[..., Window]
+"""`(person, look, another=False)`: a window of somebody with a look; `another` one beside the first."""
 
 
 @pytest.fixture(scope="module")
@@ -119,26 +120,31 @@ def contexts(chromium: Browser, cookies: Callable[[str | None], list[Any]]) -> I
         context.close()
 
 
-@pytest.fixture
-def open_window(contexts: Callable[..., Any]) -> Iterator[Open]:
-    """Windows of this test, closed when it ends."""
-    opened: list[Window] = []
+@pytest.fixture(scope="module")
+def windows(contexts: Callable[..., Any]) -> dict[tuple[str | None, Look], Window]:
+    """One window for each person and look: opening one takes longer than many a page."""
+    return {}
 
-    def open_(person: str | None, look: Look) -> Window:
-        window = new_window(contexts(person, look))
-        opened.append(window)
+
+@pytest.fixture
+def open_window(contexts: Callable[..., Any], windows: dict[tuple[str | None, Look], Window]) -> Open:
+    """The window of somebody with a look, with nothing in its console yet."""
+
+    def open_(person: str | None, look: Look, *, another: bool = False) -> Window:
+        window = windows.get((person, look))
+        if window is None or another or window.page.is_closed():
+            window = windows[person, look] = new_window(contexts(person, look))
+        window.complaints.clear()
         return window
 
-    yield open_
-    for window in opened:
-        window.page.close()
+    return open_
 
 
 @pytest.fixture(scope="session")
-def shots(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
-    """Where pictures go: docs/screens with --shots, else a folder of this run."""
-    if request.config.getoption("--shots"):
-        folder = Path(__file__).parents[2] / "docs" / "screens"
-        folder.mkdir(exist_ok=True)
-        return folder
-    return tmp_path_factory.mktemp("shots")
+def shots(request: pytest.FixtureRequest) -> Path | None:
+    """Where pictures go: docs/screens with --shots; without it none are drawn."""
+    if not request.config.getoption("--shots"):
+        return None
+    folder = Path(__file__).parents[2] / "docs" / "screens"
+    folder.mkdir(exist_ok=True)
+    return folder

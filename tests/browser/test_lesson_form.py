@@ -36,7 +36,7 @@ def test_the_window_that_is_late_says_so_and_keeps_what_was_typed(open_window: O
     first = open_form(open_window, served)
     first.page.get_by_label("Title").fill("Written in the first window")
     expect(first.page.locator("#autosave")).to_contain_text("Saved")
-    second = open_window("anna", Look())
+    second = open_window("anna", Look(), another=True)
     second.open(first.page.url)
     second.page.get_by_label("Title").fill("Written in the second window")
     expect(second.page.locator("#autosave")).to_contain_text("Not saved yet")

@@ -13,6 +13,10 @@ from tests.local_node.browsing import PASSWORD, give_account
 pytestmark = pytest.mark.browser
 
 SCREENS = [pytest.param(screen, id=screen.id) for screen in all_screens()]
+MAIN_SCREENS = [
+    pytest.param(screen, id=screen.id, marks=() if screen.shot else pytest.mark.long) for screen in all_screens()
+]
+"""Those with a picture always; the others in the long run."""
 ALL_LOOKS = [
     Look(scheme, language, width)
     for scheme, language, width in product(("light", "dark"), ("en", "de"), (NARROW, WIDE))
@@ -20,7 +24,8 @@ ALL_LOOKS = [
 FOCUSABLE = (
     "a[href], button, input:not([type=hidden], [type=radio]:not(:checked)), select, textarea, summary, [tabindex='0']"
 )
-MOST_TABS = 60
+MOST_TABS = 30
+"""The menu and the beginning of the page; the run in every look goes on to the end."""
 WHERE_IT_IS = """() => {
   const at = document.activeElement, box = at.getBoundingClientRect(), look = getComputedStyle(at);
   const label = at.closest('label');
@@ -41,18 +46,18 @@ def check(window: Window, address: str) -> None:
 
 @pytest.mark.parametrize("screen", SCREENS)
 def test_a_screen_is_good_for_everybody(
-    screen: Screen, furnished: Furnished, served: str, open_window: Open, shots: Path
+    screen: Screen, furnished: Furnished, served: str, open_window: Open, shots: Path | None
 ) -> None:
     address = served + screen.address(furnished)
-    for look in (Look(), Look("dark", "de", NARROW)):
+    for look in (Look("dark", "de", NARROW), *((Look(),) if screen.shot else ())):  # all looks: the long run
         window = open_window(screen.as_, look)
         window.open(address)
         check(window, address)
-        if screen.shot:
+        if screen.shot and shots is not None:
             window.page.screenshot(path=shots / f"{screen.shot}-{look.name}.png", full_page=True)
 
 
-@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("screen", MAIN_SCREENS)
 def test_a_screen_can_be_used_by_keyboard_alone(
     screen: Screen, furnished: Furnished, served: str, open_window: Open
 ) -> None:
@@ -71,7 +76,7 @@ def test_a_screen_can_be_used_by_keyboard_alone(
     assert orders == sorted(orders), "the focus jumps"
 
 
-@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("screen", MAIN_SCREENS)
 def test_a_screen_works_without_scripts(screen: Screen, furnished: Furnished, served: str, open_window: Open) -> None:
     window = open_window(screen.as_, Look(width=NARROW, scripts=False))
     window.open(served + screen.address(furnished))
