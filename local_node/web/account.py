@@ -12,7 +12,7 @@ from local_node.web.access import Right, Visitor
 from local_node.web.entering import check_is_owner, let_in, open_session, password_of
 from local_node.web.failures import describe, status_of
 from local_node.web.forms import Form, FormError, choice_of, text_of
-from local_node.web.site import Site, visitor_of
+from local_node.web.site import SESSION_COOKIE, NotSignedInError, Site, visitor_of
 from local_node.web.welcome import check_typed_twice, explain_password
 from shared_schema.errors import ContractError
 from shared_schema.service.passwords import PasswordError
@@ -77,6 +77,8 @@ class Account:
             check_typed_twice(password, password_of(form, "again"))
             check_is_owner(self._site, visitor, form)
             with self._site.database.write() as session:
+                if sessions.find_session(session, request.cookies.get(SESSION_COOKIE, ""), self._site.clock()) is None:
+                    raise NotSignedInError  # ended while the old password was checked: perhaps by a reset
                 accounts.set_password(
                     session, visitor.person_id, password, by=visitor.person_id, now=self._site.clock()
                 )
