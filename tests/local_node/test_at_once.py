@@ -10,6 +10,7 @@ from local_node import account_changes, accounts, invitations, second_factor, si
 from local_node.account_changes import AccountForm
 from local_node.app import Node
 from local_node.sessions import MAX_FAILURES
+from local_node.settings import load_settings
 from local_node.verbs import settings as settings_verbs
 from local_node.web.entering import STEP_COOKIE
 from local_node.web.site import SESSION_COOKIE
@@ -22,7 +23,8 @@ NEW = "quiet lanterns count the rain"
 def at_once(node: Node, *acts: Callable[[], Any]) -> list[Any]:
     """Run all of them in threads that begin together; what each returned or raised, in order."""
     app_of(node)  # made before, by one thread
-    start, results = threading.Barrier(len(acts)), [None] * len(acts)
+    start = threading.Barrier(len(acts))
+    results: list[Any] = [None] * len(acts)
 
     def run(number: int, act: Callable[[], Any]) -> None:
         start.wait(30)
@@ -157,7 +159,7 @@ def test_two_administrators_who_take_each_other_the_right_away_leave_one(node: N
 
 def test_of_two_who_change_settings_at_once_the_second_is_told(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = verbs.run(node, "settings.show", {})["revision"]
-    load, others = settings_verbs.load_settings, []
+    load, others = load_settings, list[object]()
 
     def change(name: str, value: Any) -> dict[str, Any]:
         return verbs.run(node, "settings.change", {"changes": {name: value}, "seen": seen, "by": "anna"})
