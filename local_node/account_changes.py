@@ -13,7 +13,7 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
-from local_node import accounts, agencies, audit, invitations, people, script_tokens, second_factor, sign_in_steps
+from local_node import accounts, agencies, audit, invitations, people, script_tokens, second_factor
 from local_node.accounts import Account
 from local_node.errors import NodeError
 from local_node.invitations import Invitation
@@ -111,7 +111,7 @@ def change(session: Session, person_id: str, form: AccountForm, seen_as: str, *,
     after = accounts.get_account(session, person_id)
     if (after.roles, after.role, after.agency) != (before.roles, before.role, before.agency):
         _check_somebody_administrates(session, before)
-        _put_out(session, person_id)
+        accounts.end_sessions(session, person_id)
         audit.append(session, by, "account.role-changed", f"{person_id}/{'+'.join(sorted(after.roles))}", now)
     elif seen(after) != seen_as:
         audit.append(session, by, "account.changed", person_id, now)
@@ -129,7 +129,7 @@ def disable(session: Session, person_id: str, *, by: str, now: datetime) -> None
     session.get_one(AccountRow, person_id).disabled_at = now
     session.flush()
     _check_somebody_administrates(session, before)
-    _put_out(session, person_id)
+    accounts.end_sessions(session, person_id)
     invitations.end_invitations(session, person_id, now)
     script_tokens.revoke_all(session, person_id, by=by, now=now)
     audit.append(session, by, "account.disabled", person_id, now)
@@ -158,7 +158,7 @@ def reset(
     session.flush()
     if not from_console:
         _check_somebody_administrates(session, before)
-    _put_out(session, person_id)
+    accounts.end_sessions(session, person_id)
     second_factor.remove(session, person_id, by=by, now=now)
     script_tokens.revoke_all(session, person_id, by=by, now=now)
     audit.append(session, by, "account.reset", person_id, now)
@@ -231,8 +231,3 @@ def _check_somebody_administrates(session: Session, before: Account) -> None:
             "expected at least one administrator who can sign in; give somebody else this right first",
             code="last-administrator",
         )
-
-
-def _put_out(session: Session, person_id: str) -> None:
-    accounts.end_sessions(session, person_id)
-    sign_in_steps.forget_second_steps(session, person_id)

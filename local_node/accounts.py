@@ -7,11 +7,11 @@ the same work for an account that does not exist.
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from local_node import audit
-from local_node.orm import AccountRow, PersonRow, SessionRow
+from local_node.orm import AccountRow, PendingSignInRow, PersonRow, SessionRow
 from local_node.people import PersonError, get_person
 from local_node.review import Role
 from shared_schema.service.passwords import check_password, hash_password, is_outdated, is_password
@@ -110,8 +110,18 @@ def renew_hash(session: Session, person_id: str, password: str) -> None:
         row.password_hash = hash_password(password)
 
 
+def password_mark(session: Session, person_id: str) -> str:
+    """What changes with the password: whoever checked one outside a write compares it before letting somebody in."""
+    row = session.get(AccountRow, person_id)
+    return "" if row is None or row.password_hash is None else row.password_hash
+
+
 def end_sessions(session: Session, person_id: str, *, keep: str | None = None) -> int:
-    """Sign somebody out everywhere, but for the session whose token hash is `keep`; how many were ended."""
+    """Sign somebody out everywhere, but for the session whose token hash is `keep`; how many were ended.
+
+    Whoever has given the password and not yet the code begins again: it may be the password that was changed.
+    """
+    session.execute(delete(PendingSignInRow).where(PendingSignInRow.person_id == person_id))
     rows = session.scalars(select(SessionRow).where(SessionRow.person_id == person_id)).all()
     ended = [row for row in rows if row.token_hash != keep]
     for row in ended:

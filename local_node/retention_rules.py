@@ -4,6 +4,7 @@ set_rule(session, Kind.RECORDS, "bias_incidents", 36, by="ben", now=now)
 months_for(session, Kind.MESSAGES)                                          12
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,7 @@ from local_node import audit
 from local_node.errors import NodeError
 from local_node.orm import RetentionRuleRow
 from local_node.people import get_person
+from shared_schema import canonical
 from shared_schema.spending import WINDOW_MONTHS
 
 
@@ -58,6 +60,12 @@ def list_rules(session: Session) -> dict[tuple[Kind, str], Rule]:
         (Kind(row.kind), row.subject): Rule(Kind(row.kind), row.subject, row.months, row.set_by, row.set_at)
         for row in rows
     }
+
+
+def seen(session: Session) -> str:
+    """The digest of the rules as a page shows them; a form carries it back."""
+    shown = {f"{kind.value}/{subject}": rule.months for (kind, subject), rule in list_rules(session).items()}
+    return hashlib.sha256(canonical.encode(shown)).hexdigest()
 
 
 def months_for(session: Session, kind: Kind, subject: str = "") -> int | None:

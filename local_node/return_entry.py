@@ -180,11 +180,12 @@ def _store(
         now=now,
     )
     if report.batch is not None:
-        _note_how(session, report.batch, who, now)
+        note_how(session, report.batch, who, now)
     return report
 
 
-def _note_how(session: Session, batch: int, who: Entering, now: datetime) -> None:
+def note_how(session: Session, batch: int, who: Entering, now: datetime) -> None:
+    """Write down how a batch came, so that an agency sees what somebody else has handed in for it."""
     state = TO_CONFIRM if who.for_them else OWN
     session.add(ReturnEntryRow(batch_id=batch, agency=who.agency, how=who.how.value, state=state))
     if who.for_them:

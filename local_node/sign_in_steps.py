@@ -82,8 +82,3 @@ def end_second_step(session: Session, token: str) -> None:
     ended = session.execute(delete(PendingSignInRow).where(PendingSignInRow.token_hash == hash_token(token)))
     if ended.rowcount != 1:  # type: ignore[attr-defined]
         raise SignInStepError("expected a sign-in that waits for its code; begin again", code="sign-in-again")
-
-
-def forget_second_steps(session: Session, person_id: str) -> None:
-    """Whoever is half-way in stays out: the account was changed meanwhile."""
-    session.execute(delete(PendingSignInRow).where(PendingSignInRow.person_id == person_id))

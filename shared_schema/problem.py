@@ -56,6 +56,7 @@ class ProblemCode(StrEnum):
     # pages and accounts
     NOT_SIGNED_IN = "not-signed-in"
     NOT_ALLOWED = "not-allowed"
+    ADDRESS_CONFLICT = "address-conflict"
     CROSS_SITE = "cross-site"
     # the log and the feed
     FEED_ROLLBACK = "feed-rollback"

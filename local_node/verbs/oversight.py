@@ -72,6 +72,7 @@ def show_retention(node: Node, _params: Params) -> Result:
                 }
             )
         return {
+            "seen": retention_rules.seen(session),
             "records": records,
             "messages_months": retention_rules.months_for(session, Kind.MESSAGES),
             "messages": len(outside_messages.list_messages(session)),
@@ -93,10 +94,12 @@ def count_due(node: Node, _params: Params) -> Result:
 
 def set_retention(node: Node, params: Params) -> Result:
     """Set after how many months things are erased, all rules or none; without months a thing is kept, or its default
-    counts again.
+    counts again. With `seen`, the rules that a person has looked at: when others are in force since, nothing changes.
     """
     by, now = str(params["by"]), node.clock()
     with node.database.write() as session:
+        if params.get("seen", rules_seen := retention_rules.seen(session)) != rules_seen:
+            raise VerbError("changed", "expected the rules as they are now; look at them again")
         known = raw_retention.list_measures(session)
         for rule in params["rules"]:
             kind, measure, months = choose(Kind, str(rule["kind"])), str(rule.get("measure") or ""), rule.get("months")

@@ -33,8 +33,11 @@ def import_records(node: Node, params: Params) -> Result:
 
     What the measure counts, records or persons, is the policy's word. Before the first sync there is none: then with a
     `unit_column` each person counts once, which is never too often.
+
+    A script says `for_them` when its owner is not of the agency, which then sees what was handed in for it and answers.
     """
     from local_node import record_store
+    from local_node.return_entry import Entering, How, note_how
 
     data = _read_data(params)
     mapping = _read_mapping(node, params)
@@ -65,6 +68,9 @@ def import_records(node: Node, params: Params) -> Result:
             unit=_unit_of(policy, mapping.measure),
             now=node.clock(),
         )
+        if "for_them" in params and report.batch is not None:
+            who = Entering(params["by"], params["agency"], How.FILE, for_them=params["for_them"])
+            note_how(session, report.batch, who, node.clock())
     return {
         "batch": report.batch,
         "added": report.added,

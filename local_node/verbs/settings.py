@@ -6,6 +6,7 @@ they need the console and a restart.
 
 import hashlib
 import os
+import threading
 from typing import Any, Final
 
 from local_node import audit
@@ -43,6 +44,8 @@ SHOWN: Final = (
     "cosign_heads",
 )
 """Those that need the console."""
+_ONE_AT_A_TIME: Final = threading.Lock()
+"""Between looking whether the file is as it was seen and writing it, nobody else writes it."""
 
 
 def show_settings(node: Node, _params: Params) -> Result:
@@ -62,6 +65,11 @@ def change(node: Node, params: Params) -> Result:
     Raises VerbError and changes nothing: somebody else was faster, one that needs the console or that the environment
     sets, a value that cannot be.
     """
+    with _ONE_AT_A_TIME:
+        return _change(node, params)
+
+
+def _change(node: Node, params: Params) -> Result:
     by, wanted = str(params["by"]), dict(params["changes"])
     if params.get("seen", _revision(node)) != _revision(node):
         raise VerbError("changed", "expected the settings as they are now; look at them again")

@@ -5,14 +5,14 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import Response
 
-from local_node import account_changes, accounts, script_tokens, second_factor, sessions
+from local_node import account_changes, accounts, audit, script_tokens, second_factor, sessions
 from local_node.errors import NodeError
 from local_node.sessions import OpenSession, SignInError
 from local_node.web.access import Right, Visitor
 from local_node.web.entering import check_is_owner, let_in, open_session, password_of
 from local_node.web.failures import describe, status_of
 from local_node.web.forms import Form, FormError, choice_of, text_of
-from local_node.web.site import Site, visitor_of
+from local_node.web.site import SESSION_COOKIE, NotSignedInError, Site, visitor_of
 from local_node.web.welcome import check_typed_twice, explain_password
 from shared_schema.errors import ContractError
 from shared_schema.service.passwords import PasswordError
@@ -77,6 +77,8 @@ class Account:
             check_typed_twice(password, password_of(form, "again"))
             check_is_owner(self._site, visitor, form)
             with self._site.database.write() as session:
+                if sessions.find_session(session, request.cookies.get(SESSION_COOKIE, ""), self._site.clock()) is None:
+                    raise NotSignedInError  # ended while the old password was checked: perhaps by a reset
                 accounts.set_password(
                     session, visitor.person_id, password, by=visitor.person_id, now=self._site.clock()
                 )
@@ -91,7 +93,8 @@ class Account:
         now = self._site.clock()
         with self._site.database.write() as session:
             if which == "others":
-                accounts.end_sessions(session, visitor.person_id, keep=visitor.session_hash)
+                if accounts.end_sessions(session, visitor.person_id, keep=visitor.session_hash):
+                    audit.append(session, visitor.person_id, "session.others-ended", visitor.person_id, now)
             else:
                 for known in sessions.list_sessions(session, visitor.person_id, now):
                     if known.token_hash[:ID_CHARACTERS] == which and known.token_hash != visitor.session_hash:
@@ -101,7 +104,11 @@ class Account:
     def _page(self, request: Request, typed: dict[str, Any], error: NodeError | None = None) -> Response:
         visitor, now = visitor_of(request), self._site.clock()
         with self._site.database.read() as session:
-            signed_in = sessions.list_sessions(session, visitor.person_id, now)
+            signed_in = [
+                known
+                for known in sessions.list_sessions(session, visitor.person_id, now)
+                if now - self._site.last_seen(known.token_hash, known.seen_at) <= sessions.LONGEST_QUIET
+            ]
             factor = second_factor.standing(session, visitor.person_id)
             tokens = script_tokens.list_tokens(session, visitor.person_id)
         return self._site.page(

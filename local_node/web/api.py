@@ -68,12 +68,16 @@ class Api:
         return self._items((Kind.AGGREGATE,), page, limit)
 
     def hand_in(self, request: Request, body: Body, agency: str = "", table: str = "") -> Response:
-        """Store an agency's figures: CSV for a table (`?agency=…&table=…`), or JSON with the file and its mapping."""
+        """Store an agency's figures: CSV for a table (`?agency=…&table=…`), or JSON with the file and its mapping.
+
+        What a coordinator hands in for an agency, the agency sees and answers, as when it is typed into a page.
+        """
         visitor = visitor_of(request)
         params = _read_return(request, body, agency, table)
         if Role.COORDINATOR not in visitor.roles and params["agency"] != visitor.agency:
             return self._site.missing(request)
-        stored = self._site.run("import", params | {"by": visitor.person_id})
+        for_them = params["agency"] != visitor.agency
+        stored = self._site.run("import", params | {"by": visitor.person_id, "for_them": for_them})
         return JSONResponse(stored, status_code=201 if stored["added"] or stored["replaced"] else 200)
 
     def sync(self) -> Response:
@@ -97,12 +101,17 @@ class Api:
 def _read_return(request: Request, body: bytes, agency: str, table: str) -> dict[str, Any]:
     """The parameters of the verb. Raises RequestError."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if set(request.query_params) - {"agency", "table"}:  # CHECKS 47: nobody sets a status, a time or an author
+        raise RequestError("expected nothing but agency and table in the address", code=ProblemCode.SCHEMA)
     if kind == "text/csv":
         if not agency or not table:
             raise RequestError("expected agency and table in the address", code=ProblemCode.BAD_PARAMETER)
         return {"agency": agency, "table": table, "content": _text(body)}
     if kind == "application/json":
-        return _read_json(body)
+        params = _read_json(body)
+        if agency not in ("", params["agency"]):
+            raise RequestError("expected the same agency as in the address", code=ProblemCode.ADDRESS_CONFLICT)
+        return params
     raise RequestError("expected text/csv or application/json", code=ProblemCode.UNSUPPORTED_MEDIA_TYPE)
 
 

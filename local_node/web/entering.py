@@ -33,9 +33,17 @@ SYSTEMS: Final = (
 )
 
 
-def enter(site: Site, request: Request, account: Account, back: str) -> Response:
-    """After the first factor: on to the code, where there is a second one, else in."""
+def enter(site: Site, request: Request, account: Account, back: str, *, mark: str | None = None) -> Response:
+    """After the first factor: on to the code, where there is a second one, else in.
+
+    `mark` is that of the password which was checked. Checking takes its time and nobody waits for it, so the account
+    may have been reset or disabled meanwhile. Raises SignInError then: who has the old password must not get in.
+    """
     with site.database.write() as session:
+        now = accounts.find_account(session, account.person_id)
+        is_same = mark is None or accounts.password_mark(session, account.person_id) == mark
+        if now is None or now.is_disabled or not is_same:
+            raise SignInError("expected an account that has not changed in the meantime")
         if second_factor.standing(session, account.person_id).is_on:
             step = sign_in_steps.begin_second_step(session, account.person_id, site.clock())
             answer = site.go("/sign-in/code", next=local_path(back))

@@ -173,6 +173,7 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
         "change-first": N_(
             "Some passages are to be changed. Press “Change the passages” first, then read the text again."
         ),
+        "address-conflict": N_("The form was about something else than its address. Open the page again."),
         "form": N_("Something in the form is not as expected."),
         "search": N_("This cannot be looked for. Change the words or the filters, and try again."),
         "near": N_("This node does not know yet who is near. Add your hub first."),

@@ -17,6 +17,10 @@ MAX_FILE_BYTES: Final = 5 * 1024 * 1024
 MAX_FORM_BYTES: Final = MAX_FILE_BYTES + 512 * 1024
 MAX_FIELDS: Final = 5_000
 """A month of sixty agencies has fewer."""
+SET_HERE: Final = frozenset({"at", "by", "issued_at", "now", "origin", "region", "seq", "status", "time"})
+"""What no form says, because the node does: who acts, when, from where, and in which state something is (CHECKS 47)."""
+FIRST_RUN: Final = "/set-up/"
+"""Before there is a node its region is a question."""
 
 
 class FormError(NodeError):
@@ -38,13 +42,27 @@ class _InMemory(MultiPartParser):
 async def read_form(request: Request) -> AsyncGenerator[FormData, None]:
     """The fields and files of a form, closed after the answer.
 
-    Raises RequestError for what is no form, or too large, or too slow.
+    Raises RequestError for what is no form, or too large, or too slow, or says what `check_names` refuses.
     """
     form = await _parse_form(request)
     try:
+        check_names(request, form)
         yield form
     finally:
         await form.close()
+
+
+def check_names(request: Request, form: FormData) -> None:
+    """Raise RequestError when a form wants to set what the node sets, or names another thing than its address does.
+
+    Both can only be forged, or a page that is mixed up: nothing that is meant for one record reaches another.
+    """
+    if not request.url.path.startswith(FIRST_RUN) and not SET_HERE.isdisjoint(form):
+        raise RequestError("expected no field for what the node sets itself", code=ProblemCode.SCHEMA)
+    for part, wanted in request.path_params.items():
+        names = (part, "id") if part.endswith("_id") else (part,)
+        if any(value != wanted for name in names for value in form.getlist(name)):
+            raise RequestError(f"expected the same {part} as in the address", code=ProblemCode.ADDRESS_CONFLICT)
 
 
 async def _parse_form(request: Request) -> FormData:

@@ -145,16 +145,21 @@ class OversightPages:
         return self._retention(request)
 
     def save_retention(self, request: Request, form: Form) -> Response:
-        """Set the rules that the form says, each with its audit event; all of them or none."""
+        """Set the rules that the form says, each with its audit event; all of them or none.
+
+        A rule that the form does not have stays; with rules that somebody has changed since, all stay as they are.
+        """
         shown = self._site.run("retention.show", {})
         person = visitor_of(request).person_id
         try:
             wanted: list[dict[str, Any]] = [
-                {"kind": Kind.RECORDS.value, "measure": each["measure"], "months": _months(form, f"records-{number}")}
-                for number, each in enumerate(shown["records"], start=1)
+                {"kind": Kind.RECORDS.value, "measure": each["measure"], "months": _months(form, field)}
+                for each in shown["records"]
+                if (field := f"records-{each['measure']}") in form  # one that came since was not on the page
             ]
-            wanted.append({"kind": Kind.MESSAGES.value, "months": _months(form, "messages", Kind.MESSAGES)})
-            self._site.run("retention.set", {"rules": wanted, "by": person})
+            if "messages" in form:
+                wanted.append({"kind": Kind.MESSAGES.value, "months": _months(form, "messages", Kind.MESSAGES)})
+            self._site.run("retention.set", {"rules": wanted, "seen": str(form.get("seen", "")), "by": person})
         except (NodeError, VerbError, ContractError) as error:
             return self._retention(request, typed={name: str(value) for name, value in form.items()}, error=error)
         return self._site.go("/oversight/retention", done="retention-saved")

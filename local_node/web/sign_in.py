@@ -48,6 +48,7 @@ class SignIn:
             with self._site.database.read() as session:
                 sessions.check_may_try(session, name, now)
                 account = accounts.check_credentials(session, name, password)
+                mark = accounts.password_mark(session, name)
             with self._site.database.write() as session:
                 sessions.check_may_try(session, name, now)  # others have tried in the meantime
                 if account is None:
@@ -56,9 +57,13 @@ class SignIn:
             return self._form(request, back, name=name, code=error.code, status=429)
         if account is None:
             return self._form(request, back, name=name, code="sign-in", status=403)
+        try:
+            answer = enter(self._site, request, account, back, mark=mark)
+        except SignInError as error:
+            return self._form(request, back, name=name, code=error.code, status=403)
         with self._site.database.write() as session:
             accounts.renew_hash(session, account.person_id, password)
-        return enter(self._site, request, account, back)
+        return answer
 
     def sign_out(self, request: Request) -> Response:
         """End the session here and in the browser."""

@@ -244,8 +244,23 @@ def test_all_other_sessions_are_ended_at_once(node: Node) -> None:
     browsers = [Browser(node) for _ in range(3)]
     for browser in browsers:
         browser.post("/sign-in", {"person": "anna", "password": PASSWORD})
-    browsers[0].post("/account/sessions", {"session": "others"})
+    for _ in range(2):
+        browsers[0].post("/account/sessions", {"session": "others"})
     assert [browser.get("/").status_code for browser in browsers] == [200, 303, 303]
+    with node.database.read() as session:
+        ended = [each for each in audit.list_events(session) if each.action == "session.others-ended"]
+    assert [(each.actor, each.subject) for each in ended] == [("anna", "anna")]
+
+
+def test_a_session_that_was_quiet_for_too_long_is_not_shown_as_open(node: Node, clock: MovableClock) -> None:
+    give_account(node, "anna")
+    here = there = Browser(node)
+    for here, agent in ((there, "Chrome/1 Windows"), (Browser(node), "Firefox/1 Linux")):
+        typed = {"person": "anna", "password": PASSWORD}
+        here.post("/sign-in", typed, headers={"User-Agent": f"Mozilla/5.0 {agent}"})
+        clock.advance(minutes=61)
+    page = here.page("/account")
+    assert ("Firefox, Linux" in page, "Chrome, Windows" in page) == (True, False)
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,13 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import func, select
 
 from local_node import account_changes, accounts, script_tokens, verbs
 from local_node.agencies import AgencyForm, add_agency
 from local_node.app import Node
+from local_node.entered_for import list_entered_for
+from local_node.orm import ImportBatchRow
 from local_node.script_tokens import Scope
 from shared_schema.statement import Audience, Kind
 from tests.hub_simulator import HubSimulator, MovableClock
@@ -202,6 +205,38 @@ def test_a_file_comes_with_the_mapping_that_the_command_line_takes(member: Node,
     assert (stored.status_code, stored.json()["added"]) == (201, 4)
     changed = json.dumps(sent | {"csv": CSV.replace("3,0", "4,0"), "correction": False, "periods": []}).encode()
     assert partner.ask("POST", "/api/v1/returns", json_of, changed).json()["replaced"] == 1
+
+
+def test_what_a_coordinators_script_hands_in_for_an_agency_waits_for_the_agencys_word(
+    member: Node, partner: Script
+) -> None:
+    assert partner.hand_in(CSV).status_code == 201
+    with member.database.read() as session:
+        assert list_entered_for(session) == (), "its own figures"
+    assert script(member).hand_in(CSV.replace("3,0", "4,0")).json()["replaced"] == 1
+    with member.database.read() as session:
+        (waiting,) = list_entered_for(session, "youth-office")
+    assert (waiting.by, waiting.state) == ("anna", "to_confirm")
+    assert "Somebody has entered figures for you" in Browser(member).sign_in("paul").page("/returns")
+
+
+@pytest.mark.parametrize("more", ["status=A", "by=ben", "now=2020-01-01", "region=DE", "period=2026-01"])
+def test_nothing_more_can_be_said_in_the_address(member: Node, more: str) -> None:
+    """CHECKS D47: fields that would set region, status or time."""
+    query = f"agency=youth-office&table={TABLE}&{more}"
+    answer = script(member).hand_in(CSV, query)
+    assert (answer.status_code, answer.json()["code"]) == (422, "schema")
+    in_json = script(member).ask("POST", f"/api/v1/returns?{more}", {"Content-Type": "application/json"}, b"{}")
+    assert in_json.status_code == 422
+    with member.database.read() as session:
+        assert session.scalar(select(func.count()).select_from(ImportBatchRow)) == 0
+
+
+def test_another_agency_in_the_address_than_in_the_body_is_a_conflict(partner: Script) -> None:
+    """CHECKS D45."""
+    sent = json.dumps({"agency": "youth-office", "csv": CSV, "mapping": MAPPING}).encode()
+    answer = partner.ask("POST", "/api/v1/returns?agency=police", {"Content-Type": "application/json"}, sent)
+    assert (answer.status_code, answer.json()["code"]) == (409, "address-conflict")
 
 
 def test_a_coordinator_hands_in_for_an_agency_under_their_own_name(member: Node) -> None:

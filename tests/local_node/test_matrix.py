@@ -5,7 +5,11 @@ address has to be added to the table of its group, or the first test names it. T
 also administrates, and whoever is not signed in.
 """
 
+import contextlib
+import inspect
+import itertools
 import re
+import sqlite3
 from typing import Final
 
 import httpx
@@ -16,6 +20,7 @@ from local_node import account_changes, accounts, script_tokens, verbs
 from local_node.account_changes import AccountForm
 from local_node.agencies import AgencyForm, add_agency
 from local_node.app import Node
+from local_node.web.forms import SET_HERE
 from tests.local_node.browsing import Browser, app_of, give_account
 
 STAFF: Final = {
@@ -307,3 +312,77 @@ def test_what_is_somebody_elses_is_told_like_what_is_not_there(staffed: Node) ->
         assert [answer.status_code for answer in answers] == [404, 404]
         pages = {re.sub(r'value="[^"]*revoke"', "", answer.text) for answer in answers}
         assert len(pages) == 1
+
+
+# --- figures of CHECKS D45, D47, F58 and F59, for every address -----------------------------------------------------
+
+POSTS = [line for line in EXPECTED if line.startswith("POST ")]
+FROM_ELSEWHERE = {"POST /mail/off/{token}", *(line for line in SCRIPTS if line.startswith("POST"))}
+"""They take no cookie, so another site can use nobody's session there."""
+
+
+def test_a_form_of_another_site_is_refused_at_every_address(staffed: Node, unknown: dict[str, str]) -> None:
+    carla = Browser(staffed).sign_in("carla", administrates=True)
+    for site in ("cross-site", "same-site", "none"):
+        answers = {line: ask(carla, line, unknown, {"Sec-Fetch-Site": site}) for line in POSTS}
+        refused = {line for line, answer in answers.items() if answer.status_code == 403}
+        assert set(POSTS) - refused == FROM_ELSEWHERE, site
+
+
+def test_reading_any_address_writes_nothing(staffed: Node, unknown: dict[str, str]) -> None:
+    carla = Browser(staffed).sign_in("carla", administrates=True)
+    with contextlib.closing(sqlite3.connect(staffed.data_dir / "node.db")) as watcher:
+        for line in (line for line in PAGES if line.startswith("GET ")):
+            before = watcher.execute("PRAGMA data_version").fetchone()
+            ask(carla, line, unknown, {"Accept": "text/html"})
+            assert watcher.execute("PRAGMA data_version").fetchone() == before, line
+
+
+def test_every_reply_carries_the_headers_whatever_it_is(staffed: Node, unknown: dict[str, str]) -> None:
+    carla = Browser(staffed).sign_in("carla", administrates=True)
+    for line in EXPECTED:
+        for accept in ("text/html", "application/json"):
+            headers = ask(carla, line, unknown, {"Accept": accept}).headers
+            policy = headers["content-security-policy"]
+            assert "unsafe" not in policy, line
+            assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy, line
+            assert (headers["x-content-type-options"], headers["cache-control"]) == ("nosniff", "no-store"), line
+
+
+def test_no_form_sets_what_the_node_sets(staffed: Node, unknown: dict[str, str]) -> None:
+    carla = Browser(staffed).sign_in("carla", administrates=True)
+    reads_a_form = {
+        route.path
+        for route in app_of(staffed).routes
+        if isinstance(route, APIRoute) and "form" in inspect.signature(route.endpoint).parameters
+    }
+    fields = itertools.cycle(sorted(SET_HERE))
+    for line in (line for line in POSTS if line[5:] in reads_a_form):
+        path = re.sub(r"\{(\w+)(?::\w+)?\}", lambda part: unknown.get(part[1], "nobody-has-this"), line[5:])
+        assert carla.post(path, {next(fields): "2026-01-01"}).status_code == 422, line
+    for field in SET_HERE:
+        assert carla.post("/account", {"name": "Carla", field: "1"}).status_code == 422
+    with staffed.database.read() as session:
+        assert accounts.get_account(session, "carla").name == "carla"
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/accounts/ben", {"person_id": "anna", "name": "Ben", "role": "reviewer"}),
+        ("/accounts/ben/state", {"id": "anna", "state": "disabled"}),
+        ("/agencies/youth-office/edit", {"agency_id": "police", "name": "Youth"}),
+        ("/agencies/youth-office/state", {"id": "police", "state": "ended"}),
+        ("/returns/youth-office/2026-01", {"agency": "police"}),
+        ("/returns/youth-office/2026-01", {"period": "2026-02"}),
+        ("/lessons/d1/discard", {"draft_id": "d2"}),
+        ("/reviews/r1/decide", {"request_id": "r2", "decision": "approve"}),
+    ],
+)
+def test_another_id_in_the_form_than_in_the_address_is_a_conflict(
+    staffed: Node, path: str, fields: dict[str, str]
+) -> None:
+    carla = Browser(staffed).sign_in("carla", administrates=True)
+    answer = carla.post(path, fields, headers={"Accept": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (409, "address-conflict")
+    assert carla.post(path, fields).status_code == 409

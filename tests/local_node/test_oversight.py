@@ -61,6 +61,14 @@ def count_records(node: Node) -> int:
         return session.scalar(select(func.count()).select_from(ReturnRecordRow)) or 0
 
 
+RULE = f"records-{MEASURE}"
+
+
+def rules_seen(node: Node) -> str:
+    """What the page of the rules carries in its form."""
+    return str(verbs.run(node, "retention.show", {})["seen"])
+
+
 # --- who may -------------------------------------------------------------------------------------------------------
 
 
@@ -83,7 +91,7 @@ def test_a_coordinator_sees_the_rules_and_neither_sets_them_nor_erases(city: Nod
     assert "<button" not in browser.page("/oversight/retention").partition("<main")[2].partition("</main>")[0]
     fields = {"measure": MEASURE, "before": "2027-07", "total": "2"}
     assert browser.post("/oversight/erase", fields).status_code == 403
-    assert browser.post("/oversight/retention", {"records-1": "24"}).status_code == 403
+    assert browser.post("/oversight/retention", {RULE: "24"}).status_code == 403
     assert count_records(city) == 10
 
 
@@ -185,9 +193,9 @@ def test_the_command_shows_the_same_budget(city: Node) -> None:
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"records-1": "11"}, "12 to 1200"),
-        ({"records-1": "x"}, "12 to 1200"),
-        ({"records-1": "24", "messages": "0"}, "1 to 1200"),
+        ({RULE: "11"}, "12 to 1200"),
+        ({RULE: "x"}, "12 to 1200"),
+        ({RULE: "24", "messages": "0"}, "1 to 1200"),
     ],
 )
 def test_a_rule_that_cannot_be_changes_none_and_is_shown_again(city: Node, fields: dict[str, str], said: str) -> None:
@@ -196,6 +204,29 @@ def test_a_rule_that_cannot_be_changes_none_and_is_shown_again(city: Node, field
     assert said in answer.text
     with city.database.read() as session:
         assert months_for(session, Kind.RECORDS, MEASURE) is None
+
+
+def test_of_two_who_set_rules_the_second_is_told_and_keeps_what_was_typed(city: Node) -> None:
+    ben = Browser(city).sign_in("ben")
+    stale = {RULE: "36", "messages": "12", "seen": rules_seen(city)}
+    assert f'value="{stale["seen"]}"' in ben.page("/oversight/retention")
+    set_rule(city)
+    for form in (stale, {RULE: "36"}):
+        answer = ben.post("/oversight/retention", form)
+        assert (answer.status_code, 'value="36"' in answer.text) == (409, True)
+    with city.database.read() as session:
+        assert months_for(session, Kind.RECORDS, MEASURE) != 36
+
+
+def test_a_rule_that_was_not_on_the_page_stays(city: Node) -> None:
+    """A measure that was read in since has no field in the form: its rule is not taken away by that."""
+    set_rule(city)
+    before = verbs.run(city, "retention.show", {})["records"][0]["months"]
+    ben = Browser(city).sign_in("ben")
+    ben.follow(ben.post("/oversight/retention", {"messages": "6", "seen": rules_seen(city)}))
+    shown = verbs.run(city, "retention.show", {})
+    assert (shown["records"][0]["months"], shown["messages_months"]) == (before, 6)
+    assert before is not None
 
 
 def test_a_measure_that_nobody_knows_has_no_rule(city: Node) -> None:
@@ -213,7 +244,7 @@ def test_a_measure_that_nobody_knows_has_no_rule(city: Node) -> None:
 def test_saving_a_rule_erases_nothing_and_erasing_takes_what_was_shown(city: Node, clock: MovableClock) -> None:
     clock.advance(days=600)
     browser = Browser(city).sign_in("ben")
-    page = browser.follow(browser.post("/oversight/retention", {"records-1": "12", "messages": "6"}))
+    page = browser.follow(browser.post("/oversight/retention", {RULE: "12", "messages": "6", "seen": rules_seen(city)}))
     assert "Nothing was erased yet" in page
     assert count_records(city) == 10
     assert "2 raw records may go" in page

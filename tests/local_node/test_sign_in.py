@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from local_node import sessions
 from local_node.app import Node
 from local_node.orm import AccountRow, SessionRow
 from local_node.sessions import LONGEST_QUIET, LONGEST_SESSION, MAX_FAILURES
@@ -195,15 +194,6 @@ def test_the_language_stays_with_the_account_and_with_the_browser(node: Node) ->
     assert browser.post("/language", {"language": "tlh"}).status_code == 422
     other = Browser(node).get("/sign-in", headers={"Accept-Language": "da-DK, en;q=0.5"})
     assert (other.headers["content-language"], '<html lang="da">' in other.text) == ("da", True)
-
-
-def test_two_people_try_at_once_and_both_failures_count(node: Node) -> None:
-    now = node.clock()
-    with node.database.write() as session:
-        for _ in range(MAX_FAILURES):
-            sessions.note_failure(session, "anna", now)
-    with node.database.read() as session, pytest.raises(sessions.SignInError):
-        sessions.check_may_try(session, "anna", now)
 
 
 def test_a_stored_password_is_a_hash_with_a_salt_of_its_own() -> None:

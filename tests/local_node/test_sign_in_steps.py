@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from local_node import audit, second_factor, sign_in_steps
+from local_node import accounts, audit, second_factor, sign_in_steps
 from local_node.one_time_codes import code_at
 from local_node.sign_in_steps import RequiredFor, SignInStepError
 from shared_schema.service.database import Database
@@ -44,7 +44,7 @@ def test_whoever_is_half_way_in_is_put_out_when_the_account_changes(node_databas
     with node_database.write() as session:
         anna = sign_in_steps.begin_second_step(session, "anna", NOW)
         bert = sign_in_steps.begin_second_step(session, "bert", NOW)
-        sign_in_steps.forget_second_steps(session, "anna")
+        accounts.end_sessions(session, "anna")
         assert sign_in_steps.find_second_step(session, anna, NOW) is None
         assert sign_in_steps.find_second_step(session, bert, NOW) == "bert"
 
