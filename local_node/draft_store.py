@@ -24,6 +24,7 @@ from local_node.drafting import (
     Writer,
     can_see,
     check_may_change,
+    check_may_discard,
     check_may_give_back,
     check_may_hand_over,
     state_after_refusal,
@@ -157,7 +158,7 @@ def give_back(session: Session, draft: Draft, version: int, writer: Writer, now:
 
 def discard(session: Session, draft: Draft, version: int, writer: Writer, now: datetime) -> None:
     """Throw a draft away: its text is erased."""
-    check_may_change(draft, writer)
+    check_may_discard(draft, writer)
     done = session.execute(delete(DraftRow).where(DraftRow.id == draft.id, DraftRow.version == version))
     _check_swapped(done)
     forget(session, "drafts")

@@ -53,6 +53,8 @@ STATUS_OF_CODE: Final = {
     "unreachable": 503,
 }
 """Codes of the node's own errors; all others are 422."""
+NOTHING_TYPED: Final = frozenset({"/sign-out", "/outbox/exchange"})
+"""Forms that are a button. What another one sent stays in its window, to be sent again: a redirection would lose it."""
 
 
 def install(app: FastAPI, site: Site) -> None:
@@ -69,8 +71,10 @@ def install(app: FastAPI, site: Site) -> None:
     async def not_signed_in(request: Request, _error: Exception) -> Response:
         if not is_browser(request):
             return problem_response(ProblemCode.NOT_SIGNED_IN, "expected somebody who is signed in")
+        if request.method == "POST" and request.url.path not in NOTHING_TYPED:
+            return site.page(request, "signed_out.html", status=401)
         back = str(request.url.path) + (f"?{request.url.query}" if request.url.query else "")
-        query = urlencode({"next": back}) if request.method == "GET" and back != "/" else urlencode({"ended": 1})
+        query = urlencode({"next": back} if request.method == "GET" else {"ended": 1})
         return RedirectResponse(f"/sign-in?{query}" if back != "/" else "/sign-in", status_code=303)
 
     async def not_allowed(request: Request, _error: Exception) -> Response:
