@@ -127,7 +127,7 @@ def test_any_bytes_are_a_sheet_or_a_sheet_error(data: bytes) -> None:
         "Month;Assault;Arson;Other\n2026-10;3;0;n\n".encode("utf-16"),
         b"\xef\xbb\xbfMonth,Assault,Arson,Other\r\n2026-10,3,0,n\r\n",
         b"sep=;\r\nMonth;Assault;Arson;Other\r\n2026-10;3;0;n\r\n",
-        b"Month;Assault;Arson;Other;Left, right, none, and others\r\n2026-10;3;0;n;7\r\n",
+        b"Month;Assault;Arson;Other;Left, right, centre, none, both, and others\r\n2026-10;3;0;n;7\r\n",
         b"Month;K\xf6rperverletzung;Brand;Other\n10/2026;3;0;x\n",
         workbook(
             lambda book: [
