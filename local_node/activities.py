@@ -85,8 +85,13 @@ class Activity:
 
 
 def plan_of(activity_id: str, agency: str, draft: Draft) -> Plan:
-    """What the rule of clashes looks at, also before an activity is stored."""
-    return Plan(activity_id, agency, draft.starts_on, draft.ends_on, draft.area, draft.audience, draft.state)
+    """What the rule of clashes looks at, also before an activity is stored.
+
+    A quiet window counts as one for everybody. If its audience mattered, whoever plans something for one group after
+    the other would see from the notices whom it is for.
+    """
+    audience = frozenset[str]() if draft.quiet else draft.audience
+    return Plan(activity_id, agency, draft.starts_on, draft.ends_on, draft.area, audience, draft.state)
 
 
 def check_draft(draft: Draft, areas: frozenset[str]) -> None:

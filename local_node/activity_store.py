@@ -24,6 +24,7 @@ MAX_LISTED: Final = 2_000
 """More than a city plans in a month; a longer list is asked for by day."""
 MAX_DISTRICTS: Final = 300
 MAX_NAME: Final = 60
+_ACTIVITY_ID: Final = re.compile(r"[0-9a-f]{16}", re.ASCII)
 
 
 class StaleActivityError(ActivityError):
@@ -60,10 +61,25 @@ class Filter:
 # --- activities ----------------------------------------------------------------------------------------------------
 
 
-def add_activity(session: Session, draft: Draft, *, agency: str, person: str, now: datetime) -> Activity:
-    """Plan an activity. Raises ActivityError: see `activities.check_draft`."""
+def new_activity_id() -> str:
+    """An id that no activity has yet; a form carries it, so that the same form plans one activity."""
+    return secrets.token_hex(8)
+
+
+def add_activity(
+    session: Session, draft: Draft, *, agency: str, person: str, now: datetime, activity_id: str = ""
+) -> Activity:
+    """Plan an activity. The same one under the same id once more, as a double click sends it, changes nothing.
+
+    Raises ActivityError: see `activities.check_draft`.
+    """
     check_draft(draft, _open_areas(session))
-    row = ActivityRow(id=secrets.token_hex(8), agency=agency, version=1, made_by=person, made_at=now)
+    known = session.get(ActivityRow, activity_id) if _ACTIVITY_ID.fullmatch(activity_id) else None
+    if known is not None and known.agency == agency and _read(known).draft == draft:
+        return _read(known)
+    is_free = known is None and _ACTIVITY_ID.fullmatch(activity_id) is not None
+    new_id = activity_id if is_free else new_activity_id()
+    row = ActivityRow(id=new_id, agency=agency, version=1, made_by=person, made_at=now)
     _write(row, draft, person, now)
     session.add(row)
     session.flush()

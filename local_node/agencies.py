@@ -28,8 +28,8 @@ MAX_CONTACTS: Final = 10
 MAX_ID_CHARACTERS: Final = 60
 _SPELLED: Final = {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ø": "oe", "æ": "ae", "å": "aa", "ł": "l"}
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,59}", re.ASCII)
-_NOT_AN_ID: Final = frozenset({"new"})
-"""Where an id would stand in an address, the form for a new agency is."""
+_NOT_AN_ID: Final = frozenset({"new", "sheets"})
+"""Where an id would stand in an address, the form for a new agency is, or a table that waits to be looked at."""
 _EMAIL: Final = re.compile(r"[^\s@<>\"',;:\\()\[\]]{1,64}@[^\s@<>\"',;:\\()\[\]]+\.[^\s@<>\"',;:\\()\[\]]+")
 _PHONE: Final = re.compile(r"\+?[0-9][0-9 ()/.-]{2,38}", re.ASCII)
 Code = TypeVar("Code", AgencyType, AgencyRole)

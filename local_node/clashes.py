@@ -9,7 +9,8 @@ Two plans *clash* when all of this holds:
 1. they are of two agencies;
 2. both are still ahead: planned or confirmed, neither cancelled nor done;
 3. they meet in a place: the same district, or one of them is about the whole city;
-4. they meet the same people: they have a term of AUDIENCE in common, or one of them is for everybody;
+4. they meet the same people: they have a term of AUDIENCE in common, or one of them is for everybody, as every quiet
+   window is taken to be (`activities.plan_of`);
 5. their windows share a day, or one begins at most `gap_days` days after the other has ended. Times of day do not
    matter here: what happens in the morning colours the afternoon.
 

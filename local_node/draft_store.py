@@ -6,7 +6,7 @@ signed release, is erased: the text of a release is in its request alone, so tak
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from local_node.drafting import (
     Writer,
     can_see,
     check_may_change,
+    check_may_discard,
     check_may_give_back,
     check_may_hand_over,
     state_after_refusal,
@@ -41,10 +42,19 @@ _FORM_KEY: Final = re.compile(r"[A-Za-z0-9_-]{16,64}")
 
 
 def begin(
-    session: Session, *, form_key: str, kind: Kind, fields: Fields, audience: Audience, writer: Writer, now: datetime
+    session: Session,
+    *,
+    form_key: str,
+    kind: Kind,
+    fields: Fields,
+    audience: Audience,
+    writer: Writer,
+    now: datetime,
+    others: Collection[str] = (),
 ) -> Draft:
     """Keep a new draft; the same form once more gives the draft that it began.
 
+    `others` have written the text that it begins with, so they are no second person for it either.
     Raises DraftStateError for somebody who does not write, DraftUnknownError for a form of somebody else.
     """
     if writer.role not in (Role.COORDINATOR, Role.PARTNER) or not _FORM_KEY.fullmatch(form_key):
@@ -64,7 +74,7 @@ def begin(
         version=1,
         author=writer.id,
         agency_id=writer.agency if writer.role is Role.PARTNER else None,
-        writers=_names((writer.id,)),
+        writers=_names((writer.id, *sorted(set(others) - {writer.id}))),
         begun_at=now,
         saved_at=now,
         saved_by=writer.id,
@@ -148,7 +158,7 @@ def give_back(session: Session, draft: Draft, version: int, writer: Writer, now:
 
 def discard(session: Session, draft: Draft, version: int, writer: Writer, now: datetime) -> None:
     """Throw a draft away: its text is erased."""
-    check_may_change(draft, writer)
+    check_may_discard(draft, writer)
     done = session.execute(delete(DraftRow).where(DraftRow.id == draft.id, DraftRow.version == version))
     _check_swapped(done)
     forget(session, "drafts")

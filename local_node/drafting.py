@@ -109,6 +109,16 @@ def check_may_change(draft: Draft, writer: Writer) -> None:
         raise DraftStateError("expected a draft that is with the agency; take it back from the coordinators first")
 
 
+def check_may_discard(draft: Draft, writer: Writer) -> None:
+    """Raise DraftUnknownError or DraftStateError unless this person may throw the text away.
+
+    What an agency has handed over stays the agency's: a coordinator gives it back.
+    """
+    check_may_change(draft, writer)
+    if draft.agency is not None and draft.agency != writer.agency:
+        raise DraftStateError("expected a draft of one's own; give the one of an agency back to it")
+
+
 def check_may_hand_over(draft: Draft, writer: Writer) -> None:
     """Raise DraftStateError unless this is an agency's draft in the hands of this very agency."""
     check_may_change(draft, writer)

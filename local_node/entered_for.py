@@ -13,11 +13,10 @@ from sqlalchemy.orm import Session
 
 from local_node import audit
 from local_node.errors import RecordError
-from local_node.orm import ImportBatchRow, ReturnEntryRow, ReturnVersionRow
-from local_node.return_entry import TO_CONFIRM
+from local_node.orm import ImportBatchRow, ReturnEntryRow, ReturnRecordRow, ReturnVersionRow
+from local_node.return_entry import CONFIRMED, OBJECTED, TO_CONFIRM, is_version_of
 
-CONFIRMED = "confirmed"
-OBJECTED = "objected"
+__all__ = ["CONFIRMED", "OBJECTED", "EnteredFor", "Objection", "answer", "list_entered_for"]
 
 
 class Objection(StrEnum):
@@ -45,11 +44,21 @@ class EnteredFor:
 def list_entered_for(
     session: Session, agency: str | None = None, *, states: tuple[str, ...] = (TO_CONFIRM,)
 ) -> tuple[EnteredFor, ...]:
-    """What waits for an agency's word, or has another of the `states`; of all agencies without one. Newest first."""
+    """What waits for an agency's word, or has another of the `states`; of all agencies without one. Newest first.
+
+    Figures that others have taken the place of since are no question any more, and are left out.
+    """
+    still_there = (
+        select(ReturnVersionRow.id)
+        .join(ReturnRecordRow, is_version_of(ReturnRecordRow))
+        .where(
+            ReturnVersionRow.batch_id == ReturnEntryRow.batch_id, ReturnRecordRow.batch_id == ReturnEntryRow.batch_id
+        )
+    )
     query = (
         select(ReturnEntryRow, ImportBatchRow)
         .join(ImportBatchRow, ImportBatchRow.id == ReturnEntryRow.batch_id)
-        .where(ReturnEntryRow.state.in_(states))
+        .where(ReturnEntryRow.state.in_(states), still_there.exists())
         .order_by(ReturnEntryRow.batch_id.desc())
         .limit(200)
     )

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.orm import Session
 
 from local_node import audit
 from local_node.errors import RecordError
 from local_node.imports import ImportReport, Unit
-from local_node.orm import ImportBatchRow, ReturnEntryRow, ReturnRecordRow
+from local_node.orm import ImportBatchRow, ReturnEntryRow, ReturnRecordRow, ReturnVersionRow
 from local_node.record_store import store
 from local_node.records import MAX_COUNT, STATUSES, ParsedFile, ReturnRecord, ReturnsMapping, Status
 from local_node.return_history import OWN
@@ -44,6 +44,9 @@ class How(StrEnum):
 
 
 TO_CONFIRM = "to_confirm"
+CONFIRMED = "confirmed"
+OBJECTED = "objected"
+"""What an agency has said, or has still to say, of figures that somebody entered for it."""
 
 
 class StaleFormError(RecordError):
@@ -102,22 +105,68 @@ def token_of(values: Values) -> str:
 
 
 def enter(
-    session: Session, entries: Sequence[Entry], policy: PolicyBody | None, *, who: Entering, now: datetime
+    session: Session,
+    entries: Sequence[Entry],
+    policy: PolicyBody | None,
+    *,
+    who: Entering,
+    now: datetime,
+    today: date | None = None,
 ) -> ImportReport:
-    """Store what was entered, all of it or nothing, in the caller's transaction.
+    """Store what was entered, all of it or nothing, in the caller's transaction. `today` is the city's own day.
+
+    What an agency enters itself is its word about the same figures that somebody had entered for it.
 
     Raises RecordError and stores nothing: a cell or number that cannot be, a period that has not begun, StaleFormError,
     ConfirmationNeeded, and what `record_store.store` raises.
     """
     for entry in entries:
-        check_entry(entry, now.date())
+        check_entry(entry, today or now.date())
         _check_seen(session, entry, who.agency)
     with session.begin_nested():  # a report that nobody has agreed to is rolled back with what it did
         reports = [_store(session, each, policy, who, now) for each in _by_table(entries)]
         total = _sum(reports)
         if (total.late or total.corrected) and not who.said_yes:
             raise ConfirmationNeeded(total)
+        if not who.for_them:
+            _confirm_same(session, entries, who, now)
     return total
+
+
+def _confirm_same(session: Session, entries: Sequence[Entry], who: Entering, now: datetime) -> None:
+    """After an agency has entered figures: those of somebody else that stand as they were are confirmed by that."""
+    said = {(entry.table.id, entry.period, cell) for entry in entries for cell in entry.values}
+    open_ones = select(ReturnEntryRow).where(
+        ReturnEntryRow.agency == who.agency, ReturnEntryRow.state.in_((TO_CONFIRM, OBJECTED))
+    )
+    for row in session.scalars(open_ones):
+        left = cells_in_force(session, row.batch_id)
+        if left and left <= said:
+            row.state, row.answered_by, row.answered_at, row.reason = CONFIRMED, who.person, now, None
+            session.flush()
+            audit.append(session, who.person, f"return.{CONFIRMED}", f"{who.agency}/batch/{row.batch_id}", now)
+
+
+def cells_in_force(session: Session, batch: int) -> frozenset[tuple[str, str, str]]:
+    """(table, period, cell) of what a batch has stored and nothing has taken the place of since."""
+    version, row = ReturnVersionRow, ReturnRecordRow
+    found = session.execute(
+        select(row.table_id, row.period, row.cell)
+        .join(version, is_version_of(row))
+        .where(version.batch_id == batch, row.batch_id == batch)
+    )
+    return frozenset((table, period, cell) for table, period, cell in found)
+
+
+def is_version_of(row: type[ReturnRecordRow]) -> ColumnElement[bool]:
+    """Whether a version is one of this figure."""
+    version = ReturnVersionRow
+    return and_(
+        row.table_id == version.table_id,
+        row.agency == version.agency,
+        row.period == version.period,
+        row.cell == version.cell,
+    )
 
 
 def check_entry(entry: Entry, today: date) -> None:

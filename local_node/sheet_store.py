@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import delete
+from sqlalchemy import ColumnElement, delete
 from sqlalchemy.orm import Session
 
 from local_node.errors import RecordError
@@ -20,6 +20,7 @@ from local_node.orm import ColumnLayoutRow, ReturnSheetRow
 from local_node.return_entry import How
 from local_node.sheets import Sheet, without_texts
 from shared_schema import canonical
+from shared_schema.service.database import forget
 from shared_schema.trend import TableDefinition
 
 KEPT_FOR: Final = timedelta(days=1)
@@ -41,7 +42,7 @@ def keep_sheet(
     session: Session, sheet: Sheet, *, agency: str, table: TableDefinition, how: How, person: str, now: datetime
 ) -> str:
     """Let a table wait for a look at it; its number. What has waited for a day is forgotten."""
-    session.execute(delete(ReturnSheetRow).where(ReturnSheetRow.made_at < now - KEPT_FOR))
+    forget_old_sheets(session, now)
     kept = without_texts(sheet)
     content = canonical.encode(
         {"header": list(kept.header), "rows": [list(row) for row in kept.rows], "lines": list(kept.lines)}
@@ -73,10 +74,20 @@ def find_sheet(session: Session, number: str, *, now: datetime) -> WaitingSheet 
 
 def claim_sheet(session: Session, number: str) -> bool:
     """Take a table out; False when somebody has done so before."""
-    taken = session.execute(
-        delete(ReturnSheetRow).where(ReturnSheetRow.id == number).returning(ReturnSheetRow.id)
-    ).all()
-    return len(taken) == 1
+    return _erase(session, ReturnSheetRow.id == number) == 1
+
+
+def forget_old_sheets(session: Session, now: datetime) -> int:
+    """Erase the tables that have waited for a day, whether anybody comes back or not; how many there were."""
+    return _erase(session, ReturnSheetRow.made_at < now - KEPT_FOR)
+
+
+def _erase(session: Session, which: ColumnElement[bool]) -> int:
+    """Tables leave the files of the database as well: they are an agency's figures before anything protects them."""
+    gone = session.execute(delete(ReturnSheetRow).where(which).returning(ReturnSheetRow.id)).all()
+    if gone:
+        forget(session, "return_sheets")
+    return len(gone)
 
 
 # --- layouts ---------------------------------------------------------------------------------------------------------

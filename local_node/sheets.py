@@ -47,7 +47,14 @@ _MONTH_FIRST: Final = re.compile(r"(?:01\.)?(0?[1-9]|1[0-2])[./-]([0-9]{4})", re
 _QUARTER_FIRST: Final = re.compile(
     r"(?:Q|T|K|Quartal |quarter )\s?([1-4])[ /.-]{1,2}([0-9]{4})", re.ASCII | re.IGNORECASE
 )
-_WITH_NAME: Final = re.compile(r"([^\W\d]+)\.? ([0-9]{4})")
+_QUARTER_NAMED: Final = re.compile(
+    r"([1-4])\. ?(?:Quartal|quarter|trimestre|kwartaal|kvartal) ([0-9]{4})", re.ASCII | re.IGNORECASE
+)
+_YEAR_FIRST: Final = re.compile(r"([0-9]{4})(?:[./](0?[1-9]|1[0-2])|-(0[1-9]|1[0-2])-01| Q([1-4]))", re.ASCII)
+_WITH_NAME: Final = re.compile(r"([^\W\d]+)\.?[ -](20[0-9]{2}|[0-9]{2})")
+"""Excel turns `October 2026` into a date and shows `Oct-26`, or `Okt 26`; that is what is copied then."""
+_DELIMITER_LINE: Final = re.compile(r"sep=([,;\t])", re.IGNORECASE)
+"""What Excel and others write above a table to say how its cells are divided."""
 _LANGUAGES: Final = ("en", "de", "fr", "nl", "da")
 
 
@@ -79,8 +86,8 @@ def read_sheet(name: str, data: bytes) -> Sheet:
 
 
 def read_pasted(text: str) -> Sheet:
-    """The table that was pasted: rows of cells with TAB between them. Raises SheetError."""
-    return make_sheet(_read_text(text, "\t"))
+    """The table that was pasted: rows of cells with TAB between them, or semicolons. Raises SheetError."""
+    return make_sheet(_read_text(text, ";" if "\t" not in text and ";" in text else "\t"))
 
 
 def make_sheet(lines: Iterable[tuple[int, Sequence[str]]]) -> Sheet:
@@ -126,13 +133,15 @@ def keep(cell: str) -> str:
 
 
 def read_period(text: str) -> str | None:
-    """The label of a period as people write it: `2026-10`, `10/2026`, `1.10.2026`, `October 2026`, `Q4 2026`."""
+    """The label of a period as people write it: `2026-10`, `10/2026`, `October 2026`, `Oct-26`, `Q4 2026`."""
     if found := _MONTH_FIRST.fullmatch(text.removeprefix("1.") if text.count(".") == 2 else text):
         text = f"{found[2]}-{int(found[1]):02d}"
-    elif found := _QUARTER_FIRST.fullmatch(text):
+    elif found := _YEAR_FIRST.fullmatch(text):
+        text = f"{found[1]}-Q{found[4]}" if found[4] else f"{found[1]}-{int(found[2] or found[3]):02d}"
+    elif found := _QUARTER_FIRST.fullmatch(text) or _QUARTER_NAMED.fullmatch(text):
         text = f"{found[2]}-Q{found[1]}"
     elif (found := _WITH_NAME.fullmatch(text)) and (month := _month_names().get(found[1].casefold())):
-        text = f"{found[2]}-{month:02d}"
+        text = f"{'20' + found[2][-2:]}-{month:02d}"
     try:
         return parse_period(text).label
     except SchemaError:
@@ -189,16 +198,34 @@ def _decode(data: bytes) -> str:
 
 def _read_text(text: str, delimiter: str | None) -> Iterator[tuple[int, list[str]]]:
     first = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = delimiter or max(",;\t", key=first.count)
+    told = _DELIMITER_LINE.fullmatch(first.strip())
+    delimiter = delimiter or (told[1] if told else _delimiter_of(first))
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    width = None
     while True:
         line = reader.line_num + 1
         try:
-            yield line, next(reader)
+            row = next(reader)
         except StopIteration:
             return
         except csv.Error:
             raise SheetError(f"expected rows of cells, got something else in line {line}", code="sheet") from None
+        if told is not None and width is None and "".join(row).strip().lower() == "sep=":
+            continue
+        if width is None and any(cell.strip() for cell in row):
+            width = len(row)
+        if delimiter == "," and width is not None and any(cell.strip() for cell in row[width:]):
+            raise SheetError(
+                f"expected as many cells in line {line} as there are headers; is there a number with a comma in it?",
+                code="sheet-comma",
+            )
+        yield line, row
+
+
+def _delimiter_of(header: str) -> str:
+    """TAB before the semicolon before the comma: a label may have commas in it, and seldom one of the others."""
+    bare = re.sub(r'"[^"]*"', "", header)
+    return next((sign for sign in "\t;" if sign in bare), ",")
 
 
 # --- XLSX ------------------------------------------------------------------------------------------------------------

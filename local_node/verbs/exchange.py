@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from local_node import audit, hub_client, inbox, outbox, outside_messages, resolutions, retention, sync
+from local_node import audit, hub_client, inbox, outbox, outside_messages, resolutions, retention, sheet_store, sync
 from local_node.app import Node
 from local_node.inbox import InboxItem, InboxState
 from local_node.verbs.parameters import Params, Result, actor_of, choose
@@ -97,6 +97,7 @@ def run_sync(node: Node, params: Params) -> Result:
         nearest = hub_client.nearest_first(hub_client.list_hubs(session))
         policy = inbox.current_policy(session, nearest[0].name) if nearest else None
         outside_messages.purge(session, node.clock())
+        sheet_store.forget_old_sheets(session, node.clock())
         expired = retention.purge(session, node.name, retention_of(limits, policy), node.clock())
         rechecked = resolutions.recheck(session, node.local_lists, node.clock(), again=False)
         alarms = sync.list_alarms(session)

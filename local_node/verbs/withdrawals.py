@@ -55,6 +55,7 @@ def _keep_as_draft(session: Session, node: Node, item: OwnItem, person: str) -> 
         fields=fields_of(item.kind, body),
         audience=item.audience,
         writer=asking.writer_of(session, person),
+        others=() if stored is None else stored.request.authors,
         now=node.clock(),
     )
     return draft.id

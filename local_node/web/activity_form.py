@@ -29,13 +29,14 @@ from local_node.activities import (
     check_draft,
     plan_of,
 )
+from local_node.activity_store import StaleActivityError
 from local_node.clash_store import Near
 from local_node.clashes import AUDIENCE, ActivityState
 from local_node.errors import NodeError
 from local_node.orm import AgencyContactRow
 from local_node.web import failures
 from local_node.web.access import Right, Visitor
-from local_node.web.calendar import STATE_NAMES, agency_of, names_for
+from local_node.web.calendar import STATE_NAMES, Names, agency_of, names_for
 from local_node.web.forms import Form, FormError, choice_of, choices_of, is_sent, text_of
 from local_node.web.site import Site, text_in, visitor_of, words_of
 from shared_schema.service.translations import N_
@@ -44,8 +45,24 @@ CITY: Final = "*"
 """In the form: the whole city."""
 FIELDS: Final = (
     *("title", "kind", "area", "starts_on", "ends_on", "from_time", "to_time"),
-    *("state", "contact_role", "note", "quiet", "version", "audience"),
+    *("state", "contact_role", "note", "quiet", "version", "key", "audience"),
 )
+LABELS: Final[Mapping[str, str]] = {
+    "title": N_("Title"),
+    "kind": N_("Kind"),
+    "area": N_("Where"),
+    "starts_on": N_("First day"),
+    "ends_on": N_("Last day"),
+    "from_time": N_("From"),
+    "to_time": N_("To"),
+    "audience": N_("For whom"),
+    "state": N_("State"),
+    "contact_role": N_("Whom others may call, by role"),
+    "note": N_("Note"),
+    "quiet": N_("Quiet window"),
+}
+YES: Final = N_("yes")
+NO: Final = N_("no")
 FIELD_OF: Final[Mapping[str, str]] = {
     "activity-title": "title",
     "activity-contact": "contact_role",
@@ -64,6 +81,7 @@ def install(site: Site) -> None:
     pages = ActivityPages(site)
     site.notices |= {
         "activity-saved": N_("Saved. Other agencies see it in the calendar."),
+        "activity-quiet": N_("Saved. Other agencies see only where and when, and whom to talk to."),
         "activity-clash": N_("Saved. It comes close to another one; both agencies find a notice. Please talk first."),
     }
     site.get("/calendar/new", pages.ask, Right.ENTER_ACTIVITIES)
@@ -131,10 +149,28 @@ class ActivityPages:
             if self._has_to_ask(form, draft, activity, near, found):
                 return self._form(request, typed, activity=activity, near=near, findings=found, status=422)
             clashing = self._store(agency, visitor, draft, activity, form)
+        except StaleActivityError as error:
+            return self._compare(request, typed, error)
         except NodeError as error:
             return self._form(request, typed, activity=activity, error=error, status=failures.status_of(error))
-        done = "activity-clash" if clashing else "activity-saved"
+        done = "activity-clash" if clashing else "activity-quiet" if draft.quiet else "activity-saved"
         return self._site.go("/calendar", done=done, month=f"{draft.starts_on:%Y-%m}")
+
+    def _compare(self, request: Request, typed: dict[str, Any], error: StaleActivityError) -> Response:
+        """What was typed, over what somebody has stored since: to be compared, and saved again."""
+        number = str(request.path_params["number"])
+        with self._site.database.read() as session:
+            newest = activity_store.get_activity(session, number)
+            names = names_for(session, words_of(request, self._site))
+        stored = _typed_of(newest)
+        kept = {
+            label: _said(stored, name, names)
+            for name, label in LABELS.items()
+            if (sorted(stored[name]) if name == "audience" else stored[name])
+            != (sorted(typed[name]) if name == "audience" else typed[name])
+        }
+        typed = typed | {"version": stored["version"]}
+        return self._form(request, typed, activity=newest, kept=kept, error=error, status=409)
 
     def _has_to_ask(
         self,
@@ -157,7 +193,14 @@ class ActivityPages:
         now = self._site.clock()
         with self._site.database.write() as session:
             if activity is None:
-                saved = activity_store.add_activity(session, draft, agency=agency, person=visitor.person_id, now=now)
+                saved = activity_store.add_activity(
+                    session,
+                    draft,
+                    agency=agency,
+                    person=visitor.person_id,
+                    now=now,
+                    activity_id=text_in(form, "key"),
+                )
             else:
                 version = text_in(form, "version")
                 saved = activity_store.change_activity(
@@ -188,10 +231,13 @@ class ActivityPages:
         activity: Activity | None = None,
         near: tuple[Near, ...] = (),
         findings: list[dict[str, str]] | None = None,
+        kept: Mapping[str, str] | None = None,
         error: NodeError | None = None,
         status: int = 200,
     ) -> Response:
         visitor = visitor_of(request)
+        typed = {**dict.fromkeys(FIELDS, ""), "audience": (), **typed}
+        typed["key"] = typed["key"] or activity_store.new_activity_id()
         with self._site.database.read() as session:
             names = names_for(session, words_of(request, self._site))
             contacts = {each.activity.agency: contacts_of(session, each.activity.agency) for each in near}
@@ -204,7 +250,8 @@ class ActivityPages:
             request,
             "calendar_form.html",
             status=status,
-            typed={**dict.fromkeys(FIELDS, ""), "audience": (), **typed},
+            typed=typed,
+            kept=kept or {},
             activity=activity,
             near=near,
             shown=" ".join(each.activity.id for each in near),
@@ -224,6 +271,20 @@ def contacts_of(session: Session, agency: str) -> list[tuple[str, str, str]]:
     row = AgencyContactRow
     found = session.execute(select(row.name, row.phone, row.email).where(row.agency_id == agency).order_by(row.name))
     return [(name, phone, email) for name, phone, email in found]
+
+
+def _said(stored: Mapping[str, Any], name: str, names: Names) -> str:
+    """A field of what is stored, as people read it; the page translates the words for a state and a tick."""
+    value = stored[name]
+    if name == "audience":
+        return names.people(frozenset(value))
+    if name == "area":
+        return names.area(None if value == CITY else value)
+    if name == "kind":
+        return names.kinds[value]
+    if name == "state":
+        return STATE_NAMES[value][1]
+    return (YES if value else NO) if name == "quiet" else str(value)
 
 
 def _texts(draft: Draft) -> dict[str, str]:

@@ -37,7 +37,8 @@ ICALENDAR_TYPE: Final = "text/calendar; charset=utf-8"
 WHOLE_CITY: Final = N_("The whole city")
 EVERYBODY: Final = N_("Everybody")
 HIDDEN_TITLE: Final = N_("Something is planned here then")
-COORDINATION: Final = "coordination"
+COORDINATION: Final = "_coordination"
+"""In the place of an agency's id, and none can have it: its members would read what the coordinators keep quiet."""
 COORDINATION_NAME: Final = N_("Coordination office")
 STATE_NAMES: Final[Mapping[str, tuple[str, str]]] = {
     ActivityState.PLANNED.value: ("wait", N_("planned")),

@@ -112,12 +112,21 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
             "with what is stored, then save again."
         ),
         "confirm": N_("Please read what happens with figures that are late or already released, and say yes to it."),
+        "look-again": N_(
+            "This would store something else than the page has shown. Look at what would change, then save."
+        ),
+        "none-and-some": N_(
+            "You have ticked that nothing of a table was collected, but there are numbers in it. Take one of them away."
+        ),
         "bad-rows": N_("Some rows are not right, so nothing was stored. Correct them in your table and send it again."),
         "columns": N_("Please say for at least one column what it is, and use everything once."),
         "reported-twice": N_("These figures were reported in another way before. Ask the coordinator which counts."),
         "duty": N_("This cannot be agreed on. The line below says what was expected."),
         "duty-unknown": N_("This agreement has ended already."),
         "sheet": N_("This table cannot be read. Copy the cells again, or save the file again and send that."),
+        "sheet-comma": N_(
+            "A row has more cells than there are headers. Write numbers without a comma, and send it again."
+        ),
         "sheet-empty": N_("There is nothing in this table. It needs a row of headers and the figures below it."),
         "sheet-kind": N_("This is no Excel or CSV file that can be read. Save it as .xlsx or .csv and send that."),
         "sheet-too-large": N_("This table is too large for a page. Send the last months only."),
@@ -139,8 +148,8 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
         "activity-day": N_("Please give a day, such as 2026-11-22."),
         "activity-clock": N_("Please give a time, such as 09:30."),
         "stale-activity": N_(
-            "Somebody has changed this activity since you opened the page. What you typed is still here: open the "
-            "activity again, compare, and save."
+            "Somebody has changed this activity since you opened the page. What you typed is still here: compare it "
+            "with what is stored, then save again."
         ),
         "clash-state": N_("This notice has moved on in the meantime. Look at it again."),
         "clash-stale": N_("Somebody was faster: this notice has moved on in the meantime. Look at it again."),

@@ -10,6 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from local_node.errors import NodeError
+from local_node.web.access import Right
 from local_node.web.forms import FormError
 from local_node.web.site import (
     NotAllowedError,
@@ -53,6 +54,8 @@ STATUS_OF_CODE: Final = {
     "unreachable": 503,
 }
 """Codes of the node's own errors; all others are 422."""
+NOTHING_TYPED: Final = frozenset({"/sign-out", "/outbox/exchange"})
+"""Forms that are a button. What another one sent stays in its window, to be sent again: a redirection would lose it."""
 
 
 def install(app: FastAPI, site: Site) -> None:
@@ -69,8 +72,10 @@ def install(app: FastAPI, site: Site) -> None:
     async def not_signed_in(request: Request, _error: Exception) -> Response:
         if not is_browser(request):
             return problem_response(ProblemCode.NOT_SIGNED_IN, "expected somebody who is signed in")
+        if request.method == "POST" and not _is_only_a_button(site, request):
+            return site.page(request, "signed_out.html", status=401)
         back = str(request.url.path) + (f"?{request.url.query}" if request.url.query else "")
-        query = urlencode({"next": back}) if request.method == "GET" and back != "/" else urlencode({"ended": 1})
+        query = urlencode({"next": back} if request.method == "GET" else {"ended": 1})
         return RedirectResponse(f"/sign-in?{query}" if back != "/" else "/sign-in", status_code=303)
 
     async def not_allowed(request: Request, _error: Exception) -> Response:
@@ -115,6 +120,12 @@ def install(app: FastAPI, site: Site) -> None:
     app.add_exception_handler(SecondFactorOwedError, second_factor_owed)
     app.add_exception_handler(NoTokenError, no_token)
     app.add_exception_handler(OutOfScopeError, out_of_scope)
+
+
+def _is_only_a_button(site: Site, request: Request) -> bool:
+    """Whether nothing is lost by going to the door; whoever is outside anyway was not signed out either."""
+    path = getattr(request.scope.get("route"), "path", "")
+    return path in NOTHING_TYPED or site.rights.get(("POST", path)) is Right.OUTSIDE
 
 
 def status_of(error: NodeError | VerbError | ContractError) -> int:

@@ -162,6 +162,7 @@ class Outbox:
             kinds=KIND_NAMES,
             to_do=to_do_about,
             is_text=item.kind is not Kind.TREND,
+            form_key=secrets.token_urlsafe(FORM_KEY_BYTES),
         )
 
     def _reach(self, session: Session, audience: Audience | None) -> Receivers:
@@ -248,6 +249,7 @@ class Outbox:
                 fields=fields_of(stored.request.kind, body),
                 audience=stored.request.audience,
                 writer=writer_of(visitor),
+                others=stored.request.authors,
                 now=self._site.clock(),
             )
         return self._site.go(f"/lessons/{draft.id}", done="draft-made")

@@ -44,6 +44,7 @@ from shared_schema.trend import TableDefinition
 MOST_TYPED: Final = 30
 EMPTY: Final = N_("Please type a number, 0 for zero, or n for not collected.")
 INCOMPLETE: Final = {"code": "return-incomplete", "detail": "", "field": None}
+BOTH: Final = {"code": "none-and-some", "detail": ""}
 NOT_ASKED: Final = {"code": "not-asked", "detail": "", "field": "asked"}
 NOT_A_NUMBER: Final = N_("Please type a whole number without a point, comma or space.")
 
@@ -136,6 +137,9 @@ class ReturnForm:
             filled = [_with_zeros(table) if table.id == _text(form, "zero") else table for table in tables]
             return self._page(request, place, [_without_errors(table) for table in filled], form)
         for_them = visitor.agency != agency
+        if both := [table for table in stored if _says_both(table, form)]:
+            field = {"field": f"none.{both[0].id}"}
+            return self._page(request, place, _without_ticks(tables, stored, form), form, error=BOTH | field)
         if any(table.wrong for table in tables) or all(table.is_empty for table in tables):
             return self._page(request, place, tables, form, error=INCOMPLETE)
         if for_them and not is_sent(form, "asked"):
@@ -154,7 +158,14 @@ class ReturnForm:
         who = Entering(visitor.person_id, place.agency, How.FORM, for_them, said_yes=is_sent(form, "yes"))
         try:
             with self._site.database.write() as session:
-                report = return_entry.enter(session, entries, place.rules.policy, who=who, now=self._site.clock())
+                report = return_entry.enter(
+                    session,
+                    entries,
+                    place.rules.policy,
+                    who=who,
+                    now=self._site.clock(),
+                    today=today_in(self._site),
+                )
         except ConfirmationNeeded as needed:
             return self._page(request, place, tables, form, confirm=needed.report)
         except StaleFormError as error:
@@ -260,6 +271,26 @@ def _typed_table(stored: FormTable, form: FormData, words: Words) -> FormTable:
     if table.is_empty and not stored.is_stored:
         return table
     return replace(table, cells=tuple(_checked(cell, words) for cell in typed))
+
+
+def _says_both(stored: FormTable, form: FormData) -> bool:
+    """Whether "nothing was collected" is ticked, and beside it stands a number that is not the one stored before."""
+    typed = [(_text(form, cell.field)[:MOST_TYPED], cell.was) for cell in stored.cells]
+    is_new = any(text and text != was and text.casefold() not in NOT_COLLECTED_SIGNS for text, was in typed)
+    return is_sent(form, f"none.{stored.id}") and is_new
+
+
+def _without_ticks(tables: list[FormTable], stored: list[FormTable], form: FormData) -> list[FormTable]:
+    """The tables with the numbers that were typed, where the tick would have written over them."""
+    return [
+        replace(
+            table,
+            cells=tuple(replace(cell, text=_text(form, cell.field)[:MOST_TYPED], wrong="") for cell in table.cells),
+        )
+        if _says_both(before, form)
+        else table
+        for table, before in zip(tables, stored, strict=True)
+    ]
 
 
 def _typed(cell: Cell, stored: FormTable, form: FormData, nothing_at_all: bool) -> Cell:

@@ -47,6 +47,7 @@ from shared_schema.trend import TableDefinition
 ERRORS_SHOWN: Final = 20
 CHANGES_SHOWN: Final = 60
 PERIODS_OFFERED: Final = 13
+LOOK_AGAIN: Final = {"code": "look-again", "detail": "", "field": None}
 PERIOD_HEADER: Final = N_("Period")
 
 
@@ -190,10 +191,12 @@ class ReturnSheets:
             with self._site.database.write() as session:
                 sheet_store.claim_sheet(session, number)
             return self._site.go("/returns", done="sheet-dropped")
-        if is_sent(form, "columns"):
+        if is_sent(form, "columns") or _has_other_columns(form, view):
             return self._correct(request, view, form, period)
         if view.figures.errors:
             return self._page(request, view, error={"code": "bad-rows", "detail": "", "field": None})
+        if _shown_part(_text(form, "seen")) != _shown_part(view.seen):
+            return self._page(request, view, error=LOOK_AGAIN)
         for_them = visitor.agency != view.waiting.agency
         if for_them and not is_sent(form, "asked"):
             return self._page(request, view, error=NOT_ASKED)
@@ -229,9 +232,11 @@ class ReturnSheets:
                     raise StaleFormError("expected the figures that were there when the page was opened")
                 if not sheet_store.claim_sheet(session, view.waiting.id):
                     return self._site.go("/returns", done="sheet-gone")
-                report = return_entry.enter(session, view.entries, policy, who=who, now=self._site.clock())
+                report = return_entry.enter(
+                    session, view.entries, policy, who=who, now=self._site.clock(), today=today_in(self._site)
+                )
         except ConfirmationNeeded as needed:
-            return self._page(request, view, confirm=needed.report)
+            return self._page(request, view, confirm=needed.report, asked=for_them)
         except RecordError as error:
             return self._page(request, view, error=failures.describe(error), status=failures.status_of(error))
         done = "return-same" if report.batch is None else "return-for-them" if for_them else "return-saved"
@@ -266,6 +271,7 @@ class ReturnSheets:
         *,
         error: Mapping[str, object] | None = None,
         confirm: ImportReport | None = None,
+        asked: bool = False,
         status: int = 422,
     ) -> Response:
         visitor, words = visitor_of(request), words_of(request, self._site)
@@ -289,6 +295,7 @@ class ReturnSheets:
             changes=view.changes[:CHANGES_SHOWN],
             more_changes=max(0, len(view.changes) - CHANGES_SHOWN),
             for_them=visitor.agency != view.waiting.agency,
+            asked=asked,
             error=error,
             confirm=confirm,
             late_in=[] if confirm is None else [period_title(words, label) for label in confirm.late_in],
@@ -344,10 +351,26 @@ def _said(value: int | None) -> str:
     return NOT_COLLECTED if value is None else str(value)
 
 
+def _has_other_columns(form: Form, view: View) -> bool:
+    """Whether a column was corrected beside the button that stores: then what would change is another thing."""
+    sent = [form.get(f"column-{index}") for index in range(len(view.columns))]
+    return all(isinstance(each, str) for each in sent) and tuple(sent) != view.columns
+
+
 def _seen_token(session: Session, agency: str, entries: tuple[Entry, ...]) -> str:
-    """Over which figures a page was shown."""
-    tokens = [
+    """Which figures a page has shown, for which periods, and over which ones that are stored."""
+    stored = [
         return_entry.token_of(return_entry.current_values(session, agency, entry.table.id, entry.period))
         for entry in entries
     ]
-    return hashlib.sha256("".join(tokens).encode()).hexdigest()[:20]
+    shown = [f"{entry.period}:{return_entry.token_of(entry.values)}" for entry in entries]
+    return ".".join(hashlib.sha256(";".join(part).encode()).hexdigest()[:20] for part in (shown, stored))
+
+
+def _shown_part(seen: str) -> str:
+    return seen.partition(".")[0]
+
+
+def _text(form: Form, name: str) -> str:
+    value = form.get(name, "")
+    return value if isinstance(value, str) else ""

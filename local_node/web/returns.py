@@ -1,6 +1,7 @@
 """Returns at a glance: who has reported, who has not, what was agreed, and every version of a figure.
 
-A partner sees its own agency's; everybody else who may look sees how many cells are filled, and not what is in them.
+On the overview stands how many cells are filled, and not what is in them. A partner sees its own agency's returns; the
+figures themselves, and their history, only the agency, the coordinator and the reviewer.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,12 +21,14 @@ from local_node.entered_for import OBJECTED, EnteredFor, Objection
 from local_node.errors import RecordError
 from local_node.orm import AccountRow
 from local_node.return_entry import TO_CONFIRM
+from local_node.sheets import read_period
 from local_node.web import failures, today
 from local_node.web.access import Right, Visitor
 from local_node.web.forms import Form, FormError, choice_of, is_sent, number_of, text_of
 from local_node.web.planning_needs import about_clashes, about_entries, about_returns
 from local_node.web.reporting import (
     Rules,
+    agency_names,
     cell_title,
     find_table,
     period_title,
@@ -188,7 +191,7 @@ class Returns:
 
     def _set(self, session: Session, request: Request, form: Form, rules: Rules) -> None:
         visitor = visitor_of(request)
-        agency = choice_of(form, "agency", visible_agencies(session, visitor))
+        agency = choice_of(form, "agency", agency_names(session))
         table = rules.tables[choice_of(form, "table", rules.tables)]
         duty = Duty(
             agency,
@@ -217,7 +220,7 @@ class Returns:
     ) -> Response:
         visitor, words = visitor_of(request), words_of(request, self._site)
         with self._site.database.read() as session:
-            rules, names, duties = read_rules(session), visible_agencies(session, visitor), list_duties(session)
+            rules, names, duties = read_rules(session), agency_names(session), list_duties(session)
         return self._site.page(
             request,
             "returns_agreements.html",
@@ -260,6 +263,7 @@ class Returns:
     def history(self, request: Request, agency: str = "", table: str = "", period: str = "") -> Response:
         """Every version of an agency's figures, newest first."""
         visitor, words = visitor_of(request), words_of(request, self._site)
+        period = read_period(" ".join(period.split())[:40]) or period[:40]  # as people write it, "10/2026" too
         with self._site.database.read() as session:
             rules, names = read_rules(session), visible_agencies(session, visitor)
             agency = agency or next(iter(names), "")

@@ -1,5 +1,8 @@
 """A lesson from the first key to the request: it saves itself, two windows lose nothing, and it is short enough."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from playwright.sync_api import expect
 
@@ -68,3 +71,30 @@ def test_a_lesson_is_eight_entries_and_three_clicks_without_a_script(
     assert "/reviews/r" in page.url
     request = page.url.split("/")[-1].split("?")[0]
     assert verbs.run(furnished.node, "release.show", {"request": request})["body"]["outcome"] == "no_effect"
+
+
+def test_what_was_typed_a_moment_before_leaving_is_kept(open_window: Open, served: str) -> None:
+    """The quiet second after which a draft saves itself has not passed yet; the browser sends it while it goes."""
+    window = open_form(open_window, served)
+    window.page.get_by_label("Title").fill("Typed and gone at once")
+    window.page.goto("about:blank")
+    for _ in range(5):  # what is sent while a page goes away may arrive after the next page
+        window.open(f"{served}/lessons")
+        if "Typed and gone at once" in window.page.content():
+            break
+    assert "Typed and gone at once" in window.page.content()
+
+
+def test_a_form_of_somebody_who_was_signed_out_is_sent_again_by_reloading(
+    open_window: Open, served: str, cookies: Callable[[str | None], list[Any]]
+) -> None:
+    window = open_window("anna", Look(scripts=False))
+    window.open(f"{served}/lessons/new?kind=question")
+    window.page.get_by_label("Title").fill("Who has tried a night bus?")
+    window.page.context.clear_cookies()
+    window.page.get_by_role("button", name="Save draft").click()
+    assert "You are signed out" in window.page.content()
+    window.page.context.add_cookies(cookies("anna"))  # as signing in, in a window of its own, does
+    window.page.reload()
+    assert "/lessons/d" in window.page.url
+    assert window.page.get_by_label("Title").input_value() == "Who has tried a night bus?"

@@ -7,8 +7,10 @@ from datetime import UTC
 import pytest
 
 from local_node import verbs
+from local_node.agencies import AgencyError, AgencyForm, add_agency
 from local_node.app import Node
 from local_node.orm import AccountRow, AgencyContactRow, AgencyRow
+from local_node.web.calendar import COORDINATION
 from local_node.web.planning_report import activities_of
 from local_node.web.words import Words
 from shared_schema.period import parse_period
@@ -332,3 +334,76 @@ def test_the_console_says_how_returns_stand(planned: Node) -> None:
     assert shown["missing"] == 2
     assert {each["state"] for each in shown["returns"]} == {"running", "missing"}
     assert verbs.run(planned, "returns.status", {"agency": "youth"})["returns"] == []
+
+
+# --- what a quiet window must not tell -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("audience", ["setting.worship", "setting.school", "phenomenon.RWE"])
+def test_notices_do_not_tell_for_whom_a_quiet_window_is(planned: Node, audience: str) -> None:
+    """Planning for one group after the other, and looking when a notice comes, would tell."""
+    add(planned, "paul", DECISION | {"audience": "setting.worship", "starts_on": "2027-03-01"})
+    asked = as_(planned, "petra").post(NEW, TALKS | {"audience": audience, "starts_on": "2027-03-02", "ends_on": ""})
+    assert asked.status_code == 422
+    assert "Something is planned here then" in asked.text
+    assert "The same people" not in asked.text
+
+
+def test_no_agency_can_be_taken_for_the_coordination(planned: Node) -> None:
+    """An agency with the id that stands for the coordinators would read what they keep quiet."""
+    add(planned, "anna", DECISION | {"title": "Unannounced visit", "starts_on": "2027-03-01"})
+    with planned.database.write() as session:
+        session.add(
+            AgencyRow(
+                id="coordination", name="Coordination", kinds='{"codes":[]}', roles='{"codes":[]}',
+                added_at=planned.clock(),
+            )
+        )  # fmt: skip
+        session.flush()
+        session.get_one(AccountRow, "petra").agency_id = "coordination"
+    assert "Unannounced visit" not in as_(planned, "petra").page("/calendar?month=2027-03")
+    form = AgencyForm("Coordination", ("youth",), ("deliver",), ())
+    for taken in (COORDINATION, "sheets"):
+        with planned.database.write() as session, pytest.raises(AgencyError, match="expected an id"):
+            add_agency(session, taken, form, by="anna", now=planned.clock())
+
+
+# --- double clicks and two windows ---------------------------------------------------------------------------------
+
+
+def test_a_double_click_plans_one_activity_and_another_text_plans_another(planned: Node) -> None:
+    petra = as_(planned, "petra")
+    form = tokens(petra.page(NEW)) | TALKS | {"title": "Open house", "starts_on": "2027-05-04", "ends_on": ""}
+    for _ in range(2):
+        assert petra.post(NEW, form).status_code == 303
+    assert petra.page("/calendar?month=2027-05").count(">Open house<") == 1
+    assert petra.post(NEW, form | {"title": "Closing feast"}).status_code == 303  # back, and typed over
+    page = petra.page("/calendar?month=2027-05")
+    assert page.count(">Open house<") == page.count(">Closing feast<") == 1
+
+
+def test_a_form_cannot_name_the_activity_of_another_agency(planned: Node) -> None:
+    address = add(planned, "petra", TALKS | {"title": "Open house", "starts_on": "2027-05-04", "ends_on": ""})
+    paul = as_(planned, "paul")
+    form = TALKS | {"title": "Other talks", "starts_on": "2027-07-04", "ends_on": "", "key": address.split("/")[-1]}
+    assert paul.post(NEW, form).status_code == 303
+    assert "Open house" in paul.page(address)
+
+
+def test_two_windows_see_what_the_other_has_stored_and_can_save(planned: Node) -> None:
+    address = add(planned, "petra", TALKS | {"title": "Open house", "starts_on": "2027-05-04", "ends_on": ""})
+    petra = as_(planned, "petra")
+    form = tokens(petra.page(address)) | TALKS | {"title": "Open house", "starts_on": "2027-05-04", "ends_on": ""}
+    assert petra.post(address, form | {"note": "Bring chairs", "state": "confirmed"}).status_code == 303
+    late = petra.post(address, form | {"title": "Open doors"})
+    assert late.status_code == 409
+    assert "Bring chairs" in late.text and 'value="Open doors"' in late.text and "What is stored now" in late.text
+    again = petra.post(address, form | tokens(late.text) | {"title": "Open doors", "note": "Bring chairs"})
+    assert again.status_code == 303
+    assert "Open doors" in petra.page(address)
+
+
+def test_a_quiet_window_is_not_said_to_be_seen_by_all(planned: Node) -> None:
+    paul = as_(planned, "paul")
+    done = paul.post(NEW, DECISION | {"starts_on": "2027-08-01", "keep": "1"})
+    assert "see only where and when" in paul.follow(done)

@@ -116,3 +116,16 @@ def test_what_is_no_form_is_refused(node: Node, content_type: str, body: bytes, 
     browser = Browser(node)
     headers = {"Content-Type": content_type, "Sec-Fetch-Site": "same-origin"}
     assert browser._ask("POST", "/language", headers, content=body).status_code == status
+
+
+def test_a_form_that_is_sent_after_the_session_has_ended_can_be_sent_again(node: Node) -> None:
+    """A redirection would lose what somebody has typed; this page stays, and reloading it sends the form once more."""
+    browser = Browser(node).sign_in("anna")
+    cookies = dict(browser.cookies)
+    browser.cookies.clear()
+    form = {"kind": "question", "title": "Half an hour of work", "form_key": "a-form-of-an-hour-ago", "version": "0"}
+    answer = browser.post("/lessons", form)
+    assert answer.status_code == 401 and "reload it" in answer.text and 'href="/sign-in" target="_blank"' in answer.text
+    browser.cookies = cookies
+    assert browser.post("/lessons", form).status_code == 303
+    assert "Half an hour of work" in browser.page("/lessons")

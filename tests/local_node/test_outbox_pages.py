@@ -6,6 +6,7 @@ import pytest
 
 from local_node import hub_client, inbox, release, verbs
 from local_node.app import Node
+from shared_schema.service.control import VerbError
 from shared_schema.statement import Kind
 from tests.hub_simulator import HubSimulator, Lie
 from tests.local_node.browsing import Browser
@@ -133,3 +134,25 @@ def test_a_reviewer_reads_the_outbox_and_takes_nothing_back(member: Node, anna: 
     assert ben.post(f"/outbox/{digest}/withdraw", {"reason": "error"}).status_code == 403
     assert ben.post("/outbox/exchange").status_code == 403
     assert ben.post(f"/outbox/{digest}/redraft").status_code == 403
+
+
+@pytest.mark.parametrize("way", ["redraft", "withdraw"])
+def test_who_wrote_a_text_is_no_second_person_for_its_next_version(member: Node, anna: Browser, way: str) -> None:
+    """Another coordinator takes the text up again; whoever wrote it cannot be the one who reads it with fresh eyes."""
+    digest = sent(member, anna)
+    verbs.run(member, "people.add", {"id": "carla", "role": "coordinator"})
+    carla = seat(member, "carla", anna.app)
+    form = {"reason": "error", "to": "", "as_draft": "1"} if way == "withdraw" else {}
+    draft = carla.post(f"/outbox/{digest}/{way}", form).headers["location"].split("/")[2].split("?")[0]
+    request = ask(carla, draft)
+    assert "Approve: it may leave" not in anna.page(f"/reviews/{request}")
+    with pytest.raises(VerbError) as refused:
+        verbs.run(member, "release.approve", {"request": request, "by": "anna", "accept": {}})
+    assert refused.value.code == "same-person"
+
+
+def test_a_double_click_makes_one_draft_of_a_text(member: Node, anna: Browser) -> None:
+    digest = sent(member, anna)
+    form = {"form_key": hidden(anna.page(f"/outbox/{digest}"), "form_key")}
+    places = {anna.post(f"/outbox/{digest}/redraft", form).headers["location"] for _ in range(2)}
+    assert len(places) == 1

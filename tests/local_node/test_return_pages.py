@@ -18,6 +18,7 @@ from shared_schema.governance import PolicyBody
 from shared_schema.period import parse_period
 from shared_schema.service.exports import xlsx_bytes
 from tests.factories import no_noise
+from tests.hub_simulator import MovableClock
 from tests.local_node.browsing import Browser
 from tests.local_node.test_sheets import workbook
 
@@ -353,6 +354,89 @@ def test_an_empty_file_is_filled_in_and_sent_back(city: Node) -> None:
     assert "file" in paul.page("/returns/history")
 
 
+# --- what a page has not shown is not stored ----------------------------------------------------------------------
+
+
+def test_a_column_that_is_corrected_beside_the_button_is_not_stored_as_it_was(city: Node) -> None:
+    """Somebody corrects what the columns are, and presses the button that is nearer."""
+    paul = as_(city, "paul")
+    place = send(paul, "Month\tAssault\tArson\n2026-10\t1\t2")
+    swapped = {"column-0": "period", "column-1": "arson", "column-2": "assault", "do": "store"}
+    page = paul.follow(paul.post(place, tokens(paul.page(place)) | swapped))
+    assert stored(city) == {}
+    assert paul.post(place, tokens(page) | swapped).status_code == 303
+    assert stored(city) == {"assault": 2, "arson": 1}
+
+
+def test_another_period_than_the_page_has_shown_is_shown_first(city: Node) -> None:
+    paul = as_(city, "paul")
+    place = send(paul, "Assault\t3\nArson\tn")
+    page = paul.page(f"{place}?period=2026-10")
+    other = paul.post(place, tokens(page) | {"period": "2026-09", "do": "store"})
+    assert other.status_code == 422 and "something else than the page has shown" in other.text
+    assert stored(city) == stored(city, "2026-09") == {}
+    assert paul.post(place, tokens(other.text) | {"period": "2026-09", "do": "store"}).status_code == 303
+    assert stored(city, "2026-09") == {"assault": 3, "arson": None}
+
+
+def test_columns_that_another_window_has_corrected_are_shown_first(city: Node) -> None:
+    paul = as_(city, "paul")
+    place = send(paul, "Month\tAssault\tArson\n2026-10\t1\t2")
+    page = paul.page(place)
+    swapped = {"column-0": "period", "column-1": "arson", "column-2": "assault", "columns": "1"}
+    assert paul.post(place, swapped).status_code == 303
+    assert paul.post(place, tokens(page) | {"do": "store"}).status_code == 422
+    assert stored(city) == {}
+
+
+def test_a_table_that_nobody_came_back_for_is_erased_with_the_next_round(city: Node, clock: MovableClock) -> None:
+    """It holds an agency's figures as they are, and must not wait for the next table that somebody pastes."""
+    send(as_(city, "paul"), "Month\tAssault\tArson\n2026-10\t1\t2")
+    clock.advance(days=2)
+    verbs.run(city, "sync", {})
+    with city.database.read() as session:
+        assert session.scalar(select(func.count()).select_from(ReturnSheetRow)) == 0
+
+
+def test_nothing_collected_does_not_write_over_a_number_that_was_typed(city: Node) -> None:
+    paul = as_(city, "paul")
+    status, page = fill(paul, {f"v.{TABLE}.assault": "3", f"none.{TABLE}": "1"})
+    assert status == 422 and "there are numbers in it" in page and 'value="3"' in page
+    assert stored(city) == {}
+    assert fill(paul, FULL)[0] == 303
+    assert fill(paul, FULL | {f"none.{TABLE}": "1"})[0] == 303  # the numbers that were stored before
+    assert stored(city) == {"assault": None, "arson": None}
+
+
+# --- the end of a question -----------------------------------------------------------------------------------------
+
+
+def entered_for_police(city: Node) -> str:
+    """The coordinator enters figures, and the agency objects; the page of the coordinator."""
+    anna, paul = as_(city, "anna"), as_(city, "paul")
+    assert fill(anna, FULL | {"asked": "1"})[0] == 303
+    batch = re.search(r'name="batch" value="(\d+)"', paul.page("/returns"))
+    assert batch is not None
+    paul.follow(paul.post("/returns/answer", {"batch": batch[1], "answer": "figures"}))
+    return anna.page("/returns")
+
+
+@pytest.mark.parametrize("fields", [FULL, FULL | {f"v.{TABLE}.assault": "7", f"v.{TABLE}.arson": "1"}])
+def test_an_objection_ends_when_the_agency_has_entered_its_own_figures(city: Node, fields: dict[str, str]) -> None:
+    assert "has objected" in entered_for_police(city)
+    assert fill(as_(city, "paul"), fields)[0] == 303
+    assert "has objected" not in as_(city, "anna").page("/returns")
+    assert "objected to figures" not in as_(city, "anna").page("/")
+
+
+def test_figures_that_the_agency_has_replaced_need_no_confirmation(city: Node) -> None:
+    assert fill(as_(city, "anna"), FULL | {"asked": "1"})[0] == 303
+    paul = as_(city, "paul")
+    assert "not yet confirmed" in paul.page("/returns")
+    assert fill(paul, FULL | {f"v.{TABLE}.assault": "7", f"v.{TABLE}.arson": "1"})[0] == 303
+    assert "not yet confirmed" not in paul.page("/returns")
+
+
 # --- agreements ----------------------------------------------------------------------------------------------------
 
 
@@ -373,3 +457,22 @@ def test_an_agreement_ends_and_what_was_reported_stays(city: Node) -> None:
     assert anna.post("/returns/agreements", drop).status_code == 422
     with city.database.read() as session:
         assert session.scalar(select(func.count()).select_from(ReturnRecordRow)) == 2
+
+
+def test_an_administrator_who_manages_agencies_sees_them(city: Node) -> None:
+    verbs.run(city, "people.add", {"id": "olga", "role": "administrator"})
+    with city.database.write() as session:
+        make_account(session, "olga", "Olga", by="local-node", now=city.clock())
+    olga = as_(city, "olga")
+    page = olga.page("/returns/agreements")
+    assert "There is no agency yet" not in page and "Youth service" in page
+    agreed = {"agency": "youth", "table": TABLE, "granularity": "month", "first": "2026-08", "due_days": "15"}
+    assert olga.post("/returns/agreements", agreed).status_code == 303
+
+
+def test_the_history_takes_a_period_as_people_write_it(city: Node) -> None:
+    paul = as_(city, "paul")
+    fill(paul, FULL)
+    assert "From then on" in paul.page("/returns/history?period=10/2026")
+    page = paul.page("/returns/history?period=09/2026")
+    assert "Nothing has been reported here yet" not in page and "2026-09" in page

@@ -100,6 +100,13 @@ def test_a_hostile_or_broken_file_is_refused_in_a_sentence(name: str, data: byte
     assert caught.value.code == code
 
 
+def test_a_number_with_a_comma_between_commas_is_not_two_numbers() -> None:
+    """Assault would be 1 and Arson 200: both can be, and both are wrong."""
+    with pytest.raises(SheetError) as caught:
+        read_sheet("x.csv", b"Month,Assault,Arson\n2026-10,1,200,4\n")
+    assert caught.value.code == "sheet-comma" and "line 2" in caught.value.message
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=400))
 def test_any_bytes_are_a_sheet_or_a_sheet_error(data: bytes) -> None:
@@ -119,6 +126,8 @@ def test_any_bytes_are_a_sheet_or_a_sheet_error(data: bytes) -> None:
         GOOD,
         "Month;Assault;Arson;Other\n2026-10;3;0;n\n".encode("utf-16"),
         b"\xef\xbb\xbfMonth,Assault,Arson,Other\r\n2026-10,3,0,n\r\n",
+        b"sep=;\r\nMonth;Assault;Arson;Other\r\n2026-10;3;0;n\r\n",
+        b"Month;Assault;Arson;Other;Left, right, centre, none, both, and others\r\n2026-10;3;0;n;7\r\n",
         b"Month;K\xf6rperverletzung;Brand;Other\n10/2026;3;0;x\n",
         workbook(
             lambda book: [
@@ -127,7 +136,7 @@ def test_any_bytes_are_a_sheet_or_a_sheet_error(data: bytes) -> None:
             ]
         ),
     ],
-    ids=["xlsx", "utf-16", "utf-8", "windows-1252", "dates and floats"],
+    ids=["xlsx", "utf-16", "utf-8", "sep", "commas in a label", "windows-1252", "dates and floats"],
 )
 def test_what_excel_writes_is_read(data: bytes) -> None:
     sheet = without_texts(read_sheet("x", data))
@@ -153,6 +162,14 @@ def test_labels_may_stand_on_the_left(text: str) -> None:
         ("1.10.2026", "2026-10"),
         ("October 2026", "2026-10"),
         ("Okt. 2026", "2026-10"),
+        ("Okt 26", "2026-10"),  # what Excel makes of it, and copies
+        ("Oct-26", "2026-10"),
+        ("2026-10-01", "2026-10"),
+        ("2026/10", "2026-10"),
+        ("2026 Q4", "2026-Q4"),
+        ("4. Quartal 2026", "2026-Q4"),
+        ("2026-10-02", None),
+        ("Oct-1926", None),
         ("Märzz 2026", None),
         ("Q4 2026", "2026-Q4"),
         ("2026", "2026"),
@@ -163,6 +180,10 @@ def test_labels_may_stand_on_the_left(text: str) -> None:
 )
 def test_a_period_is_read_as_people_write_it(text: str, label: str | None) -> None:
     assert read_period(text) == label
+
+
+def test_what_is_copied_from_a_csv_file_is_read() -> None:
+    assert read_pasted("Month;Assault\n2026-10;3").rows == (("2026-10", "3"),)
 
 
 # --- what is wrong is said by line, and never repeated --------------------------------------------------------------

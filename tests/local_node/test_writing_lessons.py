@@ -48,7 +48,7 @@ def test_who_does_not_write_opens_no_form(member: Node, anna: Browser) -> None:
         assert browser.get("/lessons/new?kind=practice").status_code == expected
         assert browser.get(f"/lessons/{draft}").status_code == expected
         new = LESSON | {"form_key": "another-form-key", "version": "0"}
-        assert browser.post("/lessons", new).status_code == expected
+        assert browser.post("/lessons", new).status_code == {403: 403, 303: 401}[expected]
 
 
 # --- nothing is lost -------------------------------------------------------------------------------------------------
@@ -285,3 +285,14 @@ def test_what_needs_an_item_begins_from_the_item(member: Node, anna: Browser) ->
     for kind in ("answer", "experience"):
         assert 'href="/inbox"' in anna.page(f"/lessons/new?kind={kind}")
         assert 'href="/inbox"' in anna.page(f"/lessons/new?kind={kind}&about={'a' * 64}")
+
+
+def test_a_coordinator_gives_back_what_an_agency_has_written_and_cannot_erase_it(member: Node, anna: Browser) -> None:
+    employ(member)
+    paul = seat(member, "paul", anna.app)
+    draft = write(paul)
+    assert paul.post(f"/lessons/{draft}/hand-over", {"version": "1"}).status_code == 303
+    page = anna.page(f"/lessons/{draft}")
+    assert "Give it back to the agency" in page and "Throw the draft away" not in page
+    assert anna.post(f"/lessons/{draft}/discard", {"version": "2"}).status_code == 409
+    assert stored(member, draft) is not None

@@ -21,10 +21,11 @@
 
   function later(wait) {
     clearTimeout(timer);
-    if (!stopped) timer = setTimeout(save, wait);
+    if (!stopped) timer = setTimeout(() => save(), wait);
   }
 
-  async function save() {
+  // What is sent while the page goes away is cut off, unless the browser is told to keep it alive.
+  async function save(leaving = false) {
     const now = text();
     if (saving || stopped || now === kept) return;
     saving = true;
@@ -36,6 +37,7 @@
         headers: { Accept: "application/json" },
         body: new URLSearchParams(fields),
         credentials: "same-origin",
+        keepalive: leaving,
       });
       if (answer.status === 401 || answer.status === 403) {
         line.textContent = said.away;
@@ -81,6 +83,6 @@
   form.addEventListener("change", () => later(QUIET));
   form.addEventListener("submit", () => clearTimeout(timer));
   window.addEventListener("pagehide", () => {
-    if (!saving && !stopped && text() !== kept) save();
+    if (!saving && !stopped && text() !== kept) save(true);
   });
 })();
