@@ -22,7 +22,6 @@ from local_node.lesson import Lesson
 from local_node.saved_views import SavedView, ViewError
 from local_node.search_query import SearchError
 from local_node.web.access import Right, may
-from local_node.web.csv_file import to_csv
 from local_node.web.failures import describe
 from local_node.web.forms import Form, is_sent, number_of, text_of
 from local_node.web.lesson_text import facts, paragraphs
@@ -31,6 +30,7 @@ from local_node.web.site import Site, is_browser, visitor_of, words_of
 from local_node.web.words import Words
 from shared_schema.content import PracticeBody
 from shared_schema.names import parse_time
+from shared_schema.service.exports import CSV_TYPE, csv_bytes, download_headers
 from shared_schema.service.translations import N_
 
 FEED_ENTRIES: Final = 50
@@ -166,9 +166,9 @@ class ViewPages:
         words = words_of(request, self._site)
         with self._site.database.read() as session:
             lessons = finding.list_lessons(session, parse_wanted(request.query_params.multi_items()), who, TABLE_ROWS)
-        rows = [[words.gettext(name) for name in COLUMNS], *(_row(lesson, words) for lesson in lessons)]
-        headers = {"Content-Disposition": 'attachment; filename="lessons.csv"'}
-        return Response(to_csv(rows), media_type="text/csv; charset=utf-8", headers=headers)
+        header = [words.gettext(name) for name in COLUMNS]
+        content = csv_bytes(header, (_row(lesson, words) for lesson in lessons))
+        return Response(content, media_type=CSV_TYPE, headers=download_headers("lessons.csv"))
 
     # --- feeds -----------------------------------------------------------------------------------------------------
 
