@@ -109,7 +109,8 @@ class ViewPages:
             with self._site.database.write() as session:
                 view = saved_views.save(session, person, name, wanted, shared=is_sent(form, "shared"), now=now)
         except (ViewError, SearchError) as error:
-            return self._list(request, status=422, error=describe(error) | {"field": "name"}, query=query, name=name)
+            typed = {"query": query, "name": name, "shared": is_sent(form, "shared")}
+            return self._list(request, status=422, error=describe(error) | {"field": "name"}, **typed)
         return self._site.go(f"/inbox?{view.query}&view={view.id}", done="view-saved")
 
     def change(self, request: Request, view_id: int, form: Form) -> Response:
@@ -122,7 +123,8 @@ class ViewPages:
         except ViewError as error:
             if error.code == "not-found":
                 return self._site.missing(request)
-            return self._list(request, status=422, error=describe(error) | {"field": f"name-{view_id}"})
+            typed = {"changes": {view_id: {"name": name, "shared": shared}}}
+            return self._list(request, status=422, error=describe(error) | {"field": f"name-{view_id}"}, **typed)
         return self._site.go("/views", done="view-changed")
 
     def mark_seen(self, request: Request, view_id: int, form: Form) -> Response:
