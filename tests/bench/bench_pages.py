@@ -4,7 +4,8 @@
 and more: what `fill_<part>` of every `tests/browser/screens_<part>` puts there. Every screen that the browser tests
 know is asked for through the whole application (gate, session, rendering), in one process, one after the other; the
 time is that until the last byte is there. A first look comes after a change, when nothing is remembered, and pays for
-the template as well; one figure of it has no bar. The floor is the page `/health`, which does nothing, behind the same gate.
+the template as well; one figure of it has no bar. The floor is the page `/health`, which does nothing, behind the same
+gate.
 """
 
 import tempfile
