@@ -82,10 +82,10 @@ def list_items(
     """Items, the newest of the log first; with `newest_versions` without those whose place a newer one takes."""
     newest_first = (InboxRow.received_at.desc(), InboxRow.log_index.desc())
     query = select(InboxRow).order_by(*newest_first).limit(limit)
-    if kinds:
-        query = query.where(InboxRow.kind.in_([kind.value for kind in kinds]))
-    else:  # nearly all are of a known kind: to sort what an index of kinds finds would take longer than the list
-        query = query.where((InboxRow.kind + "").in_([kind.value for kind in Kind]))
+    is_crowd = not kinds or Kind.PRACTICE in kinds
+    # a crowd is read in the order of its arrival: to sort all that an index of kinds finds would take longer
+    kind = InboxRow.kind + "" if is_crowd else InboxRow.kind
+    query = query.where(kind.in_([each.value for each in kinds or Kind]))
     if state is not None:
         query = query.where(InboxRow.state == state.value)
     if newest_versions:

@@ -153,12 +153,18 @@ def list_due(session: Session, now: datetime) -> tuple[str, ...]:
 def claim(session: Session, person: str, now: datetime) -> Claim | None:
     """Take the next e-mail of somebody, in a transaction of its own; None when another run has it, or none is due.
 
-    What failed before comes first. With nothing new the subscription only moves on.
+    What failed before comes first. With nothing new the subscription only moves on. An account that was closed while
+    others' e-mails went out gets none.
     """
     row = session.get(SubscriptionRow, person)
-    if row is None:
+    if row is None or _is_closed(session, person):
         return None
     return _claim_failed(session, row, now) or _claim_due(session, row, now)
+
+
+def _is_closed(session: Session, person: str) -> bool:
+    closed = select(AccountRow.person_id).where(AccountRow.person_id == person, AccountRow.disabled_at.is_not(None))
+    return session.scalar(closed) is not None
 
 
 def preview(session: Session, person: str, now: datetime) -> Claim | None:

@@ -2,7 +2,8 @@
 
 They are what the agencies say now, put where it belongs: a figure that came late stands in its own period here, while
 in a release it counts in the period that was open then. An agency fills a quarter when it reported all of it; what it
-reported of a part is left out, and the cell says so (`partial`). The database adds up, whatever the number of agencies.
+reported of a part is left out, and the cell says so (`partial`). What is in stock is never added up over time: then
+only what was reported for the very period counts. The database adds up, whatever the number of agencies.
 
     count_own(session, table, "month", "2024-01-01", "2026-12-31")
 """
@@ -57,30 +58,41 @@ class OwnFigures:
 
 
 def count_own(
-    session: Session, table: TableDefinition, granularity: Granularity, first_day: str, last_day: str
+    session: Session,
+    table: TableDefinition,
+    granularity: Granularity,
+    first_day: str,
+    last_day: str,
+    *,
+    add_up: bool = True,
 ) -> OwnFigures:
-    """Add up what every agency reported for the periods of this length that begin within these days."""
+    """Add up what every agency reported for the periods of this length that begin within these days.
+
+    Without `add_up`, for what is in stock, shorter periods do not fill a longer one.
+    """
     cells: defaultdict[tuple[str, str], OwnCell] = defaultdict(OwnCell)
     agencies: defaultdict[str, set[str]] = defaultdict(set)
     days = (first_day, last_day)
-    if granularity == "month":
-        _add_months(session, table, days, cells, agencies)
+    if granularity == "month" or not add_up:
+        _add_equal(session, table, granularity, days, cells, agencies)
     else:
         _add_longer(session, table, granularity, days, cells, agencies)
-    _add_events(session, table, granularity, days, cells, agencies)
+    if granularity == "month" or add_up:  # an event has one day, so events are never a stock of a longer period
+        _add_events(session, table, granularity, days, cells, agencies)
     return OwnFigures(dict(cells), {period: len(found) for period, found in agencies.items()})
 
 
-def _add_months(
+def _add_equal(
     session: Session,
     table: TableDefinition,
+    granularity: Granularity,
     days: tuple[str, str],
     cells: defaultdict[tuple[str, str], OwnCell],
     agencies: defaultdict[str, set[str]],
 ) -> None:
-    """A month is whole by itself, so the database adds up over all agencies, from the index alone."""
+    """Periods of just this length are whole, so the database adds up over all agencies, from the index alone."""
     row = ReturnRecordRow
-    fitting = _fitting(table, "month", days)
+    fitting = (*_fitting(table, granularity, days), _length(row.period) == MONTHS[granularity])
     sums = (func.sum(row.value), func.count(), func.max(row.status), func.max(row.counted_in.is_not(None)))
     for period, code, value, count, status, late in session.execute(
         select(row.period, row.cell, *sums).where(*fitting).group_by(row.period, row.cell)

@@ -3,16 +3,18 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import and_, exists, func, not_, select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session, aliased
 
 from local_node import search_index
-from local_node.orm import SearchItemRow
+from local_node.orm import OutboxRow, SearchItemRow
 from local_node.search_index import Hit
+from local_node.versions import family_of
 from shared_schema.statement import Kind
 from shared_schema.vocabulary import Outcome, Phenomenon, Setting
 
 MAX_QUESTIONS = 100
+MAX_VERSIONS = 100
 MAX_MISSING = 8
 MISSING_SETTINGS = (Setting.SCHOOL, Setting.YOUTH_CENTRE, Setting.ONLINE, Setting.WORSHIP, Setting.SPORT_EVENT)
 """Where most of the work takes place (vocabulary: the settings that practices name most)."""
@@ -50,25 +52,42 @@ def list_open(session: Session, own_name: str) -> tuple[Question, ...]:
     return tuple(sorted(questions, key=lambda question: question.by_us))  # stable: the newest stay first
 
 
-def count_open(session: Session, own_name: str) -> int:
-    """How many questions of others this city has not answered."""
+def count_unanswered(session: Session, since: str) -> int:
+    """How many questions of others, asked from `since` on, nobody has answered; an answer is to any version of one."""
     question, answer = SearchItemRow, aliased(SearchItemRow)
-    ours = exists().where(answer.about == question.digest, answer.kind == Kind.ANSWER.value, answer.origin == own_name)
-    wanted = and_(question.kind == Kind.QUESTION.value, question.origin != own_name, not_(ours))
-    query = select(func.count()).select_from(question).where(wanted, question.id.not_in(search_index.REPLACED))
-    return session.scalar(query) or 0
+    rows = session.execute(
+        select(question.digest, question.replaces).where(
+            question.kind == Kind.QUESTION.value,
+            question.issued_at >= since,
+            question.id.not_in(search_index.REPLACED),
+            ~exists().where(OutboxRow.digest == question.digest),
+            ~exists().where(answer.about == question.digest, answer.kind == Kind.ANSWER.value),
+        )
+    ).all()
+    renewed = [digest for digest, replaces in rows if replaces]
+    return len(rows) - len(_answers(session, renewed)) if renewed else len(rows)
 
 
 def _answers(session: Session, digests: Sequence[str]) -> dict[str, list[str]]:
     """Question → who has answered it; answers that a hub relays for cities that are not named count once each."""
     row = SearchItemRow
+    newest = _newest_by_version(session, digests)
     query = select(row.about, row.origin, row.relayed, row.digest).where(
-        row.about.in_(digests), row.kind == Kind.ANSWER.value, row.id.not_in(search_index.REPLACED)
+        row.about.in_(newest), row.kind == Kind.ANSWER.value, row.id.not_in(search_index.REPLACED)
     )
     found: dict[str, list[str]] = {}
     for about, origin, relayed, digest in session.execute(query):
-        found.setdefault(str(about), []).append(digest if relayed else origin)
+        found.setdefault(newest[str(about)], []).append(digest if relayed else origin)
     return found
+
+
+def _newest_by_version(session: Session, digests: Sequence[str]) -> dict[str, str]:
+    """Every version of these questions → the question; few have more than one."""
+    row = SearchItemRow
+    renewed = session.scalars(select(row.digest).where(row.digest.in_(digests), row.replaces.is_not(None))).all()
+    related = search_index.list_related_versions(session, renewed, MAX_VERSIONS) if renewed else ()
+    older = {version.digest: digest for digest in renewed for version in family_of(related, digest)}
+    return older | {digest: digest for digest in digests}
 
 
 def list_missing(session: Session) -> tuple[Missing, ...]:

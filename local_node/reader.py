@@ -58,9 +58,16 @@ def mark_read(session: Session, person: str, digest: str) -> None:
         session.execute(insert(ReadItemRow).values(person_id=person, digest=digest).on_conflict_do_nothing())
 
 
-def mark_unread(session: Session, person: str, digest: str) -> None:
-    """Take the mark back. An item from before somebody began to read cannot be new again."""
+def mark_unread(session: Session, person: str, digest: str) -> bool:
+    """Take the mark back; False for what stays read, because everything up to it counts as read (`can_be_unread`)."""
     session.execute(delete(ReadItemRow).where(ReadItemRow.person_id == person, ReadItemRow.digest == digest))
+    return bool(unread_among(session, person, [digest]))
+
+
+def can_be_unread(session: Session, person: str, digest: str) -> bool:
+    """Whether an item came after everything that somebody has marked as read at once, or found here."""
+    number = session.scalar(select(SearchItemRow.id).where(SearchItemRow.digest == digest))
+    return number is not None and number > read_up_to(session, person)
 
 
 def mark_all_read(session: Session, person: str, up_to: int) -> None:

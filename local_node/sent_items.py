@@ -36,7 +36,7 @@ class Shelf(StrEnum):
 
 _ROWS: Final = {
     Shelf.WAITING: OutboxRow.state.in_(UNSETTLED),
-    Shelf.SENT: (OutboxRow.state == OutboxState.DELIVERED.value) & (OutboxRow.envelope != ERASED),
+    Shelf.SENT: (OutboxRow.state == OutboxState.DELIVERED.value) & (func.length(OutboxRow.envelope) > 0),
     Shelf.REFUSED: OutboxRow.state == OutboxState.REFUSED.value,
     Shelf.BACK: OutboxRow.digest.in_(select(WithdrawalRow.item)),
 }

@@ -121,9 +121,10 @@ def install(site: Site) -> None:
         "useful": N_("Noted: this is useful to you. It stays here; nobody outside learns of it."),
         "not-useful": N_("The mark is gone."),
         "note-saved": N_("Your note is saved. Only you see it."),
-        "all-read": N_("Everything that was on the page is marked as read."),
+        "all-read": N_("Everything that has arrived so far is marked as read."),
         "read": N_("Marked as read."),
         "unread": N_("Marked as new again."),
+        "stays-read": N_("It stays read: it is from before you marked everything as read."),
     }
     site.get("/inbox", pages.show, Right.READ_INBOX)
     site.post("/inbox/read", pages.mark_all_read, Right.READ_INBOX)
@@ -278,6 +279,7 @@ class InboxPages:
                 "useful": reader.count_useful(session, [digest]).get(digest, 0),
                 "is_useful": bool(reader.useful_among(session, person, [digest])),
                 "is_new": bool(reader.unread_among(session, person, [digest])),
+                "can_be_new": reader.can_be_unread(session, person, digest),
                 "related": _related(session, lesson, digest),
             }
         return self._site.page(request, "inbox_item.html", status=status, **(shown | {"error": None} | values), **NAMES)
@@ -306,15 +308,15 @@ class InboxPages:
 
     def mark_read(self, request: Request, digest: str, form: Form) -> Response:
         """Mark an item as read, or with `undo` as new."""
-        person = visitor_of(request).person_id
+        person, done = visitor_of(request).person_id, "read"
         with self._site.database.write() as session:
             if is_sent(form, "undo"):
-                reader.mark_unread(session, person, digest)
+                done = "unread" if reader.mark_unread(session, person, digest) else "stays-read"
             else:
                 reader.mark_read(session, person, digest)
         if not is_browser(request):
             return Response(status_code=204)
-        return self._site.go(f"/inbox/{digest}", done="unread" if is_sent(form, "undo") else "read")
+        return self._site.go(f"/inbox/{digest}", done=done)
 
     def mark_all_read(self, request: Request, form: Form) -> Response:
         """Mark everything as read that had arrived when the page was made."""

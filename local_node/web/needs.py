@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import exists, func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
-from local_node import hub_client, outbox, request_store, sync
+from local_node import hub_client, outbox, questions, request_store, sync
 from local_node.inbox import InboxState
-from local_node.orm import AuditRow, InboxRow, OutboxRow, RecallRow, ReleaseRequestRow, SearchItemRow, WithdrawalRow
+from local_node.orm import AuditRow, InboxRow, RecallRow, ReleaseRequestRow, WithdrawalRow
 from local_node.review import SINGLE_PERSON_WAIT, ReleaseRequest, RequestState, ReviewedAs
 from local_node.web import overview
 from local_node.web.access import Right, Visitor
@@ -97,16 +97,7 @@ def about_questions(session: Session, visitor: Visitor, now: datetime) -> Sequen
     """Questions from other cities that nobody has answered yet."""
     if not visitor.may(Right.RESPOND):
         return ()
-    question, answer = SearchItemRow, aliased(SearchItemRow)
-    since = format_time(now - timedelta(days=QUESTION_DAYS))
-    count = session.scalar(
-        select(func.count()).where(
-            question.kind == Kind.QUESTION.value,
-            question.issued_at >= since,
-            ~exists().where(OutboxRow.digest == question.digest),  # not our own
-            ~exists().where(answer.about == question.digest, answer.kind.in_(_ANSWERS)),
-        )
-    )
+    count = questions.count_unanswered(session, format_time(now - timedelta(days=QUESTION_DAYS)))
     if not count:
         return ()
     return (
@@ -118,9 +109,6 @@ def about_questions(session: Session, visitor: Visitor, now: datetime) -> Sequen
             count=count,
         ),
     )
-
-
-_ANSWERS: Final = (Kind.ANSWER.value, Kind.RELAYED.value)
 
 
 def about_rules(session: Session, visitor: Visitor, now: datetime) -> Sequence[Need]:

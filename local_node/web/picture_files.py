@@ -4,7 +4,6 @@ Long form, a line for each figure, because every spreadsheet and every statistic
 needs. What is not a number has no number in it: neither 0 nor an empty text that could be read as one.
 """
 
-import csv
 import io
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -14,7 +13,7 @@ from openpyxl import Workbook
 
 from local_node.web.picture_view import Picture
 from local_node.web.picture_words import PictureWords
-from shared_schema.service.exports import safe_cell
+from shared_schema.service.exports import csv_bytes, safe_cell
 from shared_schema.service.translations import N_
 
 Row = Sequence[str | int | None]
@@ -25,19 +24,15 @@ HEADINGS: Final = (
 
 
 def make_csv(picture: Picture, words: PictureWords, now: datetime) -> bytes:
-    """UTF-8 with a mark at its beginning, because Excel takes it for something else without."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    for row in (*_rows(picture, words), (), *_notes(picture, words, now)):
-        writer.writerow([safe_cell(value) for value in row])
-    return out.getvalue().encode("utf-8-sig")
+    """The figures, an empty line, the notes."""
+    return csv_bytes(_headings(words), (*_rows(picture, words), (), *_notes(picture, words, now)))
 
 
 def make_xlsx(picture: Picture, words: PictureWords, now: datetime) -> bytes:
     """The figures on one sheet, the notes on another."""
     book = Workbook(write_only=True)
     for title, rows in (
-        (words.words.gettext("Figures"), _rows(picture, words)),
+        (words.words.gettext("Figures"), (_headings(words), *_rows(picture, words))),
         (words.words.gettext("Notes"), _notes(picture, words, now)),
     ):
         sheet = book.create_sheet(title)
@@ -54,9 +49,12 @@ def file_name(picture: Picture, ending: str) -> str:
     return f"{query.table.id}-{query.labels[0]}-{query.labels[-1]}.{ending}"
 
 
+def _headings(words: PictureWords) -> list[str]:
+    return [words.words.gettext(heading) for heading in HEADINGS]
+
+
 def _rows(picture: Picture, words: PictureWords) -> Iterator[Row]:
     table = picture.query.table
-    yield [words.words.gettext(heading) for heading in HEADINGS]
     for source in picture.sources:
         for period in picture.query.labels:
             for code in picture.columns:

@@ -152,7 +152,7 @@ def read_picture(
     measure = home.find_measure(query.table.measure) if home else None
     stock = measure is not None and measure.stock
     erased = closed_before(session, query.table.measure)
-    sources = [own_source(_count_own(session, query, memory), query, erased)] if with_counts else []
+    sources = [own_source(_count_own(session, query, memory, stock), query, erased)] if with_counts else []
     shared = read_released(session, query.table, query.by, *query.days, add_up=not stock)
     released = released_source(shared, query, least)
     if released.has_figures or not with_counts:
@@ -164,9 +164,9 @@ def read_picture(
 PolicyOf = Callable[[str], PolicyBody | None]
 
 
-def _count_own(session: Session, query: Query, memory: Memory) -> OwnFigures:
-    key = (query.table.fingerprint, query.by, query.days, audit.last_seq(session))
-    return memory.own.get(key, lambda: count_own(session, query.table, query.by, *query.days))
+def _count_own(session: Session, query: Query, memory: Memory, stock: bool) -> OwnFigures:
+    key = (query.table.fingerprint, query.by, query.days, stock, audit.last_seq(session))
+    return memory.own.get(key, lambda: count_own(session, query.table, query.by, *query.days, add_up=not stock))
 
 
 # --- the city's own ------------------------------------------------------------------------------------------------

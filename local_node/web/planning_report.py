@@ -19,7 +19,9 @@ def activities_of(session: Session, quarter: Period, words: Words) -> Section | 
     if not found:
         return None
     sentence = words.ngettext(
-        "1 activity of our partners took place:", "%(num)s activities of our partners took place:", len(found)
+        "1 activity of our partners, confirmed or done:",
+        "%(num)s activities of our partners, confirmed or done:",
+        len(found),
     )
     kinds = names_for(session, words).kinds
     counts = Counter(kinds[each.draft.kind] for each in found)

@@ -127,10 +127,10 @@ class ReportScreens:
             return []
         before = label_of(place_of(period.label, "quarter") - 1, "quarter")
         first, last = parse_period(before).start[:7], period.end[:7]
-        known = tables_with_figures(session, newest_tables(policy), with_counts=False)
+        known = tables_with_figures(session, newest_tables(policy), with_counts=is_internal)
         found: dict[str, Measure] = {}
         for name, title, query in _queries(policy, first, last):
-            if name in found or not (is_internal or query.table.id in known):
+            if name in found or query.table.id not in known:
                 continue
             picture = read_picture(session, query, policies, hubs, self._memory, with_counts=is_internal)
             if lines := tuple(_lines(picture.sources, period.label, before)):

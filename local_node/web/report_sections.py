@@ -15,20 +15,21 @@ from typing import Final, Literal, Protocol
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from local_node import balance
-from local_node.orm import OutboxRow, ReleaseRequestRow, SearchItemRow
+from local_node import balance, search_index
+from local_node.confidence import is_unnamed
+from local_node.orm import InboxRow, OutboxRow, ReleaseRequestRow, SearchItemRow
 from local_node.review import RequestState
 from local_node.web.words import Words
 from shared_schema.canonical import parse_strict
 from shared_schema.names import format_time
 from shared_schema.period import Period
 from shared_schema.service.translations import N_
-from shared_schema.statement import Kind
+from shared_schema.statement import Audience, Kind
 from shared_schema.vocabulary import Outcome
 
 Chapter = Literal["did", "failed", "learned", "waits"]
 MOST_LEARNED: Final = 8
-TOLD: Final = (Kind.PRACTICE.value, Kind.EXPERIENCE.value, Kind.BULLETIN.value, Kind.RELAYED.value)
+TOLD: Final = (Kind.PRACTICE.value, Kind.EXPERIENCE.value, Kind.BULLETIN.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +95,19 @@ def lessons_of_failure(session: Session, quarter: Period, words: Words) -> Secti
 
 
 def lessons_of_others(session: Session, quarter: Period, words: Words) -> Section | None:
-    """The newest lessons of other cities in the quarter."""
+    """The newest lessons of other cities in the quarter, in their newest version.
+
+    What its author keeps within a region or nation is not told: a report for the council goes anywhere.
+    """
     item, (first, last) = SearchItemRow, _moments(quarter, words.zone)
     rows = session.execute(
         select(item.headline, item.outcome)
+        .join(InboxRow, InboxRow.digest == item.digest)
         .where(
             item.kind.in_((Kind.PRACTICE.value, Kind.EXPERIENCE.value)),
             item.issued_at.between(format_time(first), format_time(last)),
+            item.id.not_in(search_index.REPLACED),
+            InboxRow.audience == Audience.EUROPE.value,
             ~exists().where(OutboxRow.digest == item.digest),
         )
         .order_by(item.issued_at.desc())
@@ -127,18 +134,21 @@ def releases_waiting(session: Session, quarter: Period, words: Words) -> Section
 
 
 def _sent(session: Session, quarter: Period, zone: tzinfo) -> Iterator[_Lesson]:
-    """Lessons that were approved in the quarter, and are signed and not taken back."""
+    """Lessons that were approved in the quarter, and are signed and not taken back; of several versions the newest.
+
+    What left without the city's name is not here, not even as a number: the report would say whose it is (ADR 11).
+    """
     row, (first, last) = ReleaseRequestRow, _moments(quarter, zone)
-    bodies = session.scalars(
-        select(row.body)
+    found = session.execute(
+        select(row.digest, row.body)
         .where(row.state == RequestState.SIGNED.value, row.kind.in_(TOLD), row.decided_at.between(first, last))
         .order_by(row.decided_at, row.number)
     )
-    for text in bodies:
-        body = parse_strict(text.encode())
-        told = body.get("practice") or body.get("experience") or body
-        if isinstance(told.get("title"), str):
-            yield _Lesson(told["title"], _outcome(told.get("outcome")))
+    bodies = {digest: body for digest, text in found if not is_unnamed(body := parse_strict(text.encode()))}
+    replaced = {body.get("replaces") for body in bodies.values()}
+    for digest, body in bodies.items():
+        if digest not in replaced and isinstance(body.get("title"), str):
+            yield _Lesson(body["title"], _outcome(body.get("outcome")))
 
 
 def _outcome(code: object) -> Outcome | None:

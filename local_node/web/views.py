@@ -22,7 +22,6 @@ from local_node.lesson import Lesson
 from local_node.saved_views import SavedView, ViewError
 from local_node.search_query import SearchError
 from local_node.web.access import Right, may
-from local_node.web.csv_file import to_csv
 from local_node.web.failures import describe
 from local_node.web.forms import Form, is_sent, number_of, text_of
 from local_node.web.lesson_text import facts, paragraphs
@@ -31,6 +30,7 @@ from local_node.web.site import Site, is_browser, visitor_of, words_of
 from local_node.web.words import Words
 from shared_schema.content import PracticeBody
 from shared_schema.names import parse_time
+from shared_schema.service.exports import CSV_TYPE, csv_bytes, download_headers
 from shared_schema.service.translations import N_
 
 FEED_ENTRIES: Final = 50
@@ -109,7 +109,8 @@ class ViewPages:
             with self._site.database.write() as session:
                 view = saved_views.save(session, person, name, wanted, shared=is_sent(form, "shared"), now=now)
         except (ViewError, SearchError) as error:
-            return self._list(request, status=422, error=describe(error) | {"field": "name"}, query=query, name=name)
+            typed = {"query": query, "name": name, "shared": is_sent(form, "shared")}
+            return self._list(request, status=422, error=describe(error) | {"field": "name"}, **typed)
         return self._site.go(f"/inbox?{view.query}&view={view.id}", done="view-saved")
 
     def change(self, request: Request, view_id: int, form: Form) -> Response:
@@ -122,7 +123,8 @@ class ViewPages:
         except ViewError as error:
             if error.code == "not-found":
                 return self._site.missing(request)
-            return self._list(request, status=422, error=describe(error) | {"field": f"name-{view_id}"})
+            typed = {"changes": {view_id: {"name": name, "shared": shared}}}
+            return self._list(request, status=422, error=describe(error) | {"field": f"name-{view_id}"}, **typed)
         return self._site.go("/views", done="view-changed")
 
     def mark_seen(self, request: Request, view_id: int, form: Form) -> Response:
@@ -166,9 +168,9 @@ class ViewPages:
         words = words_of(request, self._site)
         with self._site.database.read() as session:
             lessons = finding.list_lessons(session, parse_wanted(request.query_params.multi_items()), who, TABLE_ROWS)
-        rows = [[words.gettext(name) for name in COLUMNS], *(_row(lesson, words) for lesson in lessons)]
-        headers = {"Content-Disposition": 'attachment; filename="lessons.csv"'}
-        return Response(to_csv(rows), media_type="text/csv; charset=utf-8", headers=headers)
+        header = [words.gettext(name) for name in COLUMNS]
+        content = csv_bytes(header, (_row(lesson, words) for lesson in lessons))
+        return Response(content, media_type=CSV_TYPE, headers=download_headers("lessons.csv"))
 
     # --- feeds -----------------------------------------------------------------------------------------------------
 

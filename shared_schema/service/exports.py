@@ -1,7 +1,7 @@
 """Tables for Excel: CSV and XLSX files in which no text can become a formula (OWASP, CSV injection; CHECKS 61).
 
-A text that begins with = + - @, TAB or CR, or with one of their wide forms, gets an apostrophe in front, which Excel
-shows as text. Numbers stay numbers.
+A text that begins with = + - @ |, TAB, CR or LF, or with one of their wide forms, gets an apostrophe in front, which
+Excel shows as text. Numbers stay numbers.
 
     csv_bytes(("Period", "Assault"), [("2026-10", 3)])
     xlsx_bytes("Returns", header, rows)
@@ -20,12 +20,12 @@ from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 
 Value = str | int | float | None
-FORMULA_SIGNS: Final = frozenset("=+-@\t\r")
+FORMULA_SIGNS: Final = frozenset("=+-@|\t\r\n")
 MAX_SHEET_NAME: Final = 31
 CSV_TYPE: Final = "text/csv; charset=utf-8"
 XLSX_TYPE: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _NOT_IN_SHEET_NAME: Final = re.compile(r"[\[\]:*?/\\]")
-_NOT_IN_XML: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_NOT_IN_A_CELL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _WIDEST: Final = 40
 
 
@@ -33,8 +33,8 @@ def safe_cell(value: Value) -> Value:
     """A value as it may stand in a cell of a file; what is no text stays as it is."""
     if not isinstance(value, str):
         return value
-    text = _NOT_IN_XML.sub("", value)
-    first = unicodedata.normalize("NFKC", text.lstrip(" \u00a0\ufeff")[:1])
+    text = _NOT_IN_A_CELL.sub("", value)
+    first = unicodedata.normalize("NFKC", text.lstrip(" \u00a0\ufeff")[:1])[:1]
     return f"'{text}" if first in FORMULA_SIGNS and first else text
 
 

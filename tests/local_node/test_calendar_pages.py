@@ -276,7 +276,7 @@ def test_the_report_of_a_quarter_counts_activities_by_kind_and_no_quiet_window(p
         assert activities_of(session, parse_period("2026-Q1"), words) is None
     assert told is not None
     assert (told.sentence, told.lines) == (
-        "1 activity of our partners took place:",
+        "1 activity of our partners, confirmed or done:",
         ("Open youth and street work: 1",),
     )
 

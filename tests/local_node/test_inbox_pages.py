@@ -65,7 +65,14 @@ def test_reading_marks_nothing_and_the_form_marks_it(
     browser.post(f"/inbox/{one}/read", {"undo": "1"})
     match = re.search(r'action="/inbox/read"><input type="hidden" name="up_to" value="(\d+)"', browser.page("/inbox"))
     assert match is not None
-    assert "is marked as read" in browser.follow(browser.post("/inbox/read", {"up_to": match[1]}))
+    undo = f'action="/inbox/{one}/read"><input type="hidden" name="undo"'
+    browser.post(f"/inbox/{one}/read")
+    assert undo in browser.page(f"/inbox/{one}")
+    assert "that has arrived so far is marked as read" in browser.follow(
+        browser.post("/inbox/read", {"up_to": match[1]})
+    )
+    assert undo not in browser.page(f"/inbox/{one}"), "nothing is offered that would not be done"
+    assert "It stays read" in browser.follow(browser.post(f"/inbox/{one}/read", {"undo": "1"}))
     assert '<li class="new">' not in browser.page("/inbox")
     assert two in browser.page("/inbox")
 

@@ -146,3 +146,7 @@ def test_nobody_whose_account_is_closed_gets_an_e_mail(due: Node) -> None:
         account = session.get_one(AccountRow, "anna")
         account.disabled_at = due.clock()
     assert list_due(due) == ()
+    assert claim(due) is None, "closed after the run had looked who is due"
+    with due.database.write() as session:
+        session.get_one(AccountRow, "anna").disabled_at = None
+    assert claim(due) is not None

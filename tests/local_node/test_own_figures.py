@@ -68,6 +68,19 @@ def test_a_quarter_holds_only_what_was_reported_of_all_of_it_and_says_so(databas
         assert count_own(session, TABLE, "quarter", FIRST, LAST).coverage("2026-Q1").reporting == 1
 
 
+def test_what_is_in_stock_is_never_added_up_over_time(database: Database) -> None:
+    put(database, m2026_01=[1] * 6, m2026_02=[2] * 6, m2026_03=[3] * 6)
+    with database.write() as session:
+        data = b"month,assault,arson,demonstration,attack,unconfirmed,other\n2026-Q1,9,0,0,0,0,0\n"
+        add_returns(session, data, agency="schools")
+    with database.read() as session:
+        quarter = count_own(session, TABLE, "quarter", FIRST, LAST, add_up=False)
+        months = count_own(session, TABLE, "month", FIRST, LAST, add_up=False)
+    assert quarter.cells["2026-Q1", "assault"] == OwnCell(9, 1)
+    assert quarter.coverage("2026-Q1").reporting == 1
+    assert [months.cells[f"2026-0{month}", "assault"].value for month in (1, 2, 3)] == [1, 2, 3]
+
+
 def test_a_reported_quarter_is_in_its_quarter_and_in_no_month(database: Database) -> None:
     with database.write() as session:
         data = b"month,assault,arson,demonstration,attack,unconfirmed,other\n2026-Q1,9,0,0,0,0,0\n"

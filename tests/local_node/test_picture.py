@@ -4,18 +4,21 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from datetime import date
 from functools import partial
 from html import unescape
 
 import pytest
 from openpyxl import load_workbook
 
-from local_node import audit, verbs
+from local_node import audit, hub_client, inbox, verbs
 from local_node.app import Node
 from local_node.closed_months import close_before
 from local_node.orm import ReturnRecordRow
 from local_node.settings import load_settings, write_settings
 from local_node.web.access import ALLOWED, Right
+from local_node.web.picture_query import read_query
+from local_node.web.picture_view import Memory, read_picture
 from local_node.web.remembered import Remembered
 from shared_schema.service.key_file import load_key, write_key
 from tests.browser import screens_door, screens_picture
@@ -113,6 +116,23 @@ def test_a_reader_who_asks_for_everything_gets_no_true_count(furnished: Node) ->
     exact = figures_of(signed_in(furnished, "anna"), f"{AGE}&cell=every")
     counted = [exact[EXACT, month, "0-13"][6] for month in RELEASED]
     assert counted != [reader[SHARED, month, "0-13"][6] for month in RELEASED]
+
+
+def test_months_of_what_is_in_stock_make_no_quarter(furnished: Node) -> None:
+    with furnished.database.read() as session:
+        policy = inbox.current_policy(session, "sachsen.de")
+        assert policy is not None
+        measures = tuple(each.model_copy(update={"stock": True}) for each in policy.measures)
+        in_stock = policy.model_copy(update={"measures": measures})
+        query, error = read_query(in_stock, {"table": TABLE, "by": "quarter"}, set(), date(2026, 11, 22))
+        hubs = hub_client.nearest_first(hub_client.list_hubs(session))
+        added, left = (
+            read_picture(session, query, lambda _hub, told=told: told, hubs, Memory(), with_counts=True)
+            for told in (policy, in_stock)
+        )
+    assert error is None
+    assert added.sources[0].at("2026-Q1", "").value is not None
+    assert left.sources[0].at("2026-Q1", "").kind == "missing"
 
 
 # --- what is asked for -----------------------------------------------------------------------------------------------

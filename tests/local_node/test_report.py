@@ -16,6 +16,7 @@ from local_node.web.report_sections import Section
 from local_node.web.words import Words
 from shared_schema.period import Period
 from shared_schema.service.key_file import load_key, write_key
+from shared_schema.statement import Audience
 from tests import factories
 from tests.browser import screens_door, screens_picture
 from tests.browser.screens import Furnished
@@ -54,14 +55,15 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     opened.close()
 
 
-def tell(node: Node, number: int, title: str, outcome: str, state: str) -> None:
+def tell(node: Node, number: int, title: str, outcome: str, state: str, **changes: str) -> None:
     decided = node.clock() - timedelta(days=80)
     with node.database.write() as session:
         session.add(
             ReleaseRequestRow(
                 id=f"lesson-{number}", number=50 + number, kind="practice", state=state,
-                body=factories.make_practice(title=title, outcome=outcome).to_bytes().decode(), audience="europe",
-                requested_by="anna", requested_at=decided, findings='{"items":[]}',
+                body=factories.make_practice(title=title, outcome=outcome, **changes).to_bytes().decode(),
+                audience="europe", requested_by="anna", requested_at=decided, findings='{"items":[]}',
+                digest=f"{number:064x}" if state == "signed" else None,
                 decided_at=None if state == "requested" else decided,
             )
         )  # fmt: skip
@@ -160,6 +162,43 @@ def test_it_tells_what_was_done_and_what_did_not_work(anna: Browser) -> None:
     for hidden in ("Taken back again", "Not yet approved"):
         assert hidden not in told
     assert "1 release is on its way" in told
+
+
+def test_what_left_without_our_name_is_not_even_a_number(anna: Browser, world: Node) -> None:
+    before = anna.page(THIS)
+    tell(world, 10, "What we say in confidence", "harm", "signed", attribution="region")
+    after = anna.page(THIS)
+    assert plain(after) == plain(before)
+    assert "What we say in confidence" not in anna.page(f"{THIS}&internal=yes")
+
+
+def test_a_lesson_that_was_written_anew_is_one_lesson(world: Node, anna: Browser) -> None:
+    tell(world, 20, "Walks through the park", "too_early", "signed")
+    told = plain(anna.page(THIS))
+    tell(world, 21, "Walks through the park at night", "no_effect", "signed", replaces=f"{20:064x}")
+    anew = plain(anna.page(THIS))
+    number = re.compile(r"(\d+) lessons were shared")
+    assert number.findall(anew) == number.findall(told)
+    assert "Walks through the park (" not in anew
+    assert "Walks through the park at night (" in anew
+
+
+def test_only_what_may_travel_anywhere_is_told_of_others(world: Node, anna: Browser) -> None:
+    hub = world.transport
+    assert isinstance(hub, HubSimulator)
+    dresden = hub.city("dresden.sn.de")
+    first = dresden.practice("Told to everybody")
+    for envelope in (
+        first,
+        dresden.practice("Told to everybody, anew", replaces=first.digest),
+        dresden.practice("Told to the region alone", audience=Audience.REGION),
+    ):
+        hub.log(envelope)
+    verbs.run(world, "sync", {})
+    told = plain(anna.page("/report?quarter=2026-Q4"))
+    assert told.count("Told to everybody") == 1
+    assert "Told to everybody, anew" in told
+    assert "Told to the region alone" not in told
 
 
 def test_a_quarter_without_lessons_says_so_kindly(anna: Browser) -> None:

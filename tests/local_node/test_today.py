@@ -138,6 +138,10 @@ def test_a_question_is_asked_until_somebody_has_answered(
     verbs.run(member, "sync", {})
     assert "1 question of another city has no answer yet." in look("paul")
     assert "has no answer yet" not in look("rita")
+    anew = QuestionBody.from_object(asked | {"text": "Who has ever tried?", "replaces": question.digest})
+    hub.log(city.sign(Kind.QUESTION, anew, Audience.REGION))
+    verbs.run(member, "sync", {})
+    assert "1 question of another city has no answer yet." in look("paul"), "two versions are one question"
     answer = {"question": question.digest, "text": "We have.", "language": "en", "review": review}
     hub.log(hub.city("halle.st.de").sign(Kind.ANSWER, AnswerBody.from_object(answer), Audience.REGION))
     verbs.run(member, "sync", {})

@@ -53,6 +53,17 @@ def test_a_name_that_cannot_be_taken_keeps_the_filters_that_were_chosen(browser:
     assert browser.post("/views", {"name": "Bad", "query": "outcome=wonderful"}).status_code == 422
 
 
+def test_a_name_that_cannot_be_changed_stands_as_it_was_typed(browser: Browser) -> None:
+    save(browser, "Harm", "outcome=harm")
+    save(browser, "Schools", "setting=school")
+    response = browser.post("/views/2", {"name": "Harm", "shared": "1"})
+    assert response.status_code == 422
+    form = response.text.partition('<form method="post" action="/views/2">')[2].partition("</form>")[0]
+    assert 'value="Harm"' in form
+    assert 'value="1" checked' in form
+    assert "Schools" in browser.page("/views"), "nothing was changed"
+
+
 def test_a_view_of_somebody_else_answers_like_one_that_does_not_exist(browser: Browser, member: Node) -> None:
     save(browser, "Harm", "outcome=harm")
     ben = Browser(member, app=browser.app).sign_in("ben")

@@ -10,7 +10,25 @@ from shared_schema.service.exports import csv_bytes, download_headers, safe_cell
 
 
 @pytest.mark.parametrize(
-    "text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", "\u00a0=1", "\uff1d1+1", "\uff0b1", "\ufeff=1"]
+    "text",
+    [
+        "=1+1",
+        "+1",
+        "-1",
+        "@SUM(A1)",
+        "\t=1",
+        "\r=1",
+        "\n=1",
+        " =1",
+        "\u00a0=1",
+        "\uff1d1+1",
+        "\uff0b1",
+        "\ufeff=1",
+        "|calc",
+        "\x85=1",
+        "\x00=1",
+        "\u2a751",
+    ],
 )
 def test_a_text_that_begins_like_a_formula_is_neutralised(text: str) -> None:
     assert str(safe_cell(text)).startswith("'")
