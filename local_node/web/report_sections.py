@@ -97,7 +97,7 @@ def lessons_of_others(session: Session, quarter: Period, words: Words) -> Sectio
     """The newest lessons of other cities in the quarter."""
     item, (first, last) = SearchItemRow, _moments(quarter, words.zone)
     rows = session.execute(
-        select(item.headline, item.outcome)
+        select(item.headline, item.kind, item.outcome)
         .where(
             item.kind.in_((Kind.PRACTICE.value, Kind.EXPERIENCE.value)),
             item.issued_at.between(format_time(first), format_time(last)),
@@ -108,7 +108,7 @@ def lessons_of_others(session: Session, quarter: Period, words: Words) -> Sectio
     ).all()
     if not rows:
         return None
-    found = [_Lesson(headline, _outcome(outcome)) for headline, outcome in rows]
+    found = [_Lesson(words.headline(title, Kind(kind)), _outcome(outcome)) for title, kind, outcome in rows]
     return Section(words.gettext(N_("New from other cities:")), tuple(_line(each, words) for each in found))
 
 
