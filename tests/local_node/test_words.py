@@ -13,6 +13,7 @@ from local_node.sync import Alarm
 from local_node.web import overview, site
 from local_node.web.presentation import membership
 from local_node.web.site import LOCALES_PACKAGE
+from local_node.web.today import Need
 from local_node.web.where_words import where_in_words
 from local_node.web.words import Words
 from shared_schema.explain import Place
@@ -72,6 +73,13 @@ def test_a_need_translates_the_sentences_that_it_carries(german: Words) -> None:
     said = next(need.said(german.gettext, german.ngettext) for need in needs)
     assert "kürzer" in said
     assert "shorter" not in said
+
+
+def test_a_need_is_said_in_german_for_one_and_for_many(german: Words) -> None:
+    for count, words in ((1, "1 Meldung fehlt."), (18, "18 Meldungen fehlen.")):
+        need = Need("1 return is missing.", many="%(num)s returns are missing.", count=count)
+        assert need.said(german.gettext, german.ngettext) == words
+    assert german.gettext("1 lesson was shared with other cities:") == "1 Erfahrung wurde mit anderen Städten geteilt:"
 
 
 def test_no_page_sends_people_to_a_console_that_they_do_not_have() -> None:
