@@ -39,6 +39,7 @@ class TodayScreen:
                 kinds=LESSON_KINDS,
                 state=InboxState.ACCEPTED,
                 newest_versions=True,
+                not_by=city.name,
                 limit=NEWEST_SHOWN,
             )
         return self._site.page(
