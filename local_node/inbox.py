@@ -76,10 +76,12 @@ def list_items(
     kinds: Sequence[Kind] = (),
     state: InboxState | None = None,
     newest_versions: bool = False,
+    not_by: str = "",
     limit: int = 500,
     offset: int = 0,
 ) -> tuple[InboxItem, ...]:
-    """Items, the newest of the log first; with `newest_versions` without those whose place a newer one takes."""
+    """Items, the newest of the log first; with `newest_versions` without those whose place a newer one takes, and
+    without what `not_by` has signed."""
     newest_first = (InboxRow.received_at.desc(), InboxRow.log_index.desc())
     query = select(InboxRow).order_by(*newest_first).limit(limit)
     is_crowd = not kinds or Kind.PRACTICE in kinds
@@ -88,6 +90,8 @@ def list_items(
     query = query.where(kind.in_([each.value for each in kinds or Kind]))
     if state is not None:
         query = query.where(InboxRow.state == state.value)
+    if not_by:
+        query = query.where(InboxRow.origin != not_by)
     if newest_versions:
         query = query.where(InboxRow.digest.not_in(search_index.replaced_digests()))
     return tuple(_item(row) for row in session.scalars(query.offset(offset)))

@@ -1,6 +1,6 @@
 """Who has confirmed what this city took back: what its hubs say of that, asked for while something is open."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from sqlalchemy import select
@@ -10,7 +10,7 @@ from local_node.orm import OutboxRow, RecallRow, WithdrawalRow
 from local_node.outbox import OutboxState
 from shared_schema import canonical
 from shared_schema.entry import Receipt
-from shared_schema.recall import Recall, Tally, add_up, in_words, is_settled
+from shared_schema.recall import Recall, Tally, add_up, is_settled
 from shared_schema.service.database import Database
 from shared_schema.service.hub_api import HubApi, HubRefused, HubUnreachable
 
@@ -91,14 +91,3 @@ def tally_of(session: Session, withdrawal: str) -> tuple[Tally, datetime] | None
         for row in rows
     )  # fmt: skip
     return add_up(tallies), min(row.asked_at for row in rows)
-
-
-def words_by_item(session: Session, digests: Sequence[str]) -> dict[str, str]:
-    """For lists: of each of these items that was taken back, how far that has come, in words."""
-    query = select(WithdrawalRow).where(WithdrawalRow.item.in_(digests)).order_by(WithdrawalRow.id)
-    words: dict[str, str] = {}
-    for row in session.scalars(query):
-        said = None if row.digest is None else tally_of(session, row.digest)
-        what = "taken back" if row.narrow_to is None else f"narrowed to {row.narrow_to}"
-        words[row.item] = what if said is None else f"{what}, {in_words(said[0])}"
-    return words

@@ -410,9 +410,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         ProblemCode.FEED_CHECKPOINT: N_("what it shows was not signed with its own key"),
         FALSE_RECEIPT: N_("it gave a receipt that does not prove that it logged our statement"),
         NOT_ACCEPTED: N_("it does not take our statements at present; everything waits here"),
-        TWO_CONTENTS: N_(
-            "it hands on two contents for one number of an author; both are kept: local-node quarantine list"
-        ),
+        TWO_CONTENTS: N_("it hands on two contents for one number of an author; both are kept as evidence"),
         NOT_SERVED: N_("it does not show us its log at present"),
         KEY_TAKEN: N_("its log names a key as ours that this node does not have: somebody else may have put it there"),
         TOO_OLD: N_("its rules ask for a newer program; update this one. Everything waits here, and reading goes on"),

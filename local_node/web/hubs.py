@@ -30,9 +30,11 @@ def install(site: Site) -> None:
     pages = HubPages(site)
     site.notices |= {
         "hub-added": N_("The hub is added. Now ask to become its member: its operator gives you a one-time code."),
-        "hub-asked": N_("Asked. Read your fingerprint out to the operator on the telephone, then sync."),
-        "synced": N_("Synced: everything was read and checked, and what was ready is sent."),
-        "synced-partly": N_("Synced, but something did not go through. The page says what; nothing is lost."),
+        "hub-asked": N_(
+            "Asked. Read your fingerprint out to the operator on the telephone. When you are approved, exchange once."
+        ),
+        "synced": N_("Exchanged: everything was read and checked, and what was ready is sent."),
+        "synced-partly": N_("Exchanged, but something did not go through. The page says what; nothing is lost."),
     }
     site.get("/hubs", pages.show, Right.SYNC_NOW)
     site.post("/hubs/sync", pages.sync, Right.SYNC_NOW)

@@ -24,6 +24,7 @@ from local_node.web.access import Right
 from local_node.web.failures import describe
 from local_node.web.forms import Form, is_sent, number_of, text_of
 from local_node.web.inbox_news import News
+from local_node.web.lesson_forms import BANDS, LABELS
 from local_node.web.lesson_text import as_text, citation, file_name
 from local_node.web.presentation import KIND_NAMES
 from local_node.web.site import Site, is_browser, text_in, visitor_of, words_of
@@ -52,11 +53,13 @@ SIZE_NAMES: Final[Mapping[str, str]] = MappingProxyType(
         "XXL": N_("Above 1,000,000 inhabitants"),
     }
 )
-BAND_NAMES: Final[Mapping[str, str]] = MappingProxyType(
-    {"none": N_("None"), "low": N_("Low"), "medium": N_("Medium"), "high": N_("High")}
-)
 NAMES: Final[Mapping[str, Any]] = MappingProxyType(
-    {"band_names": BAND_NAMES, "size_names": SIZE_NAMES, "urbanisation_names": URBANISATION_NAMES}
+    {
+        "band_names": BANDS,
+        "field_labels": LABELS,
+        "size_names": SIZE_NAMES,
+        "urbanisation_names": URBANISATION_NAMES,
+    }
 )
 """What the templates of an item need beside it."""
 FIELD_NAMES: Final[Mapping[str, str]] = MappingProxyType(

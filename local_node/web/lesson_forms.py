@@ -110,7 +110,10 @@ LEVELS: Final[Mapping[PreventionLevel, str]] = MappingProxyType(
         PreventionLevel.TERTIARY: N_("People who are already involved, and want out (tertiary)"),
     }
 )
-BANDS: Final = MappingProxyType({"none": N_("none"), "low": N_("little"), "medium": N_("some"), "high": N_("much")})
+BANDS: Final[Mapping[str, str]] = MappingProxyType(
+    {"none": N_("None at all"), "low": N_("A little"), "medium": N_("Some"), "high": N_("Much")}
+)
+"""How much of something, where it is written and where it is read."""
 AUDIENCES: Final[Mapping[Audience, str]] = MappingProxyType(
     {
         Audience.REGION: N_("Our region"),

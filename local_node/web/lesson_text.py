@@ -57,7 +57,7 @@ def facts(lesson: Lesson, words: Words) -> Iterator[tuple[str, str]]:
         yield said(ABOUT), ", ".join(words.term(phenomenon) for phenomenon in content.phenomenon)
     if lesson.evidence_level is not None:
         yield said(EVIDENCE), words.term(lesson.evidence_level)
-    yield said(FROM), lesson.author
+    yield said(FROM), words.author(lesson.author)
     yield said(WRITTEN), words.date(lesson.issued_at)
 
 
@@ -70,8 +70,8 @@ def paragraphs(lesson: Lesson, words: Words) -> Iterator[str]:
 def citation(lesson: Lesson, words: Words) -> str:
     """How to name it as a source."""
     return words.gettext("%(author)s: %(title)s. Prevention Exchange, %(date)s. Digest %(digest)s.") % {
-        "author": lesson.author,
-        "title": lesson.headline.rstrip("."),
+        "author": words.author(lesson.author),
+        "title": words.headline(lesson.headline, lesson.kind).rstrip("."),
         "date": words.date(lesson.issued_at),
         "digest": lesson.digest,
     }
@@ -86,7 +86,8 @@ def evidence_line(evidence: Evidence, words: Words) -> str:
 
 def as_text(lesson: Lesson, words: Words, *, evidence: Evidence | None = None) -> str:
     """The whole lesson as a text file, with where it comes from and how to cite it."""
-    lines = [lesson.headline, "=" * min(len(lesson.headline), 80), ""]
+    heading = words.headline(lesson.headline, lesson.kind)
+    lines = [heading, "=" * min(len(heading), 80), ""]
     lines += [f"{name}: {value}" for name, value in facts(lesson, words)]
     if evidence is not None:
         lines.append(evidence_line(evidence, words))

@@ -112,7 +112,11 @@ def _item(lesson: Lesson, words: Words) -> _Item:
     if len(text) > MAX_TEXT:
         text = f"{text[:MAX_TEXT].rsplit(' ', 1)[0]} …"
     return _Item(
-        lesson.digest, as_line(lesson.headline, 200), tuple(facts(lesson, words)), text, lesson.content.language
+        lesson.digest,
+        as_line(words.headline(lesson.headline, lesson.kind), 200),
+        tuple(facts(lesson, words)),
+        text,
+        lesson.content.language,
     )
 
 

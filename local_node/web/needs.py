@@ -7,12 +7,19 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
-from local_node import hub_client, outbox, questions, request_store, sync
+from local_node import accounts, hub_client, outbox, questions, request_store, sync
 from local_node.inbox import InboxState
-from local_node.orm import AuditRow, InboxRow, RecallRow, ReleaseRequestRow, WithdrawalRow
+from local_node.orm import (
+    AgencyRow,
+    AuditRow,
+    InboxRow,
+    RecallRow,
+    ReleaseRequestRow,
+    WithdrawalRow,
+)
 from local_node.review import SINGLE_PERSON_WAIT, ReleaseRequest, RequestState, ReviewedAs
 from local_node.web import overview
 from local_node.web.access import Right, Visitor
@@ -37,6 +44,27 @@ def about_hubs(session: Session, visitor: Visitor, _now: datetime) -> Sequence[N
     if not visitor.may(Right.SYNC_NOW):
         return ()
     return tuple(overview.about_hubs(hub_client.list_hubs(session), sync.list_alarms(session)))
+
+
+def about_set_up(session: Session, visitor: Visitor, _now: datetime) -> Sequence[Need]:
+    """Steps of the set-up that are open beside those about hubs: people without a password, no agency yet."""
+    if not visitor.may(Right.MANAGE_SETTINGS):
+        return ()
+    waiting = sum(1 for each in accounts.list_accounts(session) if not each.has_password and not each.is_disabled)
+    has_agency = session.scalar(select(exists().where(AgencyRow.ended_at.is_(None))))
+    enrolled = any(hub.enrolled for hub in hub_client.list_hubs(session))
+    count = (not enrolled) + bool(waiting) + (not has_agency)
+    if not count:
+        return ()
+    return (
+        Need(
+            N_("1 step of the set-up is open."),
+            "/set-up",
+            Pressing.WAITING,
+            many=N_("%(num)s steps of the set-up are open."),
+            count=count,
+        ),
+    )
 
 
 def about_reviews(session: Session, visitor: Visitor, now: datetime) -> Sequence[Need]:
@@ -147,15 +175,17 @@ def about_backups(session: Session, visitor: Visitor, now: datetime) -> Sequence
         return ()
     command = "local-node backup"
     if last is None:
-        return (Need(N_("There is no backup of this node yet. Make one, on another disk."), "", Pressing.DUE,
-                     command=command),)  # fmt: skip
+        text = N_("There is no backup of this node yet. Ask whoever runs the program to make one, on another disk.")
+        return (Need(text, "", Pressing.DUE, command=command),)
     days = (now - last).days
     return (
         Need(
-            N_("The last backup is 1 day old. Make a new one, on another disk."),
+            N_("The last backup is 1 day old. Ask whoever runs the program to make a new one, on another disk."),
             "",
             Pressing.DUE,
-            many=N_("The last backup is %(num)s days old. Make a new one, on another disk."),
+            many=N_(
+                "The last backup is %(num)s days old. Ask whoever runs the program to make a new one, on another disk."
+            ),
             count=days,
             command=command,
         ),
@@ -187,6 +217,7 @@ def about_withdrawals(session: Session, visitor: Visitor, _now: datetime) -> Seq
 
 OWN: Final = (
     about_hubs,
+    about_set_up,
     about_reviews,
     about_requests,
     about_outbox,

@@ -21,12 +21,12 @@ from local_node.web.forms import Form
 from local_node.web.lesson_sources import writer_of
 from local_node.web.presentation import KIND_NAMES, words
 from local_node.web.site import Site, visitor_of, words_of
+from local_node.web.where_words import where_in_words
 from local_node.web.words import Words
 from local_node.withdrawals import NARROWER, REASONS
 from local_node.writing import fields_of
 from shared_schema.canonical import parse_strict
 from shared_schema.envelope import Envelope, parse_envelope
-from shared_schema.explain import to_do_about
 from shared_schema.relay import is_request
 from shared_schema.service.control import VerbError
 from shared_schema.service.translations import N_
@@ -103,7 +103,6 @@ class Outbox:
             states=STATES,
             kinds=KIND_NAMES,
             name_of=name_of,
-            to_do=to_do_about,
         )
 
     def exchange(self, request: Request) -> Response:
@@ -160,7 +159,7 @@ class Outbox:
             states=STATES,
             why=WHY,
             kinds=KIND_NAMES,
-            to_do=to_do_about,
+            where_in_words=where_in_words,
             is_text=item.kind is not Kind.TREND,
             form_key=secrets.token_urlsafe(FORM_KEY_BYTES),
         )

@@ -14,10 +14,12 @@ from local_node.outside_messages import MAX_CHARACTERS, MAX_CONTACT, Topic
 from local_node.web.access import Right
 from local_node.web.failures import describe, status_of
 from local_node.web.forms import Form, choice_of, text_of
-from local_node.web.presentation import cell_label
+from local_node.web.lesson_forms import LABELS
+from local_node.web.presentation import cell_label, words
 from local_node.web.site import NotSignedInError, Site, text_in, visitor_of
 from shared_schema.messages import N_
 from shared_schema.statement import Kind
+from shared_schema.vocabulary import Outcome
 
 LAST_SEQ: Final = 2**53
 FIRST_TEXTS: Final = ("summary", "text")
@@ -149,7 +151,7 @@ def view_of(item: Departed) -> dict[str, Any]:
         "item": item,
         "title": body.get("title", ""),
         "texts": {} if item.kind is Kind.TREND else _texts_of(body),
-        "outcome": body.get("outcome"),
+        "outcome": Outcome(body["outcome"]) if "outcome" in body else None,
         "figures": _figures(body) if item.kind is Kind.TREND and body else None,
         "takes_back": body.get("digest") if item.kind is Kind.WITHDRAWAL else None,
         "issued_at": item.statement["issued_at"] if item.statement else None,
@@ -159,9 +161,10 @@ def view_of(item: Departed) -> dict[str, Any]:
 
 
 def _texts_of(body: dict[str, Any]) -> dict[str, str]:
-    """What people wrote, the summary first."""
+    """What people wrote, by what the forms call it, the summary first."""
     texts = {name: text for name, text in free_texts(body).items() if name != "title"}
-    return dict(sorted(texts.items(), key=lambda item: (item[0] not in FIRST_TEXTS, item[0])))
+    ordered = sorted(texts.items(), key=lambda item: (item[0] not in FIRST_TEXTS, item[0]))
+    return {LABELS.get(name, words(name)): text for name, text in ordered}
 
 
 def _figures(body: dict[str, Any]) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def _next_steps(overview: Overview) -> Iterator[Need]:
 def about_hubs(hubs: tuple[PinnedHub, ...], alarms: tuple[Alarm, ...]) -> Iterator[Need]:
     """Alarms, a hub that is missing, a membership that is."""
     for alarm in alarms:
-        values = {"hub": alarm.hub, "what": alarm.sentence}
+        values, phrases = {"hub": alarm.hub}, {"what": alarm.sentence}
         if alarm.code == sync.LEDGER_RESTORED:
             yield Need(
                 N_(
@@ -81,6 +81,7 @@ def about_hubs(hubs: tuple[PinnedHub, ...], alarms: tuple[Alarm, ...]) -> Iterat
                 Pressing.ALARM,
                 values,
                 command="local-node ledger resume",
+                phrases=phrases,
             )
             continue
         yield Need(
@@ -91,6 +92,7 @@ def about_hubs(hubs: tuple[PinnedHub, ...], alarms: tuple[Alarm, ...]) -> Iterat
             "/hubs",
             Pressing.ALARM,
             values,
+            phrases=phrases,
         )
     if not hubs:
         yield Need(
@@ -104,7 +106,7 @@ def about_hubs(hubs: tuple[PinnedHub, ...], alarms: tuple[Alarm, ...]) -> Iterat
             yield Need(
                 N_(
                     "Become a member of %(hub)s: ask its operator for a one-time code, send it, read your own "
-                    "fingerprint out on the telephone, and sync when the operator has approved you."
+                    "fingerprint out on the telephone, and exchange once when the operator has approved you."
                 ),
                 "/hubs",
                 Pressing.DUE,
@@ -127,8 +129,8 @@ def about_requests(requests: Mapping[RequestState, int]) -> Iterator[Need]:
             "local-node release list",
         ),
         RequestState.APPROVED: (
-            N_("1 approved release is signed with the next sync."),
-            N_("%(num)s approved releases are signed with the next sync."),
+            N_("1 approved release is signed with the next exchange."),
+            N_("%(num)s approved releases are signed with the next exchange."),
             "local-node sync",
         ),
     }

@@ -18,8 +18,8 @@ from shared_schema.service.translations import N_
 
 Row = Sequence[str | int | None]
 HEADINGS: Final = (
-    N_("Table"), N_("Period"), N_("Source"), N_("Code"), N_("Group"), N_("State"), N_("Figure"), N_("From"), N_("To"),
-    N_("Change"), N_("Coverage"), N_("Notes"),
+    N_("Table"), N_("Period"), N_("Source"), N_("Code"), N_("Group"), N_("State"), N_("Figure"), N_("Lower end"),
+    N_("Upper end"), N_("Direction of change"), N_("Coverage"), N_("Notes"),
 )  # fmt: skip
 
 

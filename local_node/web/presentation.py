@@ -5,12 +5,14 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Final
 
 from local_node.freshness import Freshness, freshness_of_content, in_words
 from local_node.inbox import InboxItem, InboxState
 from local_node.lesson import content_of
 from shared_schema.content import AnswerBody, BulletinBody, ExperienceBody, PracticeBody, QuestionBody
 from shared_schema.governance import MembershipBody, PolicyBody, RelayedBody, WithdrawalBody
+from shared_schema.keys import MemberRole, MemberStatus
 from shared_schema.names import parse_time
 from shared_schema.service.translations import N_
 from shared_schema.statement import Kind
@@ -88,6 +90,19 @@ _AUDIENCES = {
 }
 
 
+_WITHOUT_TITLE: Final = (Kind.EXPERIENCE, Kind.ANSWER)
+_MEMBERSHIP: Final = {
+    MemberRole.NODE: N_("city"),
+    MemberRole.HUB: N_("hub"),
+    MemberRole.PARENT: N_("hub above"),
+    MemberStatus.ACTIVE: N_("takes part"),
+    MemberStatus.SUSPENDED: N_("suspended"),
+    MemberStatus.REVOKED: N_("key revoked"),
+    MemberStatus.LEFT: N_("has left"),
+}
+_UNNAMED: Final[Mapping[str, str]] = MappingProxyType(
+    {"a city in the region": N_("a city in the region"), "a city in the country": N_("a city in the country")}
+)
 _RELAYED_TITLES: Mapping[type, str] = {
     ExperienceBody: N_("Experience with a practice, city not named"),
     AnswerBody: N_("Answer, city not named"),
@@ -115,14 +130,32 @@ def title_of(item: InboxItem, translate: Callable[[str], str] = _as_it_is) -> st
         sentence = translate(N_("%(name)s: %(role)s, %(status)s"))
         return sentence % {
             "name": body.member,
-            "role": translate(body.role.value),
-            "status": translate(body.status.value),
+            "role": membership(body.role, translate),
+            "status": membership(body.status, translate),
         }
     if isinstance(body, PolicyBody):
         return translate(N_("Rules of the hub, version %(version)s")) % {"version": body.version}
     if isinstance(body, WithdrawalBody):
         return translate(N_("An item was taken back"))
     return translate(KIND_NAMES[item.kind])
+
+
+def headline(text: str, kind: Kind, translate: Callable[[str], str] = _as_it_is) -> str:
+    """The headline of a lesson for a reader: of what has no title it begins with the kind, which is translated."""
+    english = f"{kind.value.capitalize()}: "
+    if kind not in _WITHOUT_TITLE or not text.startswith(english):
+        return text
+    return f"{translate(KIND_NAMES[kind])}: {text.removeprefix(english)}"
+
+
+def membership(value: MemberRole | MemberStatus, translate: Callable[[str], str] = _as_it_is) -> str:
+    """What a member is, or whether it takes part."""
+    return translate(_MEMBERSHIP[value])
+
+
+def author(name: str, translate: Callable[[str], str] = _as_it_is) -> str:
+    """Whose it is: a name as it is, and the words for a city that is not named."""
+    return translate(_UNNAMED[name]) if name in _UNNAMED else name
 
 
 def subject_of(item: InboxItem) -> str | None:

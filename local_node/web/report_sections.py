@@ -101,7 +101,7 @@ def lessons_of_others(session: Session, quarter: Period, words: Words) -> Sectio
     """
     item, (first, last) = SearchItemRow, _moments(quarter, words.zone)
     rows = session.execute(
-        select(item.headline, item.outcome)
+        select(item.headline, item.kind, item.outcome)
         .join(InboxRow, InboxRow.digest == item.digest)
         .where(
             item.kind.in_((Kind.PRACTICE.value, Kind.EXPERIENCE.value)),
@@ -115,7 +115,7 @@ def lessons_of_others(session: Session, quarter: Period, words: Words) -> Sectio
     ).all()
     if not rows:
         return None
-    found = [_Lesson(headline, _outcome(outcome)) for headline, outcome in rows]
+    found = [_Lesson(words.headline(title, Kind(kind)), _outcome(outcome)) for title, kind, outcome in rows]
     return Section(words.gettext(N_("New from other cities:")), tuple(_line(each, words) for each in found))
 
 

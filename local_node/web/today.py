@@ -42,7 +42,8 @@ def _english(one: str, many: str, count: int) -> str:
 @dataclass(frozen=True, slots=True)
 class Need:
     """One thing to do. `text` is a marked sentence with `%(name)s` for each of `values`; `many` is its plural, with
-    `count` as `%(num)s`. `path` leads to where it is done, `command` is for the console. `due` is its last day."""
+    `count` as `%(num)s`; `phrases` are values that are marked sentences themselves. `path` leads to where it is done,
+    `command` is for the console. `due` is its last day."""
 
     text: str
     path: str = ""
@@ -52,6 +53,7 @@ class Need:
     count: int = 1
     due: date | None = None
     command: str | None = None
+    phrases: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def sentence(self) -> str:
@@ -66,7 +68,8 @@ class Need:
     def said(self, gettext: Translate, ngettext: TranslateCount) -> str:
         """In somebody's language."""
         text = ngettext(self.text, self.many, self.count) if self.many else gettext(self.text)
-        return text % {"num": self.count, **self.values}
+        phrases = {name: gettext(phrase) for name, phrase in self.phrases.items()}
+        return text % {"num": self.count, **self.values, **phrases}
 
 
 class Source(Protocol):

@@ -5,7 +5,7 @@ from typing import Final
 from fastapi import Request
 from fastapi.responses import Response
 
-from local_node import hub_client, inbox, outbox, recalls, sync
+from local_node import hub_client, inbox, sync
 from local_node.inbox import InboxState
 from local_node.lesson import LESSON_KINDS
 from local_node.web import needs, sync_state, today
@@ -13,7 +13,6 @@ from local_node.web.access import Right
 from local_node.web.site import Site, visitor_of
 
 NEWEST_SHOWN: Final = 3
-SENT_SHOWN: Final = 10
 
 
 def install(site: Site) -> None:
@@ -31,7 +30,6 @@ class TodayScreen:
     def show(self, request: Request) -> Response:
         """Everything in one glance, for this visitor."""
         visitor, now, city = visitor_of(request), self._site.clock(), self._site.city
-        shows_sent = visitor.may(Right.SEE_OUTBOX)
         with self._site.database.read() as session:
             found = today.needs_of(session, visitor, now)
             alarms = sync.list_alarms(session)
@@ -41,10 +39,9 @@ class TodayScreen:
                 kinds=LESSON_KINDS,
                 state=InboxState.ACCEPTED,
                 newest_versions=True,
+                not_by=city.name,
                 limit=NEWEST_SHOWN,
             )
-            sent = outbox.list_rows(session, limit=SENT_SHOWN) if shows_sent else ()
-            taken_back = recalls.words_by_item(session, [row.digest for row in sent])
         return self._site.page(
             request,
             "today.html",
@@ -52,7 +49,4 @@ class TodayScreen:
             alarms=alarms,
             states=states,
             newest=newest,
-            shows_sent=shows_sent,
-            sent=sent,
-            taken_back=taken_back,
         )

@@ -216,8 +216,8 @@ def _entry(lesson: Lesson, address: str, words: Words) -> AtomEntry:
     told = "\n".join(f"{name}: {value}" for name, value in facts(lesson, words))
     return AtomEntry(
         digest=lesson.digest,
-        title=lesson.headline,
-        author=lesson.author,
+        title=words.headline(lesson.headline, lesson.kind),
+        author=words.author(lesson.author),
         issued_at=lesson.issued_at,
         address=address,
         language=content.language,
@@ -236,9 +236,9 @@ def _row(lesson: Lesson, words: Words) -> list[str]:
     content = lesson.content
     phenomena = getattr(content, "phenomenon", ())
     cells = (
-        lesson.headline,
+        words.headline(lesson.headline, lesson.kind),
         words.gettext(KIND_NAMES[lesson.kind]),
-        lesson.author,
+        words.author(lesson.author),
         lesson.issued_at[:10],
         words.term(lesson.outcome) if lesson.outcome else "",
         words.term(lesson.evidence_level) if lesson.evidence_level else "",

@@ -11,6 +11,7 @@ from local_node.web.error_words import sentence_for
 from shared_schema.names import parse_time
 from shared_schema.period import parse_period
 from shared_schema.service.translations import N_, Language
+from shared_schema.statement import Kind
 
 NEVER = N_("never")
 
@@ -60,6 +61,14 @@ class Words:
         """The label of a term of the vocabulary."""
         return self.gettext(presentation.term(value))
 
+    def headline(self, text: str, kind: Kind) -> str:
+        """The headline of a lesson, the kind in it translated."""
+        return presentation.headline(text, kind, self.gettext)
+
+    def author(self, name: str) -> str:
+        """Whose a lesson is."""
+        return presentation.author(name, self.gettext)
+
     def error(self, code: str) -> str:
         """What to do about an error, by its code."""
         return self.gettext(sentence_for(code))
@@ -74,6 +83,9 @@ class Words:
             "number": self.number,
             "percent": self.language.percent,
             "term": self.term,
+            "headline": self.headline,
+            "author": self.author,
+            "membership": lambda value: presentation.membership(value, said),
             "words": lambda code: said(presentation.words(code)),
             "audience": lambda value: said(presentation.audience(value)),
             "reason": lambda code: said(presentation.reason(code)),

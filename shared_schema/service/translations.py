@@ -48,10 +48,15 @@ class Language:
 
     def gettext(self, text: str) -> str:
         """The translation; the text itself where there is none. An empty text has none."""
-        return self.messages.gettext(text) if text else ""
+        if not text:
+            return ""
+        found = self.messages.gettext(text)
+        return self.messages.ngettext(text, text, 1) if found == text else found  # it may be there with a plural only
 
     def ngettext(self, one: str, many: str, count: int) -> str:
-        return self.messages.ngettext(one, many, count)
+        """The form for `count`. Where a catalogue has the two as sentences of their own, the one that fits."""
+        found = self.messages.ngettext(one, many, count)
+        return self.gettext(found) if found in (one, many) else found
 
     def number(self, value: float) -> str:
         """`1,234` or `1.234`."""

@@ -45,6 +45,11 @@ def test_every_byte_that_left_is_shown(member: Node, anna: Browser, hub: HubSimu
     assert f"/outbox/{digest}" in anna.page("/outbox?show=sent")
     asked = anna.page(f"/outbox/{digest}/where")
     assert "What the hubs say now" in asked
+    assert "The hub has it. Nothing to do." in asked
+    anna.post("/language", {"language": "de", "next": "/outbox"})
+    asked = anna.page(f"/outbox/{digest}/where")
+    assert "Der Hub hat es. Sie müssen nichts tun." in asked
+    assert 'lang="en"' not in asked.split("<main")[1].split("<footer")[0]
 
 
 def test_an_address_without_an_item_is_missing(member: Node, anna: Browser) -> None:

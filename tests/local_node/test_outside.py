@@ -258,3 +258,16 @@ def test_the_statements_for_everybody_need_no_account(node: Node) -> None:
     nobody = Browser(node)
     assert "Directive (EU) 2016/2102" in nobody.page("/accessibility")
     assert "Article 6(1)(e)" in nobody.page("/privacy")
+
+
+def test_outcome_and_passages_are_called_as_in_the_forms(member: Node, tmp_path: Path) -> None:
+    open_outside(member)
+    release(member, tmp_path)
+    browser = Browser(member)
+    page = browser.page("/outside")
+    assert "What did you do?" in page
+    assert ">Summary:<" not in page
+    browser.post("/language", {"language": "de", "next": "/outside"})
+    page = browser.page("/outside")
+    assert "Was haben Sie gemacht?" in page
+    assert ">Worked<" not in page

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from local_node import audit, hub_client, verbs
 from local_node.app import Node
 from local_node.hub_client import PinnedHub
-from local_node.orm import HubRow, OutboxRow, RecallRow, ReleaseRequestRow, WithdrawalRow
+from local_node.orm import AgencyRow, HubRow, OutboxRow, RecallRow, ReleaseRequestRow, WithdrawalRow
 from local_node.sync import Alarm
 from local_node.web import today
 from local_node.web.access import Visitor
@@ -21,8 +21,9 @@ from shared_schema.governance import PolicyBody
 from shared_schema.pins import Pin
 from shared_schema.statement import Audience, Kind
 from tests import factories
-from tests.hub_simulator import HubSimulator, Lie, MovableClock, seeded_key
+from tests.hub_simulator import Author, HubSimulator, Lie, MovableClock, seeded_key
 from tests.local_node.browsing import Browser
+from tests.local_node.conftest import LEIPZIG
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 QUARTER_HOUR = timedelta(minutes=15)
@@ -91,6 +92,29 @@ def test_alarms_are_explained_to_all_but_only_some_are_told_to_call(
     assert "Something is wrong with sachsen.de" in look(person)
     assert "Call the operator" not in look(person)
     assert "Call the operator of sachsen.de" in look("anna")
+
+
+def test_what_this_city_has_sent_itself_is_not_news_from_others(
+    member: Node, hub: HubSimulator, look: Callable[[str], str]
+) -> None:
+    hub.log(hub.city("dresden.sn.de").practice("From Dresden"))
+    hub.log(Author(LEIPZIG, member.key, member.clock).practice("From ourselves"))
+    verbs.run(member, "sync", {})
+    assert "From Dresden" in look("anna")
+    assert "From ourselves" not in look("anna")
+    assert "From ourselves" in Browser(member).sign_in("anna").page("/inbox?show=all")
+
+
+def test_open_steps_of_the_set_up_lead_there_for_whoever_can_take_them(
+    member: Node, look: Callable[[str], str]
+) -> None:
+    assert 'href="/set-up"' in look("olga")
+    assert "of the set-up" in look("olga")
+    assert "of the set-up" not in look("anna")
+    with member.database.write() as session:
+        row = AgencyRow(id="youth", name="Youth", kinds='{"codes":[]}', roles='{"codes":[]}', added_at=member.clock())
+        session.add(row)
+    assert 'href="/set-up"' not in look("olga")
 
 
 @pytest.mark.parametrize(("person", "told"), [("anna", True), ("ben", True), ("paul", False), ("rita", False)])

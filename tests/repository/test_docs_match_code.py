@@ -251,6 +251,16 @@ def test_every_link_inside_the_project_leads_somewhere(document: Path) -> None:
     assert broken == []
 
 
+def test_the_pictures_of_the_guide_are_those_that_are_drawn_of_screens() -> None:
+    text = read(ROOT / "docs" / "coordinator_guide.md")
+    sources = [read(path) for path in sorted((ROOT / "tests" / "browser").glob("screens_*.py"))]
+    drawn = {shot for source in sources for shot in re.findall(r'shot="([a-z-]+)"', source)}
+    pictures = re.findall(r"!\[([^\]]*)\]\(screens/([a-z-]+)-light-en-1280\.png\)", text)
+    assert len(pictures) == text.count("![") >= 12
+    assert [shot for _, shot in pictures if shot not in drawn] == []
+    assert [shot for alt, shot in pictures if len(alt) < 20] == []
+
+
 @pytest.mark.parametrize("document", documents(), ids=[str(path.relative_to(ROOT)) for path in documents()])
 def test_no_document_uses_a_word_that_was_given_up_or_a_path_of_one_machine(document: Path) -> None:
     text = read(document)
