@@ -20,6 +20,7 @@ from local_node.web.access import ALLOWED, Right
 from local_node.web.picture_query import read_query
 from local_node.web.picture_view import Memory, read_picture
 from local_node.web.remembered import Remembered
+from shared_schema.governance import PolicyBody
 from shared_schema.service.key_file import load_key, write_key
 from tests.browser import screens_door, screens_picture
 from tests.browser.screens import Furnished
@@ -118,16 +119,20 @@ def test_a_reader_who_asks_for_everything_gets_no_true_count(furnished: Node) ->
     assert counted != [reader[SHARED, month, "0-13"][6] for month in RELEASED]
 
 
+def as_told(policy: PolicyBody, _hub: str) -> PolicyBody:
+    return policy
+
+
 def test_months_of_what_is_in_stock_make_no_quarter(furnished: Node) -> None:
     with furnished.database.read() as session:
         policy = inbox.current_policy(session, "sachsen.de")
         assert policy is not None
-        measures = tuple(each.model_copy(update={"stock": True}) for each in policy.measures)
+        measures = tuple(each.model_copy(update={"stock": True}) for each in policy.measures or ())
         in_stock = policy.model_copy(update={"measures": measures})
         query, error = read_query(in_stock, {"table": TABLE, "by": "quarter"}, set(), date(2026, 11, 22))
         hubs = hub_client.nearest_first(hub_client.list_hubs(session))
         added, left = (
-            read_picture(session, query, lambda _hub, told=told: told, hubs, Memory(), with_counts=True)
+            read_picture(session, query, partial(as_told, told), hubs, Memory(), with_counts=True)
             for told in (policy, in_stock)
         )
     assert error is None
