@@ -170,9 +170,15 @@ def freshness_of(item: InboxItem, now: datetime) -> Freshness:
     return Freshness.CURRENT if content is None else freshness_of_content(content, now)
 
 
-def freshness_note(item: InboxItem, now: datetime, translate: Callable[[str], str] = _as_it_is) -> str | None:
-    """What readers are told about an item that is greyed out; None for what is current."""
-    return in_words(freshness_of(item, now), getattr(content_of(item.body), "review_by", None), translate)
+def freshness_note(
+    item: InboxItem,
+    now: datetime,
+    translate: Callable[[str], str] = _as_it_is,
+    month: Callable[[str], str] = _as_it_is,
+) -> str | None:
+    """What readers are told about an item that is greyed out, with `month` in their words; None for what is current."""
+    review_by = getattr(content_of(item.body), "review_by", None)
+    return in_words(freshness_of(item, now), None if review_by is None else month(review_by), translate)
 
 
 def term(value: object) -> str:

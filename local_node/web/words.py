@@ -104,7 +104,7 @@ class Words:
         }
 
     def _freshness_note(self, item: InboxItem, now: datetime) -> str | None:
-        return presentation.freshness_note(item, now, self.gettext)
+        return presentation.freshness_note(item, now, self.gettext, self.span)
 
 
 def capitalized(text: str) -> str:

@@ -35,7 +35,7 @@ def test_what_is_out_of_date_says_so_everywhere(
     for envelope in (stale, archived):
         hub.log(envelope)
     sync()
-    words = "its author wanted to look at it again by 2026-11"
+    words = "its author wanted to look at it again by November 2026"
     assert words not in browser.page("/")
     clock.advance(days=9)
     browser.sign_in("anna")
