@@ -106,7 +106,8 @@ class Browser:
         if self.cookies:  # by hand: the client would not send a secure cookie to a loopback address
             sent.setdefault("Cookie", "; ".join(f"{name}={value}" for name, value in self.cookies.items()))
 
-        base = f"http://127.0.0.1:{self.node.settings.port}"
+        node: Node | None = self.node  # none yet where a node is set up
+        base = BASE if node is None else f"http://127.0.0.1:{node.settings.port}"
         as_bytes = {name.encode(): value.encode() for name, value in sent.items()}
 
         async def ask() -> httpx.Response:
