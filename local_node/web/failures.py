@@ -155,4 +155,7 @@ def show_error(site: Site, request: Request, error: NodeError | VerbError | Cont
         code = {404: ProblemCode.NOT_FOUND, 403: ProblemCode.NOT_ALLOWED, 429: ProblemCode.RATE_LIMIT}.get(status)
         return problem_response(code or ProblemCode.BAD_PARAMETER, error.message)
     gettext = words_of(request, site).gettext
-    return site.message(request, status, gettext("That did not go through"), "", error=describe(error))
+    page = site.message(request, status, gettext("That did not go through"), "", error=describe(error))
+    if status == STATUS[ProblemCode.BUSY]:
+        page.headers["Retry-After"] = "5"
+    return page

@@ -6,6 +6,8 @@ Whoever checks a name that does not exist does the same work as for one that doe
 
 import threading
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from argon2 import PasswordHasher
@@ -20,6 +22,8 @@ MAX_CHARACTERS: Final = 128
 _HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 """OWASP's smallest Argon2id: 19 MiB, so that ten people at once do not exhaust a small machine."""
 _AT_ONCE: Final = threading.BoundedSemaphore(4)
+PATIENCE_SECONDS: Final = 3.0
+"""How long somebody waits for a turn. A flood of sign-ins must not take all threads from those who read."""
 _COMMON: Final = frozenset(FREQUENCY_LISTS["passwords"])
 """The thirty thousand that are tried first."""
 _NOBODYS: Final = _HASHER.hash("nobody has this password")
@@ -29,6 +33,23 @@ class PasswordError(ContractError):
     """This cannot be a password here; the message says which rule, never the password."""
 
     code = ProblemCode.SCHEMA
+
+
+class TooManyAtOnceError(ContractError):
+    """More people sign in at this moment than the machine can check; nothing was tried."""
+
+    code = ProblemCode.BUSY
+
+
+@contextmanager
+def _a_turn() -> Iterator[None]:
+    """One of few at a time. Raises TooManyAtOnceError when none comes free soon."""
+    if not _AT_ONCE.acquire(timeout=PATIENCE_SECONDS):
+        raise TooManyAtOnceError("expected fewer people signing in at once; try again in a moment")
+    try:
+        yield
+    finally:
+        _AT_ONCE.release()
 
 
 def check_password(password: str, *, words: tuple[str, ...] = ()) -> None:
@@ -48,14 +69,14 @@ def check_password(password: str, *, words: tuple[str, ...] = ()) -> None:
 
 
 def hash_password(password: str) -> str:
-    """The Argon2id hash of a password that `check_password` let through."""
-    with _AT_ONCE:
+    """The Argon2id hash of a password that `check_password` let through. Raises TooManyAtOnceError."""
+    with _a_turn():
         return _HASHER.hash(_normal(password))
 
 
 def is_password(password_hash: str | None, password: str) -> bool:
-    """Whether this is the password; without a hash it is not, after the same work."""
-    with _AT_ONCE:
+    """Whether this is the password; without a hash it is not, after the same work. Raises TooManyAtOnceError."""
+    with _a_turn():
         try:
             _HASHER.verify(password_hash or _NOBODYS, _normal(password)[: MAX_CHARACTERS + 1])
         except (VerificationError, InvalidHashError):

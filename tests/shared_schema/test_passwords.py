@@ -2,7 +2,15 @@
 
 import pytest
 
-from shared_schema.service.passwords import PasswordError, check_password, hash_password, is_password
+from shared_schema.problem import ProblemCode
+from shared_schema.service import passwords
+from shared_schema.service.passwords import (
+    PasswordError,
+    TooManyAtOnceError,
+    check_password,
+    hash_password,
+    is_password,
+)
 
 
 @pytest.mark.parametrize(
@@ -48,3 +56,19 @@ def test_a_wrong_one_is_wrong_and_nobody_has_none() -> None:
 def test_the_end_of_an_overlong_one_is_not_cut_off_silently() -> None:
     stored = hash_password("x" * 128)
     assert not is_password(stored, "x" * 129)
+
+
+def test_a_flood_of_sign_ins_is_refused_soon_and_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "PATIENCE_SECONDS", 0.01)
+    stored = hash_password("late trains sing softly")
+    for _ in range(4):
+        assert passwords._AT_ONCE.acquire(blocking=False)
+    try:
+        for work in (lambda: is_password(stored, "late trains sing softly"), lambda: hash_password("another long one")):
+            with pytest.raises(TooManyAtOnceError) as caught:
+                work()
+            assert caught.value.code is ProblemCode.BUSY
+    finally:
+        for _ in range(4):
+            passwords._AT_ONCE.release()
+    assert is_password(stored, "late trains sing softly")
