@@ -23,6 +23,7 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
         "no-hub": N_("Add a hub first."),
         "unreachable": N_("The hub does not answer. Everything stays here and is sent later by itself."),
         "database": N_("The database cannot be written at the moment. Nothing was changed; try again in a minute."),
+        "busy": N_("The node has too much to do at the moment. Nothing was changed; try again in a minute."),
         "not-found": N_("It is not here, or it is not for you."),
         "too-large": N_("This is too large."),
         "person-unknown": N_("Nobody of this id works with this node."),
