@@ -109,4 +109,4 @@ def test_a_part_of_the_tests_runs_in_one_process(chosen: list[str]) -> None:
 @pytest.mark.parametrize("chosen", [[], ["--no-skips"], ["-q", "--durations=5"]])
 def test_a_whole_run_uses_the_processors(chosen: list[str]) -> None:
     options = runpy.run_path(str(ROOT / "run"))["side_by_side"](chosen)
-    assert options[0] == "-n" and int(options[1]) == min(os.cpu_count() or 1, 4)
+    assert options[0] == "-n" and int(options[1]) == min(2 * (os.cpu_count() or 1), 8)
