@@ -17,7 +17,7 @@ MOST_OF_A_KIND = 3
 
 
 @pytest.mark.parametrize(
-    "person", [pytest.param(each, marks=() if each in ("anna", "paul") else pytest.mark.long) for each in STAFF]
+    "person", [pytest.param(each, marks=() if each == "paul" else pytest.mark.long) for each in STAFF]
 )
 def test_no_link_leads_nowhere(furnished: Furnished, person: str) -> None:
     browser = Browser(furnished.node).sign_in(person)

@@ -21,7 +21,13 @@ def check(window: Window, where: str) -> None:
     assert [complaint for complaint in window.complaints if not complaint.startswith(expected)] == [], where
 
 
-@pytest.mark.parametrize("look", [Look(), Look("dark", "de", NARROW)], ids=lambda look: look.name)
+@pytest.mark.parametrize(
+    "look",
+    [
+        pytest.param(Look(), id="light", marks=pytest.mark.long),
+        pytest.param(Look("dark", "de", NARROW), id="dark-german-narrow"),
+    ],
+)
 def test_an_account_from_its_link_to_a_second_factor_and_back_in(
     look: Look, furnished: Furnished, served: str, open_window: Open
 ) -> None:

@@ -12,11 +12,13 @@ from tests.local_node.browsing import PASSWORD, give_account
 
 pytestmark = pytest.mark.browser
 
-SCREENS = [pytest.param(screen, id=screen.id) for screen in all_screens()]
-MAIN_SCREENS = [
-    pytest.param(screen, id=screen.id, marks=() if screen.shot else pytest.mark.long) for screen in all_screens()
-]
+EVERY = all_screens()
+MAIN = [screen for screen in EVERY if screen.shot]
+SCREENS = [pytest.param(screen, id=screen.id) for screen in EVERY]
+MAIN_SCREENS = [pytest.param(each, id=each.id, marks=() if each.shot else pytest.mark.long) for each in EVERY]
 """Those with a picture always; the others in the long run."""
+SOME_SCREENS = [pytest.param(each, id=each.id, marks=() if each in MAIN[::3] else pytest.mark.long) for each in EVERY]
+"""Every third of them always; the others in the long run."""
 ALL_LOOKS = [
     Look(scheme, language, width)
     for scheme, language, width in product(("light", "dark"), ("en", "de"), (NARROW, WIDE))
@@ -44,12 +46,12 @@ def check(window: Window, address: str) -> None:
     assert window.complaints == []
 
 
-@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("screen", MAIN_SCREENS)
 def test_a_screen_is_good_for_everybody(
     screen: Screen, furnished: Furnished, served: str, open_window: Open, shots: Path | None
 ) -> None:
     address = served + screen.address(furnished)
-    for look in (Look("dark", "de", NARROW), *((Look(),) if screen.shot else ())):  # all looks: the long run
+    for look in (Look("dark", "de", NARROW), *((Look(),) if shots is not None else ())):  # all looks: the long run
         window = open_window(screen.as_, look)
         window.open(address)
         check(window, address)
@@ -57,7 +59,7 @@ def test_a_screen_is_good_for_everybody(
             window.page.screenshot(path=shots / f"{screen.shot}-{look.name}.png", full_page=True)
 
 
-@pytest.mark.parametrize("screen", MAIN_SCREENS)
+@pytest.mark.parametrize("screen", SOME_SCREENS)
 def test_a_screen_can_be_used_by_keyboard_alone(
     screen: Screen, furnished: Furnished, served: str, open_window: Open
 ) -> None:
@@ -76,7 +78,7 @@ def test_a_screen_can_be_used_by_keyboard_alone(
     assert orders == sorted(orders), "the focus jumps"
 
 
-@pytest.mark.parametrize("screen", MAIN_SCREENS)
+@pytest.mark.parametrize("screen", SOME_SCREENS)
 def test_a_screen_works_without_scripts(screen: Screen, furnished: Furnished, served: str, open_window: Open) -> None:
     window = open_window(screen.as_, Look(width=NARROW, scripts=False))
     window.open(served + screen.address(furnished))
