@@ -61,7 +61,7 @@ def test_a_mistake_in_the_program_shows_where_and_not_what(made: Path, monkeypat
 def test_a_wrong_id_stops_init_before_anybody_is_registered(tmp_path: Path) -> None:
     arguments = [*INIT[:-1], "R B"]
     assert "expected an id" in refusal(*arguments, data=tmp_path / "node")
-    assert not (tmp_path / "node").exists()
+    assert not list((tmp_path / "node").glob("node.*"))
 
 
 def test_a_port_that_somebody_else_has(made: Path) -> None:
