@@ -29,16 +29,16 @@ def find_draft(session: Session, draft_id: str, visitor: Visitor) -> Draft | Non
         return None
 
 
-def find_target(session: Session, kind: Kind, fields: Fields) -> InboxItem | None:
+def find_original(session: Session, kind: Kind, fields: Fields) -> InboxItem | None:
     """The item that a text speaks about, also when it was taken back."""
     pointer = POINTERS.get(kind)
     return None if pointer is None else inbox.find_item(session, str(fields.get(pointer, "")))
 
 
-def find_reach(session: Session, own_name: str, target: InboxItem | None) -> dict[Audience, Receivers]:
+def find_reach(session: Session, own_name: str, original: InboxItem | None) -> dict[Audience, Receivers]:
     """Audience -> who that is; an answer goes no further than its question."""
     home = next(iter(hub_client.nearest_first(hub_client.list_hubs(session))), None)
-    widest = Audience.EUROPE if target is None or target.kind is not Kind.QUESTION else target.audience
+    widest = Audience.EUROPE if original is None or original.kind is not Kind.QUESTION else original.audience
     return {
         audience: NOBODY if home is None else receivers.find_receivers(session, home.name, audience, own_name)
         for audience in AUDIENCES

@@ -16,7 +16,7 @@ from local_node.web.body_words import in_words
 from local_node.web.deciders import deciders_for
 from local_node.web.failures import describe
 from local_node.web.forms import Form
-from local_node.web.lesson_sources import NOBODY, find_draft, find_reach, find_target, writer_of
+from local_node.web.lesson_sources import NOBODY, find_draft, find_original, find_reach, writer_of
 from local_node.web.site import Site, visitor_of, words_of
 from local_node.writing import body_of, title_of
 from shared_schema.service.control import VerbError
@@ -68,9 +68,9 @@ class LessonSteps:
             places.setdefault(each["field"], []).append((each["number"], each["start"], each["end"]))
         pieces = {name: cut(text, places.get(name, ())) for name, text in looked["texts"].items()}
         with self._site.database.read() as session:
-            target = find_target(session, draft.kind, draft.fields)
+            original = find_original(session, draft.kind, draft.fields)
             audience = asking.audience_of(session, draft)
-            reach = find_reach(session, self._site.city.name, target).get(audience, NOBODY)
+            reach = find_reach(session, self._site.city.name, original).get(audience, NOBODY)
             deciders = deciders_for(session, visitor.person_id, draft.writers)
         return self._site.page(
             request,
@@ -88,7 +88,7 @@ class LessonSteps:
             attribution=lesson_forms.ATTRIBUTIONS[str(draft.fields.get("attribution", "city"))],
             reach=reach,
             deciders=deciders,
-            target_gone=target is not None and target.state is not InboxState.ACCEPTED,
+            original_gone=original is not None and original.state is not InboxState.ACCEPTED,
             is_partner=writer_of(visitor).role is Role.PARTNER,
         )
 

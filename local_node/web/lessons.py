@@ -22,7 +22,7 @@ from local_node.web.body_words import in_words
 from local_node.web.deciders import deciders_for, names_of
 from local_node.web.forms import Form
 from local_node.web.lesson_forms import Sent, read_form_fields
-from local_node.web.lesson_sources import find_draft, find_reach, find_target, writer_of
+from local_node.web.lesson_sources import find_draft, find_original, find_reach, writer_of
 from local_node.web.site import Site, visitor_of, words_of
 from local_node.writing import POINTERS, Fields, body_of, read_fields, title_of
 from shared_schema.service.translations import N_
@@ -102,10 +102,10 @@ class Lessons:
         given |= {POINTERS[chosen]: [about]} if about and chosen in POINTERS else {}
         given.setdefault("language", [words_of(request, self._site).code])
         with self._site.database.read() as session:
-            target = find_target(session, chosen, read_fields(chosen, given))
-            if chosen in (Kind.EXPERIENCE, Kind.ANSWER) and target is None:
+            original = find_original(session, chosen, read_fields(chosen, given))
+            if chosen in (Kind.EXPERIENCE, Kind.ANSWER) and original is None:
                 return self._site.page(request, "lesson_begin.html", kind=chosen)
-        sent = Sent(secrets.token_urlsafe(FORM_KEY_BYTES), 0, read_fields(chosen, given), _widest(target))
+        sent = Sent(secrets.token_urlsafe(FORM_KEY_BYTES), 0, read_fields(chosen, given), _widest(original))
         return self._form(request, chosen, sent, None)
 
     def edit(self, request: Request, draft_id: str, rows: int = 0) -> Response:
@@ -217,8 +217,8 @@ class Lessons:
     ) -> Response:
         visitor = visitor_of(request)
         with self._site.database.read() as session:
-            target = find_target(session, kind, sent.fields)
-            reach = find_reach(session, self._site.city.name, target)
+            original = find_original(session, kind, sent.fields)
+            reach = find_reach(session, self._site.city.name, original)
             names = names_of(session)
         return self._site.page(
             request,
@@ -231,8 +231,8 @@ class Lessons:
             rows=lesson_forms.agency_rows(sent.fields, more_rows),
             forms=lesson_forms,
             offered=languages_of(sent.fields),
-            target=target,
-            target_gone=target is not None and target.state is not InboxState.ACCEPTED,
+            original=original,
+            original_gone=original is not None and original.state is not InboxState.ACCEPTED,
             reach=reach,
             kept=kept,
             names=names,
@@ -265,8 +265,8 @@ def _kind_of(form: Form) -> Kind | None:
     return Kind(kind) if kind in [each.value for each in lesson_forms.KINDS] else None
 
 
-def _widest(target: InboxItem | None) -> Audience:
-    return target.audience if target is not None and target.kind is Kind.QUESTION else Audience.EUROPE
+def _widest(original: InboxItem | None) -> Audience:
+    return original.audience if original is not None and original.kind is Kind.QUESTION else Audience.EUROPE
 
 
 def _saved(draft: Draft, at: str) -> Response:
