@@ -172,7 +172,9 @@ def test_a_form_that_is_not_ours_makes_no_draft(member: Node, anna: Browser) -> 
 
 
 def test_fields_that_nobody_offered_are_left_out(member: Node, anna: Browser) -> None:
-    extra = {"author": "ben", "state": "asked", "area": "DE", "review": "x", "seq": "1"}
+    assert anna.post("/lessons", LESSON | {"form_key": FORM_KEY, "version": "0", "seq": "1"}).status_code == 422
+    assert verbs.run(member, "draft.list", {})["drafts"] == [], "what only the node sets is refused (CHECKS 47)"
+    extra = {"author": "ben", "state": "asked", "area": "DE", "review": "x"}
     draft = write(anna, **extra)
     assert (kept := stored(member, draft)) is not None
     assert not set(extra) & set(kept.fields)
