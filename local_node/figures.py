@@ -18,7 +18,7 @@ from local_node.preview import Preview, Reason
 from local_node.protection import Protection
 from local_node.records import ReturnRecord
 from local_node.review import RequestState
-from local_node.tabulation import FrequencyTable, tabulate, tabulate_correction
+from local_node.tabulation import FrequencyTable, only_whole, tabulate, tabulate_correction
 from shared_schema.errors import ContractError
 from shared_schema.governance import PolicyBody
 from shared_schema.period import Period, parse_period
@@ -139,6 +139,8 @@ def count(session: Session, ask: Ask, table: TableDefinition, number: int) -> Fr
     """The true counts that are to be protected. Raises TabulationError, ReleaseError (nothing to correct)."""
     if not number:
         reports = record_store.reports_for(session, table, ask.period)
+        if ask.policy.counts_stock(table.measure):
+            reports = only_whole(reports, ask.period)
         return tabulate(reports, table, ask.period, ask.expected_agencies)
     released = get_corrected(session, ask, table)
     deltas = corrections.pending_corrections(session, table, ask.period)
@@ -235,7 +237,7 @@ def look_ahead(session: Session, ask: Ask, *, is_asked: bool = False) -> Preview
     stored = found.attempt(lambda: ledger.find_draw(session, table, ask.period, number))
     shown = replace(shown, title=table.title, correction=number, advice=_advice(session, ask, table))
     if not number and stored is None:
-        shown = replace(shown, left_out=_left_out(session, table, ask.period))
+        shown = replace(shown, left_out=_left_out(session, ask, table))
     if stored is not None:  # 3. what leaves, and what it costs
         shown = _with_stored(session, shown, ask, table, stored, is_asked=is_asked)
     elif ask.protection.engine == "noise":
@@ -297,10 +299,11 @@ def _without_noise(session: Session, shown: Preview, ask: Ask, counted: Frequenc
     )
 
 
-def _left_out(session: Session, table: TableDefinition, period: Period) -> tuple[str, ...]:
+def _left_out(session: Session, ask: Ask, table: TableDefinition) -> tuple[str, ...]:
+    stock = ask.policy.counts_stock(table.measure)
     return tuple(
-        preview.left_out_in_words(agency, label, period)
-        for agency, label in whole_periods.left_out(session, table, period)
+        preview.left_out_in_words(agency, label, ask.period, stock=stock)
+        for agency, label in whole_periods.left_out(session, table, ask.period, ask.policy)
     )
 
 

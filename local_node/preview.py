@@ -130,9 +130,11 @@ class Preview:
     left_out: tuple[str, ...] = ()
 
 
-def left_out_in_words(agency: str, label: str, period: Period) -> str:
+def left_out_in_words(agency: str, label: str, period: Period, *, stock: bool = False) -> str:
     """Why a report is in no release of `period`, and what to do before it is made."""
     whole = f"{agency}: what was reported for {label} is left out of {period.label}"
+    if stock:
+        return f"{whole}, as how many there are is never added up over time; report it for {period.label} itself"
     if lies_within(label, period):
         return f"{whole}, as the rest of the period is missing; import that first, or it will count nowhere"
     return f"{whole}, as it covers more; ask for figures by {period.granularity}, or release {label} instead"

@@ -149,6 +149,15 @@ def tabulate(
     return FrequencyTable(table, period, _source_kind_of(within, table), cells, coverage)
 
 
+def only_whole(returns: Iterable[ReturnRecord], period: Period) -> tuple[ReturnRecord, ...]:
+    """Of what is in stock: the returns of just this period, in time.
+
+    How many there are is counted at one time. Three months of ten make no quarter of thirty, and what came late for
+    another period says nothing about this one.
+    """
+    return tuple(each for each in returns if each.counted_in is None and each.period == period.label)
+
+
 def tabulate_correction(
     deltas: Mapping[str, int],
     table: TableDefinition,

@@ -4,7 +4,7 @@ An agency counts in a release when its reports fill the whole period (`tabulatio
 release of a month, and two of its months are in none of their quarter. What was left out has not been released, so a
 later change of it corrects nothing.
 
-    left_out(session, table, period)                                [("youth-service", "2026-Q1")]
+    left_out(session, table, period, policy)                        [("youth-service", "2026-Q1")]
     fills({"2026-01", "2026-02", "2026-03"}, "2026-Q1")             True
 """
 
@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from local_node.orm import CollectedPeriodRow, ReturnRecordRow
 from local_node.tabulation import lies_within, months_of
+from shared_schema.governance import PolicyBody
 from shared_schema.period import Period, parse_period
 from shared_schema.trend import TableDefinition
 
@@ -27,11 +28,12 @@ def fills(labels: Iterable[str], label: str) -> bool:
     return frozenset[str]().union(*within) == months_of(period)
 
 
-def left_out(session: Session, table: TableDefinition, period: Period) -> list[tuple[str, str]]:
+def left_out(session: Session, table: TableDefinition, period: Period, policy: PolicyBody) -> list[tuple[str, str]]:
     """(agency, label) of all reports that share a day with `period` and count in no release of it, by agency.
 
-    Not what came late: that counts in a later period.
+    Not what came late: that counts in a later period. Of what is in stock only the period itself counts.
     """
+    stock = policy.counts_stock(table.measure)
     reports: defaultdict[tuple[str, str | None], set[str]] = defaultdict(set)
     around = labels_around(period)
     for agency, cell, label in (*_find_returns(session, table, around), *_find_collected(session, table, around)):
@@ -41,7 +43,7 @@ def left_out(session: Session, table: TableDefinition, period: Period) -> list[t
             (agency, label)
             for (agency, _), labels in reports.items()
             for label in labels
-            if not lies_within(label, period) or not fills(labels, period.label)
+            if not lies_within(label, period) or not fills(labels, period.label) or (stock and label != period.label)
         }
     )
 

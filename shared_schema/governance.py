@@ -163,6 +163,11 @@ class PolicyBody(WireModel):
         """The measure with this id; None where the policy has none of that name, or no measures at all."""
         return next((measure for measure in self.measures or () if measure.id == measure_id), None)
 
+    def counts_stock(self, measure_id: str) -> bool:
+        """Whether a measure says how many there are, which is never added up over time."""
+        measure = self.find_measure(measure_id)
+        return measure is not None and measure.stock is True
+
     def epsilon_milli_of(self, measure_id: str) -> int:
         """What the newest versions of a measure's tables may spend together."""
         newest = {table.id: self.find_table(table.id) for table in self.tables if table.measure == measure_id}

@@ -98,7 +98,7 @@ class Releases:
     ) -> Response:
         with self._site.database.read() as session:
             found = _find_table(session, table_id, label)
-            left_out = [] if found is None else whole_periods.left_out(session, found[1], found[2])
+            left_out = [] if found is None else whole_periods.left_out(session, found[1], found[2], found[0])
             place = None if found is None else _find_cell(session, found[1], found[2], self._site)
         if found is None:
             return self._site.missing(request)

@@ -211,7 +211,9 @@ class Reviews:
             "lines": lines_of_body(body, words),
             "promise": promise_of(body),
             "coverage": body.coverage,
-            "left_out": [] if table is None else whole_periods.left_out(session, table, body.period),
+            "left_out": []
+            if policy is None or table is None
+            else whole_periods.left_out(session, table, body.period, policy),
         }
 
 

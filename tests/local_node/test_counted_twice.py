@@ -18,6 +18,7 @@ from tests.factories import (
     add_people,
     make_events_mapping,
     make_frequency_table,
+    make_policy,
     make_returns_file,
     no_noise,
 )
@@ -126,7 +127,7 @@ def test_reports_that_do_not_fill_a_period_are_left_out_of_it(
     put(node_database, make_returns_file(m2026_Q1=[7] * 6, m2026_Q2=[7] * 6), agency="youth")
     put(node_database, b"date,offence\n2026-02-05,arson\n", make_events_mapping(), "2026-02", agency="events")
     with node_database.read() as session:
-        found = left_out(session, TABLE, parse_period(label))
+        found = left_out(session, TABLE, parse_period(label), make_policy([TABLE]))
     assert found == told
 
 
