@@ -44,7 +44,7 @@ def test_when_nothing_waits_the_page_still_says_what_one_could_do() -> None:
         ({"requests": {RequestState.REQUESTED: 1}}, "1 release waits for a second person."),
         ({"requests": {RequestState.REQUESTED: 2}}, "2 releases wait for a second person."),
         ({"requests": {RequestState.HELD: 1}}, "1 release is held back by a rule"),
-        ({"requests": {RequestState.APPROVED: 1}}, "1 approved release is signed with the next sync"),
+        ({"requests": {RequestState.APPROVED: 1}}, "1 approved release is signed with the next exchange"),
         ({"outbox": {OutboxState.REFUSED: 3}}, "3 statements were refused by a hub"),
         ({"outbox": {OutboxState.WAITING: 1, OutboxState.SENDING: 1}}, "2 statements wait to be sent"),
         ({"inbox": {InboxState.QUARANTINED: 1}}, "1 item could not be verified and is kept apart"),

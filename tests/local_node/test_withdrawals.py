@@ -222,12 +222,13 @@ def test_narrowing_keeps_the_text_here_and_says_how_far_it_may_travel(
     assert [entry.kind for entry in hub.entries[-3:]] == [Kind.WITHDRAWAL] * 3
 
 
-def test_the_first_page_says_beside_what_was_sent_how_far_its_recall_has_come(member: Node, tmp_path: Path) -> None:
+def test_the_outbox_says_beside_what_was_sent_how_far_its_recall_has_come(member: Node, tmp_path: Path) -> None:
     digest = release(member, tmp_path)
     run(member, "withdraw", digest=digest, by="anna", reason="consent")
     run(member, "sync")
     page = Browser(member).sign_in("anna")
-    assert "taken back" in page.page("/")
+    assert "Taken back" in page.page("/outbox")
+    assert "1 item that you took back is not confirmed by everybody yet" in page.page("/")
     withdrawal = last_digest(member)
     with member.database.write() as session:
         session.add(
@@ -237,7 +238,12 @@ def test_the_first_page_says_beside_what_was_sent_how_far_its_recall_has_come(me
             )
         )  # fmt: skip
     words = "9 of 12 confirmed; late: koeln.nw.de; 1 cannot be reached any more; no word yet from 1 hub"
-    assert f"taken back, {words}" in page.page("/")
+    assert "9 of 12 confirmed" in page.page("/outbox")
+    shown = page.page(f"/outbox/{digest}")
+    for part in (
+        "9 of 12 confirmed", "Late: koeln.nw.de.", "1 cannot be reached any more.", "No word yet from 1 hub."
+    ):  # fmt: skip
+        assert part in shown
     (line,) = run(member, "recall.status", digest=digest[:8])["recalls"]
     assert line["status"] == words
     with pytest.raises(VerbError, match="took back"):
