@@ -135,10 +135,31 @@ def disable(session: Session, person_id: str, *, by: str, now: datetime) -> None
     audit.append(session, by, "account.disabled", person_id, now)
 
 
+def end_agency(session: Session, agency_id: str, seen_as: str, *, by: str, now: datetime) -> int:
+    """The agency takes part no more, and nobody of it gets in; how many accounts that closed.
+
+    Whoever belongs to it and has another role than a partner's stays. Raises AgencyError: `agency-changed`.
+    """
+    agencies.end_agency(session, agency_id, seen_as, by=by, now=now)
+    theirs = [each for each in accounts.list_accounts(session) if _is_partner_of(each, agency_id)]
+    closed = [each for each in theirs if not each.is_disabled]
+    for account in closed:
+        disable(session, account.person_id, by=by, now=now)
+    return len(closed)
+
+
 def enable(session: Session, person_id: str, *, by: str, now: datetime) -> None:
-    """Let an account in again, with the password it had. Raises PersonError when there is none."""
-    if not accounts.get_account(session, person_id).is_disabled:
+    """Let an account in again, with the password it had.
+
+    Raises PersonError (no account), AccountError `account-agency-ended`: a partner whose agency takes part no more.
+    """
+    account = accounts.get_account(session, person_id)
+    if not account.is_disabled:
         return
+    if account.agency is not None and _is_partner_of(account, account.agency):
+        agency = agencies.find_agency(session, account.agency)
+        if agency is not None and agency.ended_at is not None:
+            raise AccountError("expected an agency that takes part; take it back first", code="account-agency-ended")
     session.get_one(AccountRow, person_id).disabled_at = None
     audit.append(session, by, "account.enabled", person_id, now)
 
@@ -218,6 +239,10 @@ def _as_seen(session: Session, person_id: str, seen_as: str) -> Account:
             code="account-changed",
         )
     return account
+
+
+def _is_partner_of(account: Account, agency_id: str) -> bool:
+    return account.role is Role.PARTNER and account.agency == agency_id
 
 
 def _can_administrate(account: Account) -> bool:

@@ -6,7 +6,7 @@ from fastapi import Request
 from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
-from local_node import accounts, agencies
+from local_node import account_changes, accounts, agencies
 from local_node.accounts import Account
 from local_node.agencies import MAX_CONTACTS, Agency, AgencyError, AgencyForm, Contact
 from local_node.errors import NodeError
@@ -44,8 +44,12 @@ def install(site: Site) -> None:
     """Add the pages of this module."""
     pages = AgencyPages(site)
     site.notices["agency-saved"] = N_("Saved.")
-    site.notices["agency-ended"] = N_("This agency takes part no more. Its records, contacts and history stay.")
-    site.notices["agency-resumed"] = N_("This agency takes part again.")
+    site.notices["agency-ended"] = N_(
+        "This agency takes part no more, and nobody of it can sign in. Its records, contacts and history stay."
+    )
+    site.notices["agency-resumed"] = N_(
+        "This agency takes part again. An administrator lets its people in again, under Accounts."
+    )
     site.get("/agencies", pages.list_all, Right.SEE_AGENCIES)
     site.post("/agencies", pages.add, Right.MANAGE_AGENCIES)
     site.get("/agencies/new", pages.ask_new, Right.MANAGE_AGENCIES)
@@ -121,7 +125,7 @@ class AgencyPages:
         with self._site.database.write() as session:
             if agencies.find_agency(session, agency_id) is None:
                 return self._site.missing(request)
-            act = agencies.end_agency if state == "ended" else agencies.resume_agency
+            act = account_changes.end_agency if state == "ended" else agencies.resume_agency
             act(session, agency_id, seen, **self._by(request))
         return self._site.go(f"/agencies/{agency_id}", done=f"agency-{state}")
 

@@ -70,6 +70,9 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
         ),
         "agency-id": N_("A short id has small letters, digits and dashes, for example youth-office."),
         "agency-known": N_("An agency has or had this short id. Please choose another one."),
+        "account-agency-ended": N_(
+            "The agency of this person takes part no more. Let it take part again first, under Agencies."
+        ),
         "agency-ended": N_("This agency takes part no more. Let it take part again before you change it."),
         "token-label": N_("Please say in a few words what the token is for."),
         "token-scopes": N_("Please tick what the token may do."),

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from local_node import account_changes, accounts, audit, invitations, script_tokens, second_factor, sessions
 from local_node import sign_in_steps as steps
 from local_node.account_changes import AccountForm, form_of, seen
-from local_node.agencies import AgencyForm, add_agency, end_agency, get_agency
+from local_node.agencies import AgencyForm, add_agency, end_agency, get_agency, resume_agency
 from local_node.errors import NodeError
 from local_node.one_time_codes import code_at
 from local_node.people import add_person, roles_at_work
@@ -141,6 +141,38 @@ def test_a_partner_keeps_an_agency_that_has_ended_but_nobody_gets_it_anew(people
         change(session, "bert", name="Bertold")
         with refused("account-agency"):
             change(session, "anna", agency="youth-office")
+
+
+def test_nobody_of_an_agency_that_takes_part_no_more_gets_in(people: Database) -> None:
+    with people.write() as session:
+        change(session, "bert", role="partner", agency="youth-office")
+        bert, anna = signed_in(session, "bert"), signed_in(session, "anna")
+        agency = get_agency(session, "youth-office")
+        with refused("agency-changed"):
+            account_changes.end_agency(session, "youth-office", "older", by="anna", now=NOW)
+        assert sessions.find_session(session, bert, NOW)
+        assert account_changes.end_agency(session, "youth-office", agency.seen, by="anna", now=NOW) == 1
+        assert sessions.find_session(session, bert, NOW) is None
+        assert sessions.find_session(session, anna, NOW)
+        with refused("account-agency-ended"):
+            account_changes.enable(session, "bert", by="anna", now=NOW)
+        ended = get_agency(session, "youth-office")
+        assert account_changes.end_agency(session, "youth-office", ended.seen, by="anna", now=NOW) == 0
+        resume_agency(session, "youth-office", ended.seen, by="anna", now=NOW)
+        assert accounts.get_account(session, "bert").is_disabled  # a second step, by an administrator
+        account_changes.enable(session, "bert", by="anna", now=NOW)
+        assert accounts.check_credentials(session, "bert", PASSWORD)
+
+
+def test_an_agency_of_the_last_administrator_goes_on(people: Database) -> None:
+    with people.write() as session:
+        change(session, "bert", role="partner", agency="youth-office", administrates=True)
+        change(session, "anna", administrates=False, role="coordinator")
+    with refused("last-administrator"), people.write() as session:
+        agency = get_agency(session, "youth-office")
+        account_changes.end_agency(session, "youth-office", agency.seen, by="anna", now=NOW)
+    with people.read() as session:
+        assert get_agency(session, "youth-office").ended_at is None
 
 
 def test_a_disabled_account_is_dead_at_once_and_in_every_way(people: Database) -> None:
