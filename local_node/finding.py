@@ -6,7 +6,7 @@ come first, each on its own, as many as there are.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
@@ -27,14 +27,17 @@ CARDS_A_PAGE = 20
 CANDIDATES = 100
 MAX_COUNTED = 1_000
 """A page says "more than 1,000" instead of counting them all."""
+EACH_TIME = 500
+"""Items that are read at once where all are wanted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who asks, and what their city is like."""
+    """Who asks, what their city is like, and its name where its own items are to be left out: they are no news."""
 
     person: str
     surroundings: Surroundings | None = None
+    city: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +129,28 @@ def list_lessons(
     Raises SearchError as `find_page` does.
     """
     asked, _ = _ask(session, wanted, who)
-    also = [*asked.also, *_arrived(after, up_to)]
-    hits = search_index.find(session, asked.match, asked.filters, limit, also=also, newest=True)
+    return _read(session, replace(asked, also=(*asked.also, *_arrived(after, up_to))), limit)[0]
+
+
+def each_lesson(session: Session, wanted: Wanted, who: Reader) -> Iterator[Lesson]:
+    """All that fit, the newest first, EACH_TIME of them in memory. Raises SearchError as `find_page` does."""
+    asked, _ = _ask(session, wanted, who)
+    return _pages(session, asked)
+
+
+def _pages(session: Session, asked: _Asked) -> Iterator[Lesson]:
+    has_more, first = True, 0
+    while has_more:
+        lessons, has_more = _read(session, asked, EACH_TIME, offset=first)
+        first += EACH_TIME
+        yield from lessons
+
+
+def _read(session: Session, asked: _Asked, limit: int, *, offset: int = 0) -> tuple[tuple[Lesson, ...], bool]:
+    """The newest in words, and whether there may be more behind them."""
+    hits = search_index.find(session, asked.match, asked.filters, limit, also=asked.also, newest=True, offset=offset)
     lessons = inbox.find_lessons(session, [hit.digest for hit in hits])
-    return tuple(lessons[hit.digest] for hit in hits if hit.digest in lessons)
+    return tuple(lessons[hit.digest] for hit in hits if hit.digest in lessons), len(hits) == limit
 
 
 def count_new(session: Session, wanted: Wanted, who: Reader, after: int, most: int) -> int:
@@ -162,7 +183,7 @@ def _ask(session: Session, wanted: Wanted, who: Reader, *, after: int = 0) -> tu
 
 
 def _also(wanted: Wanted, who: Reader) -> tuple[ColumnElement[bool], ...]:
-    conditions = []
+    conditions = [] if who.city is None else [search_index.ORIGIN.is_not(who.city)]
     if wanted.unread:
         conditions.append(reader.is_unread(who.person))
     if wanted.useful:

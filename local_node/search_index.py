@@ -48,6 +48,8 @@ _ENTER = insert(SearchItemRow).on_conflict_do_nothing().returning(SearchItemRow.
 _ENTER_TEXTS = insert(TEXTS)
 NUMBER: ColumnElement[int] = SearchItemRow.__table__.c.id
 """Counts the items as they arrive, for conditions of others."""
+ORIGIN: ColumnElement[str] = SearchItemRow.__table__.c.origin
+"""Who signed an item, for conditions of others."""
 TALLIED = ("kind", "outcome", "phenomena", "level", "settings", "language")
 """The columns whose codes are counted beside the filters."""
 MAX_REPORTS = 2_000

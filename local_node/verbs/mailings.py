@@ -83,7 +83,7 @@ def _send_one(node: Node, server: MailServer, person: str) -> str:
 
 def _groups(session: Session, node: Node, claim: Claim) -> Iterator[MailGroup]:
     """The new items by view, each in the first view that has it, then the rest; no more than MAX_IN_A_MAIL in all."""
-    who = Reader(claim.person, node.surroundings)
+    who = Reader(claim.person, node.surroundings, node.name)
     own = [view for view in saved_views.list_views(session, claim.person) if view.owner == claim.person]
     seen: set[str] = set()
     room = MAX_IN_A_MAIL

@@ -259,7 +259,8 @@ class InboxPages:
         }
 
     def _reader(self, request: Request) -> Reader:
-        return Reader(visitor_of(request).person_id, self._site.city.surroundings)
+        city = self._site.city
+        return Reader(visitor_of(request).person_id, city.surroundings, city.name)
 
     # --- one item --------------------------------------------------------------------------------------------------
 

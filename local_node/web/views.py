@@ -34,7 +34,6 @@ from shared_schema.service.exports import CSV_TYPE, csv_bytes, download_headers
 from shared_schema.service.translations import N_
 
 FEED_ENTRIES: Final = 50
-TABLE_ROWS: Final = 2_000
 COLUMNS: Final = (
     N_("Title"),
     N_("Kind"),
@@ -164,12 +163,11 @@ class ViewPages:
 
     def table(self, request: Request) -> Response:
         """What fits the address, as a file for a spreadsheet."""
-        who = Reader(visitor_of(request).person_id, self._site.city.surroundings)
+        wanted, who = parse_wanted(request.query_params.multi_items()), self._reader(visitor_of(request).person_id)
         words = words_of(request, self._site)
-        with self._site.database.read() as session:
-            lessons = finding.list_lessons(session, parse_wanted(request.query_params.multi_items()), who, TABLE_ROWS)
         header = [words.gettext(name) for name in COLUMNS]
-        content = csv_bytes(header, (_row(lesson, words) for lesson in lessons))
+        with self._site.database.read() as session:
+            content = csv_bytes(header, (_row(lesson, words) for lesson in finding.each_lesson(session, wanted, who)))
         return Response(content, media_type=CSV_TYPE, headers=download_headers("lessons.csv"))
 
     # --- feeds -----------------------------------------------------------------------------------------------------
@@ -182,8 +180,7 @@ class ViewPages:
             if view is None or account is None or account.is_disabled or not may(account.roles, Right.READ_INBOX):
                 return self._site.missing(request)
             try:
-                who = Reader(view.owner, self._site.city.surroundings)
-                lessons = finding.list_lessons(session, view.wanted, who, FEED_ENTRIES)
+                lessons = finding.list_lessons(session, view.wanted, self._reader(view.owner), FEED_ENTRIES)
             except SearchError:
                 lessons = ()  # a filter that this node does not know any more finds nothing
         body = self._write(view, lessons, words_of(request, self._site))
@@ -198,6 +195,10 @@ class ViewPages:
         if _is_known(request, etag):
             return Response(status_code=304, headers=headers)
         return Response(body, media_type=f"{MEDIA_TYPE}; charset=utf-8", headers=headers)
+
+    def _reader(self, person: str) -> Reader:
+        city = self._site.city
+        return Reader(person, city.surroundings, city.name)
 
     def _write(self, view: SavedView, lessons: Sequence[Lesson], words: Words) -> bytes:
         base = self._site.public_url.rstrip("/")

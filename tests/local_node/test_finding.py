@@ -45,6 +45,32 @@ def test_what_the_node_does_not_know_is_asked_for_in_vain(node: Node) -> None:
     assert find(node, ("unread", "1")).total == 0
 
 
+def test_ones_own_items_are_no_news(member: Node, hub: HubSimulator, dresden: Author) -> None:
+    own = Author(member.name, member.key, member.clock)
+    log(member, hub, practice(own, "Ours"), practice(dresden, "Theirs"))
+    inside = Reader("anna", city=member.name)
+    assert titles(find(member, who=inside)) == ["Theirs"]
+    assert titles(find(member, ("unread", "1"), who=inside)) == ["Theirs"]
+    assert find(member, ("q", "evenings"), who=inside).total == 1
+    assert sorted(titles(find(member))) == ["Ours", "Theirs"]
+    with member.database.read() as session:
+        assert finding.count_new(session, parse_wanted([]), inside, 0, 9) == 1
+        assert [each.headline for each in finding.list_lessons(session, parse_wanted([]), inside, 9)] == ["Theirs"]
+
+
+def test_all_are_read_a_few_at_a_time(
+    member: Node, hub: HubSimulator, dresden: Author, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log(member, hub, *(practice(dresden, f"Number {number}") for number in range(5)))
+    for at_once in (1, 2, 5, 6):
+        monkeypatch.setattr(finding, "EACH_TIME", at_once)
+        with member.database.read() as session:
+            found = [each.headline for each in finding.each_lesson(session, parse_wanted([]), Reader("anna"))]
+        assert found == [f"Number {number}" for number in reversed(range(5))], at_once
+    with member.database.read() as session, pytest.raises(SearchError):
+        finding.each_lesson(session, parse_wanted([("similar", "1")]), Reader("anna"))
+
+
 def test_every_filter_finds_what_fits_and_nothing_else(
     member: Node, hub: HubSimulator, dresden: Author, clock: MovableClock
 ) -> None:
