@@ -43,6 +43,8 @@ NOT_COLLECTED_SIGNS: Final = frozenset({"n", "x", "z", "n/a", "[x]", "[z]"})
 UNREADABLE: Final = "?"
 FORMULA_SIGNS: Final = ("=", "+", "-", "@", "\t")
 _NUMBER: Final = re.compile(r"[0-9][0-9., '\u00a0\u202f]{0,20}", re.ASCII)
+_ONLY_SIGNED: Final = re.compile(r"[+-](?: ?[0-9][0-9., '\u00a0\u202f]*%?| [^\W\d].*)")
+"""A figure with its sign, and a line of a list (`- of which`): no figure that is wanted, and no formula either."""
 _MONTH_FIRST: Final = re.compile(r"(?:01\.)?(0?[1-9]|1[0-2])[./-]([0-9]{4})", re.ASCII)
 _QUARTER_FIRST: Final = re.compile(
     r"(?:Q|T|K|Quartal |quarter )\s?([1-4])[ /.-]{1,2}([0-9]{4})", re.ASCII | re.IGNORECASE
@@ -165,7 +167,7 @@ def _plain(cell: str) -> str:
 
 
 def _check_no_formula(cell: str, line: int) -> None:
-    if len(cell) > 1 and cell.startswith(FORMULA_SIGNS):
+    if len(cell) > 1 and cell.startswith(FORMULA_SIGNS) and not _ONLY_SIGNED.fullmatch(cell):
         raise SheetError(
             f"expected figures in line {line}, got a cell that begins like a formula; in Excel copy the cells and "
             "paste them as values",

@@ -75,8 +75,9 @@ LAUGHS = (
         ("x.csv", b"a," * 200 + b"\n", "sheet-too-large"),
         ("x.csv", b"", "sheet-empty"),
         ("x.csv", b"Month,Assault\n2026-10,=1+1\n", "formula"),
-        ("x.csv", b"Month,Assault\n2026-10,+1\n", "formula"),
-        ("x.csv", b"Month,Assault\n2026-10,-1\n", "formula"),
+        ("x.csv", b"Month,Assault\n2026-10,+A1\n", "formula"),
+        ("x.csv", b"Month,Assault\n2026-10,-1+A1\n", "formula"),
+        ("x.csv", b"Month,Assault\n2026-10,-SUM(A1)\n", "formula"),
         ("x.csv", b"Month,@SUM\n2026-10,1\n", "formula"),
         ("x.csv", b'Month,Assault\n2026-10,"1\n', "sheet"),
         ("x.csv", b"\0\1\2\3", "sheet-kind"),
@@ -98,6 +99,12 @@ def test_a_hostile_or_broken_file_is_refused_in_a_sentence(name: str, data: byte
     with pytest.raises(SheetError, match=r"^expected") as caught:
         read_sheet(name, data)
     assert caught.value.code == code
+
+
+def test_a_signed_number_and_a_line_of_a_list_are_no_formula_and_no_figure() -> None:
+    sheet = read_sheet("x.csv", b"Month,- of which arson,Assault\n2026-10,-5,+ 1\n")
+    assert sheet.header == ("Month", "- of which arson", "Assault")
+    assert without_texts(sheet).rows == (("2026-10", UNREADABLE, UNREADABLE),)
 
 
 def test_a_number_with_a_comma_between_commas_is_not_two_numbers() -> None:
