@@ -107,6 +107,7 @@ TO_DO: Final[Mapping[ProblemCode, str]] = MappingProxyType(
         ProblemCode.NOT_SIGNED_IN: "sign in, or give the script a token that is still valid",
         ProblemCode.NOT_ALLOWED: "ask an administrator for the role that may do this",
         ProblemCode.ADDRESS_CONFLICT: "send it to the address of the thing that it is about",
+        ProblemCode.STALE: "take what is stored now, and make your change again",
         ProblemCode.CROSS_SITE: "open the page again, and send the form from there",
         ProblemCode.UNSUPPORTED_MEDIA_TYPE: "look at the proxy between: it changes what is sent",
         ProblemCode.UNSUPPORTED_ENCODING: "look at the proxy between: it changes what is sent",

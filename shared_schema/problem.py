@@ -57,6 +57,7 @@ class ProblemCode(StrEnum):
     NOT_SIGNED_IN = "not-signed-in"
     NOT_ALLOWED = "not-allowed"
     ADDRESS_CONFLICT = "address-conflict"
+    STALE = "stale"
     CROSS_SITE = "cross-site"
     # the log and the feed
     FEED_ROLLBACK = "feed-rollback"

@@ -35,6 +35,8 @@ STATUS_OF_CODE: Final = {
     "draft-state": 409,
     "draft-too-large": 413,
     "changed": 409,
+    "stale": 409,
+    "clash-stale": 409,
     "state": 409,
     "same-person": 403,
     "role": 403,
@@ -54,6 +56,16 @@ STATUS_OF_CODE: Final = {
     "unreachable": 503,
 }
 """Codes of the node's own errors; all others are 422."""
+CODE_OF_STATUS: Final = {
+    403: ProblemCode.NOT_ALLOWED,
+    404: ProblemCode.NOT_FOUND,
+    409: ProblemCode.STALE,
+    410: ProblemCode.NOT_FOUND,
+    413: ProblemCode.TOO_LARGE,
+    429: ProblemCode.RATE_LIMIT,
+    503: ProblemCode.BUSY,
+}
+"""What a program is told of the node's own errors; of all others that a parameter is wrong."""
 NOTHING_TYPED: Final = frozenset({"/sign-out", "/outbox/exchange"})
 """Forms that are a button. What another one sent stays in its window, to be sent again: a redirection would lose it."""
 
@@ -152,8 +164,7 @@ def show_error(site: Site, request: Request, error: NodeError | VerbError | Cont
     if not is_browser(request):
         if isinstance(error, ContractError):
             return problem_response(error.code, error.message)
-        code = {404: ProblemCode.NOT_FOUND, 403: ProblemCode.NOT_ALLOWED, 429: ProblemCode.RATE_LIMIT}.get(status)
-        return problem_response(code or ProblemCode.BAD_PARAMETER, error.message)
+        return problem_response(CODE_OF_STATUS.get(status, ProblemCode.BAD_PARAMETER), error.message)
     gettext = words_of(request, site).gettext
     page = site.message(request, status, gettext("That did not go through"), "", error=describe(error))
     if status == STATUS[ProblemCode.BUSY]:

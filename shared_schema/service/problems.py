@@ -57,6 +57,7 @@ STATUS: dict[ProblemCode, int] = {
     ProblemCode.NOT_SIGNED_IN: 401,
     ProblemCode.NOT_ALLOWED: 403,
     ProblemCode.ADDRESS_CONFLICT: 409,
+    ProblemCode.STALE: 409,
     ProblemCode.CROSS_SITE: 403,
     ProblemCode.FEED_ROLLBACK: 409,
     ProblemCode.FEED_FORK: 409,

@@ -90,7 +90,10 @@ def test_an_agency_that_ended_is_there_and_says_so(anna: Browser, node: Node) ->
     ended = anna.post("/agencies/youth-office/state", {"state": "ended", "seen": stale})
     assert "takes part no more" in anna.follow(ended)
     assert "Vera" in anna.page("/agencies/youth-office")
-    assert anna.post("/agencies/youth-office/state", {"state": "resumed", "seen": stale}).status_code == 409
+    late = {"state": "resumed", "seen": stale}
+    assert anna.post("/agencies/youth-office/state", late).status_code == 409
+    told = anna.post("/agencies/youth-office/state", late, headers={"Accept": "application/json"})
+    assert (told.status_code, told.json()["code"]) == (409, "stale")
     assert anna.post("/agencies/youth-office/state", {"state": "sold", "seen": stale}).status_code == 422
     back = seen_in(anna.page("/agencies/youth-office"))
     assert "again" in anna.follow(anna.post("/agencies/youth-office/state", {"state": "resumed", "seen": back}))
