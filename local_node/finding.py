@@ -183,7 +183,7 @@ def _ask(session: Session, wanted: Wanted, who: Reader, *, after: int = 0) -> tu
 
 
 def _also(wanted: Wanted, who: Reader) -> tuple[ColumnElement[bool], ...]:
-    conditions = [] if who.city is None else [search_index.ORIGIN.is_not(who.city)]
+    conditions: list[ColumnElement[bool]] = [] if who.city is None else [search_index.ORIGIN.is_not(who.city)]
     if wanted.unread:
         conditions.append(reader.is_unread(who.person))
     if wanted.useful:
