@@ -13,9 +13,10 @@ from local_node.errors import NodeError
 from local_node.orm import AccountRow, AgencyContactRow, AgencyRow, AuditRow, InboxRow, PersonRow
 from local_node.retention_rules import LEAST_MONTHS, MOST_MONTHS, Kind
 from local_node.web.access import Right
+from local_node.web.audit_words import action_name
 from local_node.web.failures import describe, status_of
 from local_node.web.forms import Form, number_of, text_of
-from local_node.web.site import Site, visitor_of
+from local_node.web.site import Site, visitor_of, words_of
 from shared_schema.errors import ContractError
 from shared_schema.service.control import VerbError
 from shared_schema.service.translations import N_
@@ -103,6 +104,7 @@ class OversightPages:
             page = audit_search.find_events(session, wanted, before=before or None)
             actions = audit_search.list_actions(session)
             people = session.scalars(select(PersonRow.id).order_by(PersonRow.id)).all()
+        language = words_of(request, self._site)
         typed = {"since": since, "until": until, "actor": actor, "action": action, "subject": subject}
         return self._site.page(
             request,
@@ -111,7 +113,8 @@ class OversightPages:
             page=page,
             typed=typed,
             query={name: text for name, text in typed.items() if text},
-            actions=actions,
+            actions=sorted(actions, key=lambda each: language.gettext(action_name(each))),
+            action_name=action_name,
             people=people,
             is_first=not before,
             error=error,
