@@ -108,9 +108,18 @@ def make_sheet(lines: Iterable[tuple[int, Sequence[str]]]) -> Sheet:
             )
     if not found:
         raise SheetError("expected a row of headers and figures below it", code="sheet-empty")
+    found = _without_titles(found)
     width = max(len(row) for _, row in found)
     table = [row + [""] * (width - len(row)) for _, row in found]
     return Sheet(tuple(table[0]), tuple(map(tuple, table[1:])), tuple(number for number, _ in found[1:]))
+
+
+def _without_titles(rows: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
+    """The rows from the headers on: what stands above them alone in the first cell says what the table is about."""
+    for index, (_, row) in enumerate(rows):
+        if any(row[1:]):
+            return rows[index:]
+    return rows
 
 
 def turned(sheet: Sheet) -> Sheet:

@@ -107,6 +107,18 @@ def test_a_signed_number_and_a_line_of_a_list_are_no_formula_and_no_figure() -> 
     assert without_texts(sheet).rows == (("2026-10", UNREADABLE, UNREADABLE),)
 
 
+@pytest.mark.parametrize("above", ["Police,,\n", "Police,,\n,,\nWhat came in,,\n", "\n\n"])
+def test_titles_above_the_headers_are_passed_over(above: str) -> None:
+    sheet = read_sheet("x.csv", f"{above}Month,Assault,Arson\n2026-10,1,2\n".encode())
+    assert (sheet.header, sheet.rows) == (("Month", "Assault", "Arson"), (("2026-10", "1", "2"),))
+    assert sheet.lines == (above.count("\n") + 2,)
+
+
+def test_headers_on_the_left_and_a_single_column_have_no_title() -> None:
+    assert read_pasted("\t2026-10\nAssault\t3").header == ("", "2026-10")
+    assert read_pasted("Assault\n3\n4").rows == (("3",), ("4",))
+
+
 def test_a_number_with_a_comma_between_commas_is_not_two_numbers() -> None:
     """Assault would be 1 and Arson 200: both can be, and both are wrong."""
     with pytest.raises(SheetError) as caught:
