@@ -1,5 +1,6 @@
 """What every test can ask for: databases of both kinds, a free port, and an honest count of what was skipped."""
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,10 @@ import pytest
 from sqlalchemy.engine import URL, make_url
 
 from tests import postgres
+
+
+gc.set_threshold(100_000, 50, 50)
+"""A process that holds thousands of tests spends a fifth of its time looking for garbage among them, as it is set."""
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +39,17 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 def free_port() -> int:
     """A TCP port on loopback that nobody listens on."""
     return postgres.free_port()
+
+
+# --- what runs only with --long ---------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave to the long runs what is asked of PostgreSQL where SQLite is enough."""
+    for item in items:
+        if item.get_closest_marker("sqlite_is_enough") and item.get_closest_marker("postgres"):
+            item.add_marker(pytest.mark.long)
 
 
 # --- skips are counted and named, and can be forbidden ---------------------------------------------------------

@@ -73,12 +73,12 @@ def test_a_patient_round_leaves_a_silent_hub_alone_and_an_impatient_one_asks(
 ) -> None:
     hub.lie = Lie.UNREACHABLE
     tries = []
-    for minute in range(24 * 60):
+    for minute in range(0, 24 * 60, 5):
         before = len(hub.requests)
         member.rounds.run(patient=True)
         if len(hub.requests) > before:
             tries.append(minute)
-        clock.advance(minutes=1)
+        clock.advance(minutes=5)
     assert len(tries) < 8 + 24
     before = len(hub.requests)
     member.rounds.run()
