@@ -86,7 +86,7 @@ def retention_show(data: DataDir = HERE, as_json: AsJson = False) -> None:
 
 @retention.command("set")
 def retention_set(
-    kind: Annotated[str, typer.Argument(help="records or messages.")],
+    kind: Annotated[str, typer.Argument(help="records, messages or drafts.")],
     by: By,
     measure: Annotated[str | None, typer.Option(help="For records: their measure.")] = None,
     months: Annotated[int | None, typer.Option(help="Without it: keep, or the default again.")] = None,

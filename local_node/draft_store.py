@@ -177,6 +177,25 @@ def end_with_request(session: Session, request_id: str) -> None:
         forget(session, "drafts")
 
 
+def erase_before(session: Session, before: datetime, *, by: str, now: datetime) -> int:
+    """Erase the drafts that nobody has changed since; how many. One whose release was asked for stays with it."""
+    old = session.scalars(
+        select(DraftRow.id).where(DraftRow.saved_at < before, DraftRow.state != DraftState.ASKED.value)
+    ).all()
+    if old:
+        session.execute(delete(DraftRow).where(DraftRow.id.in_(old)).execution_options(synchronize_session=False))
+        forget(session, "drafts")
+    for draft_id in old:
+        audit.append(session, by, "draft.expired", draft_id, now)
+    return len(old)
+
+
+def count_unsent(session: Session) -> int:
+    """How many drafts nobody has asked to release yet."""
+    waiting = select(func.count()).select_from(DraftRow).where(DraftRow.state != DraftState.ASKED.value)
+    return session.scalar(waiting) or 0
+
+
 # --- rows ----------------------------------------------------------------------------------------------------------
 
 

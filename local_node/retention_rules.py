@@ -34,11 +34,16 @@ class Kind(StrEnum):
 
     RECORDS = "records"
     MESSAGES = "messages"
+    DRAFTS = "drafts"
 
 
-LEAST_MONTHS: Final[Mapping[Kind, int]] = MappingProxyType({Kind.RECORDS: WINDOW_MONTHS, Kind.MESSAGES: 1})
+LEAST_MONTHS: Final[Mapping[Kind, int]] = MappingProxyType(
+    {Kind.RECORDS: WINDOW_MONTHS, Kind.MESSAGES: 1, Kind.DRAFTS: 3}
+)
 """A person is counted once in twelve months, so raw records are needed for that long."""
-DEFAULT_MONTHS: Final[Mapping[Kind, int | None]] = MappingProxyType({Kind.RECORDS: None, Kind.MESSAGES: 12})
+DEFAULT_MONTHS: Final[Mapping[Kind, int | None]] = MappingProxyType(
+    {Kind.RECORDS: None, Kind.MESSAGES: 12, Kind.DRAFTS: None}
+)
 MOST_MONTHS: Final = 1_200
 
 

@@ -9,7 +9,6 @@ from sqlalchemy.engine import URL, make_url
 
 from tests import postgres
 
-
 gc.set_threshold(100_000, 50, 50)
 """A process that holds thousands of tests spends a fifth of its time looking for garbage among them, as it is set."""
 

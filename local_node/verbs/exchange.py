@@ -5,10 +5,24 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from local_node import audit, hub_client, inbox, outbox, outside_messages, resolutions, retention, sheet_store, sync
+from local_node import (
+    audit,
+    draft_store,
+    hub_client,
+    inbox,
+    outbox,
+    outside_messages,
+    resolutions,
+    retention,
+    sheet_store,
+    sync,
+)
 from local_node.app import Node
 from local_node.inbox import InboxItem, InboxState
-from local_node.verbs.parameters import Params, Result, actor_of, choose
+from local_node.retention import months_before
+from local_node.retention_rules import Kind as Kept
+from local_node.retention_rules import months_for
+from local_node.verbs.parameters import PROGRAM, Params, Result, actor_of, choose
 from local_node.verbs.standing import alarm_of
 from local_node.web.presentation import freshness_note, freshness_of, subject_of, title_of
 from shared_schema.envelope import sign_payload
@@ -98,6 +112,9 @@ def run_sync(node: Node, params: Params) -> Result:
         policy = inbox.current_policy(session, nearest[0].name) if nearest else None
         outside_messages.purge(session, node.clock())
         sheet_store.forget_old_sheets(session, node.clock())
+        if (months := months_for(session, Kept.DRAFTS)) is not None:
+            now = node.clock()
+            draft_store.erase_before(session, months_before(now, months), by=PROGRAM, now=now)
         expired = retention.purge(session, node.name, retention_of(limits, policy), node.clock())
         rechecked = resolutions.recheck(session, node.local_lists, node.clock(), again=False)
         alarms = sync.list_alarms(session)

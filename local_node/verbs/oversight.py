@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from sqlalchemy.orm import Session
 
-from local_node import closed_months, hub_client, inbox, outside_messages, raw_retention, retention_rules
+from local_node import closed_months, draft_store, hub_client, inbox, outside_messages, raw_retention, retention_rules
 from local_node.app import Node
 from local_node.raw_retention import ErasurePlan
 from local_node.retention_rules import Kind
@@ -75,6 +75,8 @@ def show_retention(node: Node, _params: Params) -> Result:
             "seen": retention_rules.seen(session),
             "records": records,
             "messages_months": retention_rules.months_for(session, Kind.MESSAGES),
+            "drafts_months": retention_rules.months_for(session, Kind.DRAFTS),
+            "drafts": draft_store.count_unsent(session),
             "messages": len(outside_messages.list_messages(session)),
             "contents_months": retention_of(NodeLimits(retention_months=node.settings.retention_months), policy),
         }

@@ -37,6 +37,7 @@ ACTIONS: Final[Mapping[str, str]] = MappingProxyType(
         "clash.talked": N_("Talked about a clash"),
         "draft.begun": N_("Draft begun"),
         "draft.discarded": N_("Draft thrown away"),
+        "draft.expired": N_("Old draft erased"),
         "draft.given-back": N_("Draft given back"),
         "draft.handed-over": N_("Draft handed over"),
         "draft.written": N_("Draft written"),

@@ -15,6 +15,8 @@ from local_node import asking, draft_store, lesson_list
 from local_node.drafting import Draft, DraftStaleError, DraftState, DraftUnknownError, Writer
 from local_node.inbox import InboxItem, InboxState
 from local_node.marks import cut
+from local_node.retention_rules import Kind as Kept
+from local_node.retention_rules import months_for
 from local_node.review import Role
 from local_node.web import lesson_forms
 from local_node.web.access import Right
@@ -76,9 +78,11 @@ class Lessons:
             drafts = found[:DRAFTS_A_PAGE]
             sent = lesson_list.list_sent_by(session, writer.id, limit=SENT_LISTED)
             names = names_of(session)
+            kept_months = months_for(session, Kept.DRAFTS)
         return self._site.page(
             request,
             "lessons.html",
+            kept_months=kept_months,
             drafts=[draft for draft in drafts if draft.state is DraftState.WRITING],
             handed=[draft for draft in drafts if draft.state is DraftState.HANDED],
             waiting=[draft for draft in drafts if draft.state is DraftState.ASKED],

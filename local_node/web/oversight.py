@@ -162,6 +162,8 @@ class OversightPages:
             ]
             if "messages" in form:
                 wanted.append({"kind": Kind.MESSAGES.value, "months": _months(form, "messages", Kind.MESSAGES)})
+            if "drafts" in form:
+                wanted.append({"kind": Kind.DRAFTS.value, "months": _months(form, "drafts", Kind.DRAFTS)})
             self._site.run("retention.set", {"rules": wanted, "seen": str(form.get("seen", "")), "by": person})
         except (NodeError, VerbError, ContractError) as error:
             return self._retention(request, typed={name: str(value) for name, value in form.items()}, error=error)

@@ -7,16 +7,18 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from local_node import audit, verbs
+from local_node import audit, draft_store, verbs
 from local_node.app import Node
 from local_node.audit_chain import check_export
 from local_node.orm import LedgerRow, ReturnRecordRow
 from local_node.outgoing import ROWS_A_PAGE
 from local_node.retention_rules import Kind, months_for
 from shared_schema.service.control import VerbError
+from tests.federation.searching import find_in_files
 from tests.hub_simulator import Author, HubSimulator, MovableClock
 from tests.local_node.browsing import Browser
 from tests.local_node.conftest import LEIPZIG
+from tests.local_node.lesson_desk import LESSON
 from tests.local_node.test_cli import run
 from tests.local_node.test_outside import put
 from tests.local_node.test_spending import MAPPING, TABLE
@@ -196,6 +198,7 @@ def test_the_command_shows_the_same_budget(city: Node) -> None:
         ({RULE: "11"}, "12 to 1200"),
         ({RULE: "x"}, "12 to 1200"),
         ({RULE: "24", "messages": "0"}, "1 to 1200"),
+        ({RULE: "24", "drafts": "2"}, "3 to 1200"),
     ],
 )
 def test_a_rule_that_cannot_be_changes_none_and_is_shown_again(city: Node, fields: dict[str, str], said: str) -> None:
@@ -227,6 +230,32 @@ def test_a_rule_that_was_not_on_the_page_stays(city: Node) -> None:
     shown = verbs.run(city, "retention.show", {})
     assert (shown["records"][0]["months"], shown["messages_months"]) == (before, 6)
     assert before is not None
+
+
+def test_an_unfinished_text_goes_when_its_rule_says_so_and_not_before(city: Node, clock: MovableClock) -> None:
+    def begin(number: int) -> None:
+        form = LESSON | {"form_key": f"{number:020d}", "version": "0", "title": f"Text {number}"}
+        answer = Browser(city).sign_in("anna").post("/lessons", form)
+        assert answer.status_code == 303, answer.text
+
+    def titles() -> list[str]:
+        with city.database.read() as session:
+            return sorted(str(draft.fields["title"]) for draft in draft_store.list_all(session))
+
+    begin(1)
+    clock.advance(days=200)
+    begin(2)
+    verbs.run(city, "sync", {})
+    assert titles() == ["Text 1", "Text 2"]  # kept, unless a person says otherwise
+    ben = Browser(city).sign_in("ben")
+    ben.follow(ben.post("/oversight/retention", {"drafts": "6", "seen": rules_seen(city)}))
+    anna = Browser(city).sign_in("anna")
+    assert "nobody changes for 6 months is erased" in anna.page("/lessons")
+    verbs.run(city, "sync", {})
+    assert titles() == ["Text 2"]
+    assert find_in_files(city.data_dir, "Text 1") == []
+    with city.database.read() as session:
+        assert audit.list_events(session, limit=1)[0].action == "draft.expired"
 
 
 def test_a_measure_that_nobody_knows_has_no_rule(city: Node) -> None:
