@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import URL, make_url
 
+from shared_schema.service.database import Database
 from tests import postgres
 
 gc.set_threshold(100_000, 50, 50)
@@ -31,6 +32,27 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         return
     server = make_url(request.getfixturevalue("postgres_url"))
     with postgres.fresh_database(server) as address:
+        yield address.render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
+def hub_template(postgres_url: str) -> Iterator[str]:
+    """The name of a database with a hub's tables, to be copied: to migrate takes a fifth of a second each time."""
+    with postgres.fresh_database(make_url(postgres_url)) as address:
+        made = Database(address.render_as_string(hide_password=False))
+        made.migrate("regional_hub.migrations")
+        made.close()
+        yield str(address.database)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def hub_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """As `database_url`, for a hub: on PostgreSQL its tables are there."""
+    if request.param == "sqlite":
+        yield URL.create("sqlite", database=str(tmp_path / "test.sqlite3")).render_as_string()
+        return
+    server = make_url(request.getfixturevalue("postgres_url"))
+    with postgres.fresh_database(server, request.getfixturevalue("hub_template")) as address:
         yield address.render_as_string(hide_password=False)
 
 

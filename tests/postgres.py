@@ -1,8 +1,8 @@
 """A PostgreSQL server for the tests, and a fresh database in it for each test.
 
 The server is the one that `TEST_POSTGRES_URL` names, or a throw-away cluster made from the programs that are
-installed. The throw-away cluster writes to disk as a real one does (fsync stays on), listens on loopback only, asks for
-a password that it made up, and stops and disappears at the end of the run.
+installed. The throw-away cluster writes as a real one does (fsync stays on), into memory where there is enough,
+listens on loopback only, asks for a password that it made up, and stops and disappears at the end of the run.
 """
 
 import os
@@ -24,6 +24,8 @@ DRIVER = "postgresql+psycopg"
 SERVER_USER = "postgres"  # PostgreSQL refuses to run as root, so root starts it as this account
 INSTALLED = Path("/usr/lib/postgresql")
 START_SECONDS = 60
+IN_MEMORY = Path("/dev/shm")
+ENOUGH_BYTES = 2 << 30
 PORT_ATTEMPTS = 3  # between finding a free port and using it, another program may take it
 
 
@@ -53,10 +55,10 @@ def running_server() -> Iterator[URL]:
 
 
 @contextmanager
-def fresh_database(server: URL) -> Iterator[URL]:
-    """An empty database of its own, dropped afterwards even when somebody is still connected."""
+def fresh_database(server: URL, template: str = "template1") -> Iterator[URL]:
+    """A database of its own, dropped afterwards even when somebody is still connected: empty, or as its template."""
     name = f"test_{secrets.token_hex(8)}"
-    administer(server, f'CREATE DATABASE "{name}" TEMPLATE template1')
+    administer(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     try:
         yield server.set(database=name)
     finally:
@@ -84,7 +86,7 @@ def find_programs() -> Path:
 def throwaway_cluster(programs: Path) -> Iterator[URL]:
     """Start a cluster in a new folder, and stop and remove it at the end."""
     account = server_account()
-    with tempfile.TemporaryDirectory(prefix="postgres-") as made:
+    with tempfile.TemporaryDirectory(prefix="postgres-", dir=roomy_memory()) as made:
         folder = Path(made)
         password_file = folder / "password"
         password = secrets.token_urlsafe(24)
@@ -118,6 +120,13 @@ def throwaway_cluster(programs: Path) -> Iterator[URL]:
             run_as(account, stop, folder)
 
 
+def roomy_memory() -> Path | None:
+    """Where files lie in memory, when there is room for a cluster; None for the usual place."""
+    if IN_MEMORY.is_dir() and os.access(IN_MEMORY, os.W_OK) and shutil.disk_usage(IN_MEMORY).free > ENOUGH_BYTES:
+        return IN_MEMORY
+    return None
+
+
 def start(account: pwd.struct_passwd | None, programs: Path, folder: Path, data: Path) -> int:
     """Start the server on a free port, wait until it answers, and return the port."""
     log = folder / "log"
@@ -125,6 +134,7 @@ def start(account: pwd.struct_passwd | None, programs: Path, folder: Path, data:
     while True:
         port = free_port()
         options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c max_connections=200"
+        options += " -c max_wal_size=128MB"
         command = [
             *(f"{programs}/pg_ctl", "start", "--pgdata", str(data), "--log", str(log)),
             *("--options", options, "--wait", "--timeout", str(START_SECONDS)),

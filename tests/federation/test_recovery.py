@@ -87,9 +87,9 @@ class Region:
 
 
 @pytest.fixture
-def region(network: Network, loop: EventLoop, tmp_path: Path, database_url: str) -> Iterator[Region]:
+def region(network: Network, loop: EventLoop, tmp_path: Path, hub_database_url: str) -> Iterator[Region]:
     with ExitStack() as stack:
-        made = Region(network, loop, tmp_path / "hub", database_url, stack)
+        made = Region(network, loop, tmp_path / "hub", hub_database_url, stack)
         yield made
         made.close()
 

@@ -31,9 +31,9 @@ def network(loop: EventLoop) -> Network:
 
 
 @pytest.fixture
-def hub(network: Network, loop: EventLoop, tmp_path: Path, database_url: str) -> Iterator[RunningHub]:
+def hub(network: Network, loop: EventLoop, tmp_path: Path, hub_database_url: str) -> Iterator[RunningHub]:
     """A region's hub with the builders' policy; a test that asks for it runs on both databases."""
-    with RunningHub.start(network, loop, tmp_path / "hub", database_url) as running:
+    with RunningHub.start(network, loop, tmp_path / "hub", hub_database_url) as running:
         yield running
 
 
@@ -51,7 +51,9 @@ def standing_hub(
         url: str | None = None
         if request.param == "postgres":
             server = make_url(request.getfixturevalue("postgres_url"))
-            url = stack.enter_context(postgres.fresh_database(server)).render_as_string(hide_password=False)
+            url = stack.enter_context(
+                postgres.fresh_database(server, request.getfixturevalue("hub_template"))
+            ).render_as_string(hide_password=False)
         folder = tmp_path_factory.mktemp("hub")
         yield stack.enter_context(RunningHub.start(Network(loop), loop, folder, url))
 

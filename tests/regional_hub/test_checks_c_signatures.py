@@ -543,10 +543,10 @@ def test_44_a_hub_behind_another_name_goes_by_its_public_address(hub: RunningHub
 
 
 def test_39_a_retry_gets_the_first_receipt_byte_for_byte(
-    network: Network, loop: EventLoop, tmp_path: Path, database_url: str
+    network: Network, loop: EventLoop, tmp_path: Path, hub_database_url: str
 ) -> None:
     place = tmp_path / "hub"
-    with RunningHub.start(network, loop, place, database_url) as hub:
+    with RunningHub.start(network, loop, place, hub_database_url) as hub:
         city = hub.enrol("leipzig.sn.de")
         single = [city.sign() for _ in range(3)]
         group = [city.sign() for _ in range(5)]
@@ -559,7 +559,7 @@ def test_39_a_retry_gets_the_first_receipt_byte_for_byte(
         assert ([answer.status_code for answer in again], [answer.content for answer in again]) == ([200] * 8, first)
         late = city.sign()
         first.append(hub.post(late).content)
-    with RunningHub.start(network, loop, place, database_url) as hub:
+    with RunningHub.start(network, loop, place, hub_database_url) as hub:
         assert [hub.post(body).content for body in [*single, *group, late]] == first
         for body, receipt in zip([*single, *group, late], first, strict=True):
             verify_receipt(Receipt.from_bytes(receipt), parse_envelope(body).digest, hub.hub.verifier)

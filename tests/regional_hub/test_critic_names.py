@@ -35,9 +35,9 @@ def test_a_hub_signs_nothing_in_the_log_of_another_key(hub: RunningHub) -> None:
 
 
 def test_a_hub_signs_nothing_in_the_log_of_another_name(
-    network: Network, loop: EventLoop, tmp_path: Path, database_url: str
+    network: Network, loop: EventLoop, tmp_path: Path, hub_database_url: str
 ) -> None:
-    with RunningHub.start(network, loop, tmp_path / "one", database_url, name="one.de") as one:
+    with RunningHub.start(network, loop, tmp_path / "one", hub_database_url, name="one.de") as one:
         settings = one.hub.settings.model_copy(update={"name": "two.de"})
         with pytest.raises(VerbError):
             Hub(one.hub.data_dir, settings, one.hub.key, one.clock)

@@ -159,10 +159,12 @@ def test_time_in_the_log_never_goes_back(hub: RunningHub, city: City) -> None:
     assert hub.verb("verify")["ok"]
 
 
-def test_a_restart_continues_the_same_log(network: Network, loop: EventLoop, tmp_path: Path, database_url: str) -> None:
+def test_a_restart_continues_the_same_log(
+    network: Network, loop: EventLoop, tmp_path: Path, hub_database_url: str
+) -> None:
     city: City | None = None
     for round_number in range(3):
-        with RunningHub.start(network, loop, tmp_path / "hub", database_url) as hub:
+        with RunningHub.start(network, loop, tmp_path / "hub", hub_database_url) as hub:
             city = city or hub.enrol("leipzig.sn.de")
             receipt = hub.accept(city.sign())
             assert receipt["index"] == 2 + round_number

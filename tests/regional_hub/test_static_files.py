@@ -134,10 +134,10 @@ def copies(loop: EventLoop, tmp_path_factory: pytest.TempPathFactory) -> dict[in
 
 
 def test_the_folder_has_the_bytes_of_the_hub_after_every_commit(
-    network: Network, loop: EventLoop, tmp_path: Path, database_url: str
+    network: Network, loop: EventLoop, tmp_path: Path, hub_database_url: str
 ) -> None:
     folder = tmp_path / "public"
-    with RunningHub.start(network, loop, tmp_path / "hub", database_url, static_dir=folder) as hub:
+    with RunningHub.start(network, loop, tmp_path / "hub", hub_database_url, static_dir=folder) as hub:
         city = hub.enrol("leipzig.sn.de")
         for count in (1, 3, 252, 5):
             hub.accept_many([city.sign() for _ in range(count)])
@@ -291,7 +291,7 @@ def test_a_hub_that_is_killed_between_commit_and_files_heals_at_its_start(
 
 @pytest.mark.parametrize("point", ["fsync", "folder-fsync"])
 def test_nobody_gets_success_after_a_failed_fsync(
-    network: Network, loop: EventLoop, tmp_path: Path, database_url: str, point: str
+    network: Network, loop: EventLoop, tmp_path: Path, hub_database_url: str, point: str
 ) -> None:
     folder, ended = tmp_path / "public", []
 
@@ -299,7 +299,7 @@ def test_nobody_gets_success_after_a_failed_fsync(
         if here == point:
             raise OSError(errno.EIO, "Input/output error")
 
-    with RunningHub.start(network, loop, tmp_path / "hub", database_url, static_dir=folder) as hub:
+    with RunningHub.start(network, loop, tmp_path / "hub", hub_database_url, static_dir=folder) as hub:
         city = hub.enrol("leipzig.sn.de")
         before, bodies = check_complete(folder), [city.sign(), city.sign()]
         assert hub.hub.files is not None
@@ -315,7 +315,7 @@ def test_nobody_gets_success_after_a_failed_fsync(
         assert check_complete(folder) == before
         assert hub.client.get("/checkpoint").status_code == 200
         assert [alarm["code"] for alarm in hub.verb("status")["alarms"]] == [ProblemCode.LOG_DAMAGED]
-    with RunningHub.start(network, loop, tmp_path / "hub", database_url, static_dir=folder) as hub:
+    with RunningHub.start(network, loop, tmp_path / "hub", hub_database_url, static_dir=folder) as hub:
         assert hub.post(bodies[0]).status_code == 200  # it was committed; nobody had been told
         assert hub.post(bodies[1]).status_code == 201
         assert check_complete(folder) == hub.log_size() == before + 2
@@ -462,10 +462,10 @@ def test_only_one_publishes_at_a_time(copies: dict[int, Path], tmp_path: Path) -
 
 
 def test_processes_that_commit_side_by_side_leave_the_largest_log(
-    network: Network, loop: EventLoop, tmp_path: Path, database_url: str
+    network: Network, loop: EventLoop, tmp_path: Path, hub_database_url: str
 ) -> None:
     folder = tmp_path / "public"
-    with RunningHub.start(network, loop, tmp_path / "hub", database_url, static_dir=folder) as hub:
+    with RunningHub.start(network, loop, tmp_path / "hub", hub_database_url, static_dir=folder) as hub:
         city = hub.enrol("leipzig.sn.de")
         other = StaticFiles(hub.hub.database, NAME, folder)
         sizes: list[int] = []

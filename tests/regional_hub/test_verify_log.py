@@ -52,7 +52,9 @@ def full_hub(
         url: str | None = None
         if request.param == "postgres":
             server = make_url(request.getfixturevalue("postgres_url"))
-            url = stack.enter_context(postgres.fresh_database(server)).render_as_string(hide_password=False)
+            url = stack.enter_context(
+                postgres.fresh_database(server, request.getfixturevalue("hub_template"))
+            ).render_as_string(hide_password=False)
         network, folder = Network(loop), tmp_path_factory.mktemp("full")
         hub = stack.enter_context(RunningHub.start(network, loop, folder / "hub", url))
         nation = stack.enter_context(
