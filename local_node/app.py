@@ -203,17 +203,7 @@ def create_app(node: Node, handle_verb: Callable[[str, JsonObject], JsonObject])
             await asyncio.gather(*workers, return_exceptions=True)
 
     settings = node.settings
-    every = timedelta(seconds=settings.sync_interval_seconds)
-    city = City(
-        settings.name,
-        settings.display_name,
-        lambda: node.key.public.fingerprint,
-        node.zone,
-        every,
-        node.surroundings,
-        node.mail_server is not None,
-    )
-    site = Site(node.database, city, node.clock, handle_verb)
+    site = Site(node.database, city_of(node), node.clock, handle_verb)
     public_url = site.public_url = node.public_url
     site.sign_on = _sign_on_service(node)
     app = make_web(site, lifespan)
@@ -222,6 +212,20 @@ def create_app(node: Node, handle_verb: Callable[[str, JsonObject], JsonObject])
     app.add_middleware(KnownHosts, hosts=hosts_of(public_url, settings.port))
     app.add_middleware(SecurityHeaders, policy=WITH_OWN_SCRIPTS)
     return app
+
+
+def city_of(node: Node) -> City:
+    """What the pages say of whose node this is."""
+    settings = node.settings
+    return City(
+        settings.name,
+        settings.display_name,
+        lambda: node.key.public.fingerprint,
+        node.zone,
+        timedelta(seconds=settings.sync_interval_seconds),
+        node.surroundings,
+        node.mail_server is not None,
+    )
 
 
 def _sign_on_service(node: Node) -> "SignOnService | None":

@@ -8,11 +8,16 @@ from urllib.parse import urlencode
 
 import anyio
 import httpx
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
 from local_node import accounts, sessions, verbs
-from local_node.app import Node, create_app
+from local_node.app import Node, city_of, create_app
+from local_node.finding import Tallies
 from local_node.orm import AccountRow
-from local_node.web.site import SESSION_COOKIE
+from local_node.web.inbox_news import News
+from local_node.web.picture_view import Memory
+from local_node.web.site import SESSION_COOKIE, Site
 from shared_schema.service.passwords import hash_password
 
 BASE = "http://127.0.0.1:8600"
@@ -32,14 +37,56 @@ def password_hash() -> str:
     return hash_password(PASSWORD)
 
 
-_latest: list[tuple[Node, Any]] = []
+_latest: list[tuple[Node, FastAPI]] = []
+_free: dict[str, FastAPI] = {}
 
 
 def app_of(node: Node) -> Any:
-    """The application of a node: one for all its browsers, as in the world; it takes its time to make."""
+    """The application of a node: one for all its browsers, as in the world."""
     if not _latest or _latest[0][0] is not node:
-        _latest[:] = [(node, create_app(node, lambda verb, params: verbs.run(node, verb, params)))]
+        app = _free.pop(node.settings.model_dump_json(), None)
+        if app is None:
+            app = create_app(node, lambda verb, params: verbs.run(node, verb, params))
+        else:
+            _move(app, node)
+        _latest[:] = [(node, app)]
     return _latest[0][1]
+
+
+def give_back(node: Node) -> None:
+    """The node of a test is closed: the next one with the same settings gets its application, routes and all.
+
+    To make one takes as long as ten pages. One to which a test has added a route is not given on.
+    """
+    if _latest and _latest[0][0] is node:
+        app = _latest.pop()[1]
+        if len(_site_of(app).rights) == len([route for route in app.routes if isinstance(route, APIRoute)]):
+            _free[node.settings.model_dump_json()] = app
+
+
+def _move(app: FastAPI, node: Node) -> None:
+    """Show another node; what the pages of the former one have remembered is forgotten."""
+    site = _site_of(app)
+    site.database, site.clock = node.database, node.clock
+    site.run = lambda verb, params: verbs.run(node, verb, params)
+    site.renew_city(city_of(node))
+    site._seen.clear()
+    for pages in _pages_of(app):
+        for name, value in vars(pages).items():
+            if isinstance(value, (Tallies, News, Memory)):
+                setattr(pages, name, type(value)())
+
+
+def _pages_of(app: FastAPI) -> list[Any]:
+    """The objects whose methods answer."""
+    owners = [getattr(route.endpoint, "__self__", None) for route in app.routes if isinstance(route, APIRoute)]
+    return list({id(owner): owner for owner in owners if owner is not None}.values())
+
+
+def _site_of(app: FastAPI) -> Site:
+    sites: set[Site] = {pages._site for pages in _pages_of(app)}
+    (site,) = sites
+    return site
 
 
 @dataclass
