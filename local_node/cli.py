@@ -9,15 +9,18 @@ import re
 import socket
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from local_node.settings import FILE_NAME, NodeSettings, check_settings, load_settings
+from local_node.paths import SETTINGS_FILE, has_settings
 from shared_schema.service.command_line import run_command_line
 from shared_schema.service.control import VerbError, own_directory, run_verb
+
+if TYPE_CHECKING:
+    from local_node.settings import NodeSettings
 
 cli = typer.Typer(
     help="A city's own node of Prevention Exchange: keeps its records, and releases what two people agreed to.",
@@ -62,11 +65,6 @@ def main() -> None:
     run_command_line(cli, "local-node")
 
 
-def has_settings(data: Path) -> bool:
-    """Whether a node was made in this directory."""
-    return (data / FILE_NAME).exists()
-
-
 def _run(
     data: Path, verb: str, params: dict[str, Any], as_json: bool, *, columns: Sequence[str] = ()
 ) -> dict[str, Any]:
@@ -92,7 +90,9 @@ def _ask(data: Path, verb: str, params: dict[str, Any]) -> dict[str, Any]:
             node.close()
 
     if not has_settings(data):
-        raise VerbError("no-settings", f"expected {data / FILE_NAME}; make it with: local-node init, or give --data")
+        raise VerbError(
+            "no-settings", f"expected {data / SETTINGS_FILE}; make it with: local-node init, or give --data"
+        )
     return run_verb(data, verb, params, here)
 
 
@@ -155,6 +155,7 @@ def init(
     as_json: AsJson = False,
 ) -> None:
     """Make a node: its key, its settings, its database, its people."""
+    from local_node.settings import check_settings
     from local_node.verbs.founding import Founder, found
 
     values: dict[str, str | int] = {
@@ -193,6 +194,7 @@ def serve(
     verbose: Annotated[bool, typer.Option(help="Log more.")] = False,
 ) -> None:
     """Serve the pages and sync by itself until Ctrl-C. Where there is no node yet, the set-up pages come first."""
+    from local_node.settings import check_settings, load_settings
     from shared_schema.service.logging import configure_logging
 
     changes = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
@@ -230,7 +232,7 @@ def is_new(data: Path) -> bool:
     return not has_settings(data) and (has_answers(data) or not (data / "node.db").exists())
 
 
-def _serve_first_run(data: Path, settings: NodeSettings, changes: dict[str, Any]) -> None:
+def _serve_first_run(data: Path, settings: "NodeSettings", changes: dict[str, Any]) -> None:
     from local_node.app import open_node
     from local_node.first_run_server import FirstRun
 
@@ -276,7 +278,7 @@ def _check_port(host: str, port: int) -> None:
     except OSError as error:
         raise VerbError(
             "port",
-            f"expected port {port} to be free ({error.strerror}); choose another one with --port or in {FILE_NAME}",
+            f"expected port {port} to be free ({error.strerror}); choose another one with --port or in {SETTINGS_FILE}",
         ) from None
 
 

@@ -5,10 +5,9 @@ from typing import Annotated
 
 import typer
 
-from local_node.cli import HERE, AsJson, DataDir, _run, cli, has_settings
-from shared_schema.keys import SigningKey
+from local_node.cli import HERE, AsJson, DataDir, _run, cli
+from local_node.paths import has_settings
 from shared_schema.service.control import VerbError, own_directory
-from shared_schema.service.key_file import KEY_FILE, write_key
 
 keys = typer.Typer(help="This node's own key.", no_args_is_help=True)
 cli.add_typer(keys, name="keys")
@@ -37,6 +36,9 @@ def keys_replace(
     as_json: AsJson = False,
 ) -> None:
     """Ask a hub for a new key under the same name, because the old one is lost or was stolen."""
+    from shared_schema.keys import SigningKey
+    from shared_schema.service.key_file import KEY_FILE, write_key
+
     if has_settings(data) and not (data / KEY_FILE).exists():
         with own_directory(data):  # the key itself is lost: nothing opens here without one
             write_key(data, SigningKey.from_seed(secrets.token_bytes(32)))

@@ -17,11 +17,11 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from local_node.mail import MailError, MailServer, check_address
+from local_node.paths import SETTINGS_FILE
 from shared_schema.content import CitySize, Urbanisation
 from shared_schema.names import Origin
 from shared_schema.service.control import VerbError
 
-FILE_NAME = "node.toml"
 ENVIRONMENT_PREFIX = "LOCAL_NODE_"
 SAMPLE = "deploy/node.example.toml shows the form"
 
@@ -222,7 +222,7 @@ def load_settings(data_dir: Path, **changes: Any) -> NodeSettings:
 
     Raises VerbError that names each wrong or missing setting, its form and the sample file.
     """
-    path = data_dir / FILE_NAME
+    path = data_dir / SETTINGS_FILE
     try:
         values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -255,9 +255,9 @@ def write_settings(data_dir: Path, values: dict[str, str | int]) -> None:
     """Write `node.toml`, whole or not at all; the values are texts and whole numbers."""
     # A JSON text is a TOML text as well: both escape the same characters in the same way.
     lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in values.items()]
-    draft = data_dir / f"{FILE_NAME}.new"
+    draft = data_dir / f"{SETTINGS_FILE}.new"
     draft.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    draft.replace(data_dir / FILE_NAME)
+    draft.replace(data_dir / SETTINGS_FILE)
 
 
 def change_settings(data_dir: Path, changes: dict[str, str | int | bool | None]) -> None:
@@ -266,7 +266,7 @@ def change_settings(data_dir: Path, changes: dict[str, str | int | bool | None])
     Raises VerbError when the file would not say afterwards what it should, for example because of a value over
     several lines.
     """
-    path = data_dir / FILE_NAME
+    path = data_dir / SETTINGS_FILE
     before = path.read_text(encoding="utf-8")
     lines = before.splitlines()
     for name, value in changes.items():
@@ -284,7 +284,7 @@ def change_settings(data_dir: Path, changes: dict[str, str | int | bool | None])
         is_as_wanted = False
     if not is_as_wanted:
         raise VerbError("bad-settings", f"expected every setting on a line of its own in {path}; change it by hand")
-    draft = data_dir / f"{FILE_NAME}.new"
+    draft = data_dir / f"{SETTINGS_FILE}.new"
     with draft.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()

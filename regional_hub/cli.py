@@ -1,4 +1,7 @@
-"""The command line of the hub. Every command has `--json`; what is wrong is one line on standard error and exit 2."""
+"""The command line of the hub. Every command has `--json`; what is wrong is one line on standard error and exit 2.
+
+Most commands are answered by the hub that serves. The program itself is loaded by those alone that need it here.
+"""
 
 import json
 import secrets
@@ -7,21 +10,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import uvicorn
 from rich.console import Console
 from rich.table import Table
 
-from regional_hub import cli_log, verbs
-from regional_hub.app import Hub, create_app, open_hub
-from regional_hub.settings import FILE_NAME, load_settings, write_settings
+from regional_hub import cli_log
+from regional_hub.paths import SETTINGS_FILE
 from shared_schema.errors import ContractError
-from shared_schema.governance import PolicyBody
-from shared_schema.keys import SigningKey
 from shared_schema.service.command_line import run_command_line
 from shared_schema.service.control import VerbError, own_directory, run_verb
-from shared_schema.service.key_file import COSIGNER_FILE, KEY_FILE, load_key, write_key
-from shared_schema.service.logging import configure_logging
-from shared_schema.service.server import GuardedProtocol
 
 cli = typer.Typer(
     help="A hub of Prevention Exchange: checks, logs, adds up and hands on.",
@@ -65,14 +61,17 @@ def _ask(data: Path, verb: str, params: dict[str, Any]) -> dict[str, Any]:
     """Run a verb in the serving process or here."""
 
     def here() -> dict[str, Any]:
+        from regional_hub import verbs
+        from regional_hub.app import open_hub
+
         hub = open_hub(data)
         try:
             return verbs.run(hub, verb, params)
         finally:
             hub.close()
 
-    if not (data / FILE_NAME).exists():
-        raise VerbError("no-settings", f"expected {data / FILE_NAME}; make it with: regional-hub init")
+    if not (data / SETTINGS_FILE).exists():
+        raise VerbError("no-settings", f"expected {data / SETTINGS_FILE}; make it with: regional-hub init")
     return run_verb(data, verb, params, here)
 
 
@@ -104,12 +103,19 @@ def init(
     as_json: AsJson = False,
 ) -> None:
     """Make a hub: its key, its settings, an empty log and the starter policy."""
+    from regional_hub import verbs
+    from regional_hub.app import Hub
+    from regional_hub.settings import load_settings, write_settings
+    from shared_schema.governance import PolicyBody
+    from shared_schema.keys import SigningKey
+    from shared_schema.service.key_file import COSIGNER_FILE, KEY_FILE, load_key, write_key
+
     parts = area.split(":")
     if len(parts) != 3:
         raise VerbError("bad-parameter", "expected an area such as NUTS:2024:DED")
     with own_directory(data):
-        if (data / FILE_NAME).exists() or (data / KEY_FILE).exists():
-            raise VerbError("exists", f"expected a data directory without {FILE_NAME} and {KEY_FILE}")
+        if (data / SETTINGS_FILE).exists() or (data / KEY_FILE).exists():
+            raise VerbError("exists", f"expected a data directory without {SETTINGS_FILE} and {KEY_FILE}")
         values: dict[str, str | int] = {
             "name": name,
             "level": level,
@@ -129,7 +135,7 @@ def init(
             write_key(data, SigningKey.from_seed(secrets.token_bytes(32)), COSIGNER_FILE)
             hub = Hub(data, settings, load_key(data))
         except (VerbError, ContractError, ValueError) as error:
-            for name_of_file in (FILE_NAME, KEY_FILE, COSIGNER_FILE):  # so that the next try begins anew
+            for name_of_file in (SETTINGS_FILE, KEY_FILE, COSIGNER_FILE):  # so that the next try begins anew
                 (data / name_of_file).unlink(missing_ok=True)
             raise VerbError("bad-settings", str(error)) from None
         starter = files("regional_hub").joinpath("starter_policy.json").read_bytes()
@@ -142,6 +148,13 @@ def init(
 @cli.command()
 def serve(data: DataDir = HERE, verbose: Annotated[bool, typer.Option(help="Log more.")] = False) -> None:
     """Serve the hub until Ctrl-C."""
+    import uvicorn
+
+    from regional_hub import verbs
+    from regional_hub.app import create_app, open_hub
+    from shared_schema.service.logging import configure_logging
+    from shared_schema.service.server import GuardedProtocol
+
     configure_logging(verbose=verbose)
     with own_directory(data):
         hub = open_hub(data)

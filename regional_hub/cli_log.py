@@ -7,11 +7,8 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
 
-from regional_hub import log_verbs
 from shared_schema.service.control import VerbError
-from shared_schema.service.hub_api import HubUnreachable
 
 Run = Callable[[Path, str, dict[str, Any], bool], dict[str, Any]]
 Print = Callable[[dict[str, Any], bool], None]
@@ -48,6 +45,11 @@ def register(cli: typer.Typer, run: Run, show: Print) -> None:
 
         Needs no data directory and no membership. Compare the fingerprint of the key with its owner before.
         """
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        from regional_hub import log_verbs
+        from shared_schema.service.hub_api import HubUnreachable
+
         bar = Progress(TextColumn("entries"), BarColumn(), TextColumn("{task.completed}"), console=Console(stderr=True))
         bar.disable = as_json or not sys.stderr.isatty()
         with bar:

@@ -5,11 +5,7 @@ from typing import Annotated
 
 import typer
 
-from regional_hub.app import utc_now
-from regional_hub.backup import PROGRAM, check_archive
-from regional_hub.backup import restore as restore_archive
 from regional_hub.cli import HERE, AsJson, DataDir, Name, _print, _run, cli, member
-from shared_schema.service.backup import read_archive
 
 
 @cli.command()
@@ -63,13 +59,17 @@ def restore(
     as_json: AsJson = False,
 ) -> None:
     """Put a backup into an empty directory. It signs nothing until it has asked: see recover."""
-    found = read_archive(archive, PROGRAM)
-    findings = check_archive(found)
+    from regional_hub import backup as backups
+    from regional_hub.app import utc_now
+    from shared_schema.service.backup import read_archive
+
+    found = read_archive(archive, backups.PROGRAM)
+    findings = backups.check_archive(found)
     result = {"made_at": found.manifest["made_at"], "log_size": found.facts.get("log_size"), "findings": findings}
     if findings or check:
         _print(result | {"ok": not findings}, as_json)
         raise SystemExit(1 if findings else 0)
-    restore_archive(found, data, database_url, utc_now())
+    backups.restore(found, data, database_url, utc_now())
     then = found.next_step("regional-hub serve; then: regional-hub recover")
     _print(result | {"data": str(data), "next": then}, as_json)
 

@@ -8,7 +8,6 @@ import typer
 
 from regional_hub.cli import HERE, AsJson, DataDir, _ask, _print, _run, cli
 from shared_schema.errors import ContractError
-from shared_schema.head_evidence import MAX_EVIDENCE_BYTES, judge, parse_evidence
 from shared_schema.service.control import VerbError
 
 witness = typer.Typer(help="Who vouches for this hub's log, and for whose logs this hub vouches.", no_args_is_help=True)
@@ -94,6 +93,8 @@ def evidence_verify(
     as_json: AsJson = False,
 ) -> None:
     """Say what a piece of evidence proves, without a hub. Exit code 1 when it proves nothing."""
+    from shared_schema.head_evidence import MAX_EVIDENCE_BYTES, judge, parse_evidence
+
     try:
         with file.open("rb") as stream:
             verdict = judge(parse_evidence(stream.read(MAX_EVIDENCE_BYTES + 1)), vkey)

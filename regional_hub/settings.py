@@ -10,11 +10,11 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from regional_hub.paths import SETTINGS_FILE
 from shared_schema.governance import Level
 from shared_schema.names import Origin
 from shared_schema.service.control import VerbError
 
-FILE_NAME = "hub.toml"
 ENVIRONMENT_PREFIX = "REGIONAL_HUB_"
 
 
@@ -78,7 +78,7 @@ def load_settings(data_dir: Path) -> HubSettings:
 
     Raises VerbError that names each wrong or missing setting, its form and the sample file.
     """
-    path = data_dir / FILE_NAME
+    path = data_dir / SETTINGS_FILE
     try:
         values: dict[str, Any] = tomllib.loads(path.read_text())
     except FileNotFoundError:
@@ -104,7 +104,7 @@ def _explain(error: ValidationError) -> str:
 def write_settings(data_dir: Path, values: dict[str, str | int]) -> None:
     """Write `hub.toml`; the values are texts and whole numbers."""
     lines = [f"{name} = {_toml(value)}" for name, value in values.items()]
-    (data_dir / FILE_NAME).write_text("\n".join(lines) + "\n")
+    (data_dir / SETTINGS_FILE).write_text("\n".join(lines) + "\n")
 
 
 def _toml(value: str | int) -> str:

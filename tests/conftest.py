@@ -69,7 +69,8 @@ def free_port() -> int:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave to the long runs what is asked of PostgreSQL where SQLite is enough."""
     for item in items:
-        if item.get_closest_marker("sqlite_is_enough") and item.get_closest_marker("postgres"):
+        mark = item.get_closest_marker("sqlite_is_enough")
+        if mark is not None and mark.args != (False,) and item.get_closest_marker("postgres"):
             item.add_marker(pytest.mark.long)
 
 

@@ -15,8 +15,9 @@ from sqlalchemy.orm import Session
 from local_node import accounts
 from local_node.app import Node, utc_now
 from local_node.errors import NodeError
+from local_node.paths import SETTINGS_FILE
 from local_node.people import add_person, check_id, list_people
-from local_node.settings import FILE_NAME, check_settings, write_settings
+from local_node.settings import check_settings, write_settings
 from local_node.verbs.parameters import PROGRAM
 from shared_schema.keys import SigningKey
 from shared_schema.service.control import VerbError
@@ -46,8 +47,8 @@ def found(
     Raises VerbError and overwrites nothing: there is a node already, a setting or an id that cannot be, a database with
     other people in it.
     """
-    if (data_dir / FILE_NAME).exists():
-        raise VerbError("exists", f"expected a data directory without {FILE_NAME}; a node is never overwritten")
+    if (data_dir / SETTINGS_FILE).exists():
+        raise VerbError("exists", f"expected a data directory without {SETTINGS_FILE}; a node is never overwritten")
     settings = check_settings(dict(values))
     _check_people(people)
     if not (data_dir / KEY_FILE).exists():  # 1. a key, or the one that an interrupted start has left

@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from local_node import audit
 from local_node.app import Node
+from local_node.paths import SETTINGS_FILE
 from local_node.people import get_person
-from local_node.settings import ENVIRONMENT_PREFIX, FILE_NAME, change_settings, load_settings
+from local_node.settings import ENVIRONMENT_PREFIX, change_settings, load_settings
 from local_node.verbs.parameters import Params, Result
 from shared_schema.service.control import VerbError
 
@@ -99,4 +100,4 @@ def _fixed() -> set[str]:
 
 def _revision(node: Node) -> str:
     """What the file says, as a digest: two windows that change it at once do not overwrite each other."""
-    return hashlib.sha256((node.data_dir / FILE_NAME).read_bytes()).hexdigest()
+    return hashlib.sha256((node.data_dir / SETTINGS_FILE).read_bytes()).hexdigest()

@@ -32,6 +32,8 @@ from shared_schema.service.key_file import load_key, write_key
 from tests.regional_hub.running import City, EventLoop, Network, RunningHub, join, key_of
 from tests.shared_schema import builders
 
+pytestmark = pytest.mark.sqlite_is_enough
+
 Rows = dict[str, list[dict[str, Any]]]
 FILLED_IN = ("area", "review")
 
@@ -178,6 +180,7 @@ def dresden(region: Region, tmp_path: Path) -> Iterator[Node]:
 # --- CHECKS G71 ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sqlite_is_enough(False)
 def test_a_hub_from_an_old_copy_is_healed_by_one_command_and_one_round_of_its_members(
     region: Region, leipzig: Node, dresden: Node
 ) -> None:
@@ -396,6 +399,7 @@ def test_a_node_gives_a_hub_in_recovery_nothing_that_it_has_read_at_another_hub(
         assert mirror._contents_of(session, "bund.de", digests) == {}
 
 
+@pytest.mark.sqlite_is_enough(False)
 def test_a_hub_serves_nobody_before_it_knows_what_was_taken_back_and_who_was_suspended(
     region: Region, leipzig: Node, dresden: Node
 ) -> None:

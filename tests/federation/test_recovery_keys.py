@@ -29,6 +29,8 @@ from tests.federation.test_recovery import (  # noqa: F401  fixtures
 from tests.regional_hub.running import RunningHub, join, key_of
 from tests.shared_schema import builders
 
+pytestmark = pytest.mark.sqlite_is_enough
+
 
 @pytest.fixture
 def leipzig(region: Region, tmp_path: Path) -> Iterator[Node]:  # noqa: F811
@@ -166,6 +168,7 @@ def test_a_former_key_counts_up_to_the_announcement_of_the_next_one(region: Regi
     assert hub.verb("recover.status")["state"] == "forked"
 
 
+@pytest.mark.sqlite_is_enough(False)
 def test_a_follower_shows_the_newer_key_before_the_hub_signs(
     region: Region,  # noqa: F811
     nation: RunningHub,  # noqa: F811

@@ -19,7 +19,12 @@ SHAPES = {
 }
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+IN_BETWEEN = ("two levels of hubs", "three levels of hubs")
+
+
+@pytest.mark.parametrize(
+    "shape", [pytest.param(each, marks=[pytest.mark.long] if each in IN_BETWEEN else []) for each in SHAPES]
+)
 def test_everybody_sees_what_is_for_them_and_nothing_else(shape: str, tmp_path: Path, loop: EventLoop) -> None:
     hubs, cities = SHAPES[shape]
     with Federation.start(Shape.tree(hubs=hubs, cities=cities), tmp_path, loop) as federation:

@@ -21,7 +21,7 @@ import structlog
 from local_node import verbs
 from local_node.app import Node
 from local_node.cli import main
-from local_node.settings import FILE_NAME
+from local_node.paths import SETTINGS_FILE
 from shared_schema.service.control import SOCKET_NAME, ask
 from tests.hub_simulator import HubSimulator
 
@@ -105,7 +105,7 @@ def test_init_never_overwrites_a_node(made: Path) -> None:
 
 def test_an_interrupted_init_can_be_run_again_and_keeps_its_key(tmp_path: Path) -> None:
     first = run_json(*INIT, data=tmp_path / "node")
-    (tmp_path / "node" / FILE_NAME).unlink()  # what a crash before the last step leaves
+    (tmp_path / "node" / SETTINGS_FILE).unlink()  # what a crash before the last step leaves
     again = run_json(*INIT, data=tmp_path / "node")
     assert again["fingerprint"] == first["fingerprint"]
 
@@ -199,7 +199,7 @@ def test_a_served_node_answers_pages_commands_and_its_socket(serving: Path) -> N
 
 
 def _port(data: Path) -> int:
-    (line,) = [line for line in (data / FILE_NAME).read_text().splitlines() if line.startswith("port")]
+    (line,) = [line for line in (data / SETTINGS_FILE).read_text().splitlines() if line.startswith("port")]
     return int(line.partition("=")[2])
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from local_node.settings import FILE_NAME, NodeSettings, check_settings, load_settings, write_settings
+from local_node.paths import SETTINGS_FILE
+from local_node.settings import NodeSettings, check_settings, load_settings, write_settings
 from shared_schema.service.control import VerbError
 from tests.local_node.conftest import SETTINGS
 
@@ -21,7 +22,7 @@ def test_a_missing_file_names_the_command_that_makes_it(tmp_path: Path) -> None:
 
 
 def test_a_broken_file_names_the_sample(tmp_path: Path) -> None:
-    (tmp_path / FILE_NAME).write_text("name = ")
+    (tmp_path / SETTINGS_FILE).write_text("name = ")
     with pytest.raises(VerbError, match=r"node\.example\.toml"):
         load_settings(tmp_path)
 

@@ -7,7 +7,8 @@ import pytest
 
 from local_node import audit, verbs
 from local_node.app import Node
-from local_node.settings import FILE_NAME, change_settings, load_settings
+from local_node.paths import SETTINGS_FILE
+from local_node.settings import change_settings, load_settings
 from shared_schema.service.control import VerbError
 from tests.hub_simulator import HubSimulator, Lie
 from tests.local_node.browsing import Browser
@@ -44,14 +45,14 @@ def events(node: Node) -> list[tuple[str, str, str]]:
 
 
 def test_only_an_administrator_sees_and_changes_settings(node: Node) -> None:
-    before = (node.data_dir / FILE_NAME).read_bytes()
+    before = (node.data_dir / SETTINGS_FILE).read_bytes()
     for person in ("anna", "ben"):
         browser = Browser(node).sign_in(person)
         assert browser.get("/settings").status_code == 403
         assert browser.post("/settings", GOOD | {"display_name": "Mine"}).status_code == 403
         assert browser.post("/hubs/add", {"url": "https://a.example", "fingerprint": "x"}).status_code == 403
         assert browser.get("/set-up").status_code == 403
-    assert (node.data_dir / FILE_NAME).read_bytes() == before
+    assert (node.data_dir / SETTINGS_FILE).read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -74,7 +75,7 @@ def test_only_an_administrator_sees_and_changes_settings(node: Node) -> None:
 def test_a_setting_that_cannot_be_changes_nothing_and_is_shown_again(
     administrator: Browser, node: Node, field: str, value: str, said: str
 ) -> None:
-    before, known = (node.data_dir / FILE_NAME).read_bytes(), events(node)
+    before, known = (node.data_dir / SETTINGS_FILE).read_bytes(), events(node)
     answer = administrator.post(
         "/settings", GOOD | {"agencies_expected": "7", field: value, "revision": revision(administrator)}
     )
@@ -82,7 +83,7 @@ def test_a_setting_that_cannot_be_changes_nothing_and_is_shown_again(
     assert said in answer.text
     if field != "agencies_expected":
         assert 'value="7"' in answer.text
-    assert (node.data_dir / FILE_NAME).read_bytes() == before
+    assert (node.data_dir / SETTINGS_FILE).read_bytes() == before
     assert events(node) == known
 
 
@@ -109,7 +110,7 @@ def test_what_the_environment_sets_is_named_and_stays(
     assert "agencies_expected" in administrator.page("/settings")
     answer = administrator.post("/settings", GOOD | {"agencies_expected": "9", "revision": revision(administrator)})
     assert answer.status_code == 303
-    assert "agencies_expected" not in (node.data_dir / FILE_NAME).read_text()
+    assert "agencies_expected" not in (node.data_dir / SETTINGS_FILE).read_text()
     with pytest.raises(VerbError) as caught:
         verbs.run(node, "settings.change", {"changes": {"agencies_expected": 9}, "by": "anna"})
     assert caught.value.code == "fixed"
@@ -137,14 +138,14 @@ def test_a_change_counts_at_once_stands_in_the_file_and_in_the_audit_log(adminis
 
 
 def test_saving_what_is_there_changes_nothing(administrator: Browser, node: Node) -> None:
-    before, known = (node.data_dir / FILE_NAME).read_bytes(), events(node)
+    before, known = (node.data_dir / SETTINGS_FILE).read_bytes(), events(node)
     answer = administrator.post("/settings", GOOD | {"revision": revision(administrator)})
     assert "Nothing was changed" in administrator.follow(answer)
-    assert ((node.data_dir / FILE_NAME).read_bytes(), events(node)) == (before, known)
+    assert ((node.data_dir / SETTINGS_FILE).read_bytes(), events(node)) == (before, known)
 
 
 def test_comments_and_other_lines_of_the_file_stay(tmp_path: Path) -> None:
-    path = tmp_path / FILE_NAME
+    path = tmp_path / SETTINGS_FILE
     path.write_text('# ours\nname = "a.b"\nport = 1 # free\nretention_months = 6\nwitnesses = [\n  "x",\n]\n')
     change_settings(tmp_path, {"port": 2, "outside_open": True, "retention_months": None, "display_name": 'A "b" \\'})
     lines = path.read_text().splitlines()
@@ -154,7 +155,7 @@ def test_comments_and_other_lines_of_the_file_stay(tmp_path: Path) -> None:
 
 
 def test_a_file_whose_form_cannot_be_kept_is_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / FILE_NAME
+    path = tmp_path / SETTINGS_FILE
     for text in ('witnesses = [\n"x",\n]\n', '"port" = 1\n', "[table]\na = 1\n"):
         path.write_text(text)
         with pytest.raises(VerbError):

@@ -21,6 +21,8 @@ from tests.regional_hub.raw_asgi import batch_of
 from tests.regional_hub.running import CANARY, City, RunningHub, check_problem
 from tests.shared_schema import builders
 
+pytestmark = pytest.mark.sqlite_is_enough
+
 SEQ = 7
 
 

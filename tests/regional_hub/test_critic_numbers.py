@@ -8,6 +8,8 @@ from shared_schema.problem import ProblemCode
 from tests.regional_hub.running import RunningHub, check_problem
 from tests.regional_hub.test_trends import SEPTEMBER, cell, enrol, newest, release
 
+pytestmark = pytest.mark.sqlite_is_enough
+
 
 @pytest.mark.parametrize("year", ["0001", "1899"])
 def test_a_release_of_long_ago_is_refused_and_stops_no_sum(hub: RunningHub, year: str) -> None:

@@ -12,6 +12,8 @@ from shared_schema.recovery import MAX_MISSING, BroughtEntries, ShownHead
 from shared_schema.statement import Audience, Kind
 from tests.regional_hub.running import City, RunningHub, check_problem
 
+pytestmark = pytest.mark.sqlite_is_enough
+
 
 @pytest.mark.parametrize(
     "path",

@@ -14,6 +14,8 @@ from tests.regional_hub.conftest import HubStarter
 from tests.regional_hub.running import RunningHub, check_problem, join
 from tests.shared_schema import builders
 
+pytestmark = pytest.mark.sqlite_is_enough
+
 
 def test_the_wildest_releases_are_added_up(hub: RunningHub) -> None:
     for name in ("leipzig.sn.de", "dresden.sn.de"):

@@ -26,6 +26,8 @@ from tests.regional_hub.running import City, RunningHub, join, key_of
 from tests.regional_hub.test_follow import put_unverified
 from tests.shared_schema import builders
 
+pytestmark = pytest.mark.sqlite_is_enough
+
 
 @pytest.fixture
 def nation(start_hub: HubStarter) -> RunningHub:

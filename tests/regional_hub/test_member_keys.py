@@ -27,6 +27,8 @@ from tests.regional_hub.running import SAXONY, City, RunningHub, check_problem, 
 from tests.regional_hub.test_follow import put_unverified
 from tests.shared_schema import builders
 
+pytestmark = pytest.mark.sqlite_is_enough
+
 NEW = key_of("new.leipzig.sn.de")
 ROTATIONS, LEAVE = "/v1/rotations", "/v1/leave"
 
@@ -116,6 +118,7 @@ def test_a_rotation_sent_again_has_the_effect_of_once_and_one_that_is_over_has_n
     assert states(hub, city.name) == [KeyState.ROTATED, KeyState.ROTATED, KeyState.CURRENT]
 
 
+@pytest.mark.sqlite_is_enough(False)
 def test_two_rotations_at_once_make_one_entry(hub: RunningHub, city: City) -> None:
     bodies = [builders.rotation(city.key, key_of(f"new {number}"), name=city.name).to_bytes() for number in range(4)]
     size, answers = hub.log_size(), []
@@ -275,6 +278,7 @@ def test_a_suspended_member_may_leave_and_a_revoked_one_has_nothing_to_say(hub: 
     check_problem(hub.post(leave_request(other), LEAVE), ProblemCode.KEY_NOT_VALID)
 
 
+@pytest.mark.sqlite_is_enough(False)
 @pytest.mark.parametrize("status", [status.value for status in MemberStatus])
 def test_no_word_about_a_member_is_formed_before_the_log_is_locked(hub: RunningHub, city: City, status: str) -> None:
     """Or another process appends a rotation in between, and the word names a key that is not the member's any more."""

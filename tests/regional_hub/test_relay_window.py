@@ -22,6 +22,8 @@ from tests.regional_hub.running import City, Clock, RunningHub, check_problem, j
 from tests.regional_hub.test_relay_intake import RELAY, experience, practice, take_back
 from tests.shared_schema import builders
 
+pytestmark = pytest.mark.sqlite_is_enough
+
 NUMBERS = count(1)
 NAMES = ("leipzig.sn.de", "dresden.sn.de", "chemnitz.sn.de", "zwickau.sn.de")
 
@@ -139,6 +141,7 @@ def test_until_then_nobody_else_sees_anything_at_all(hub: RunningHub, cities: li
     assert everything() == before
 
 
+@pytest.mark.sqlite_is_enough(False)
 def test_what_is_published_has_no_byte_of_its_author(hub: RunningHub, cities: list[City]) -> None:
     author = cities[0]
     named = author.sign()
@@ -266,6 +269,7 @@ def test_the_operator_takes_back_at_once(hub: RunningHub, cities: list[City]) ->
 # --- newer ones, and praise for oneself ----------------------------------------------------------------------------
 
 
+@pytest.mark.sqlite_is_enough(False)
 def test_an_author_replaces_its_own_relayed_item_and_nobody_elses(hub: RunningHub, cities: list[City]) -> None:
     confide(cities[0])
     confide(cities[1])

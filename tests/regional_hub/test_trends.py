@@ -19,6 +19,8 @@ from tests.regional_hub.conftest import HubStarter
 from tests.regional_hub.running import City, RunningHub, join
 from tests.shared_schema import builders
 
+pytestmark = pytest.mark.sqlite_is_enough
+
 NAMES = ("leipzig.sn.de", "dresden.sn.de", "chemnitz.sn.de")
 OCTOBER = builders.MONTH
 SEPTEMBER = {"start": "2026-09-01", "end": "2026-09-30", "granularity": "month", "basis": "recorded"}
@@ -39,6 +41,7 @@ def cell(body: Mapping[str, Any], place: int = 0) -> tuple[object, ...]:
     return found["status"], found["contributors"], found.get("estimate")
 
 
+@pytest.mark.sqlite_is_enough(False)
 def test_a_sum_is_published_once_and_again_when_a_city_is_late(hub: RunningHub) -> None:
     first, second, third = (hub.enrol(name) for name in NAMES)
     for city, value in ((first, 5), (second, 7)):
@@ -85,6 +88,7 @@ def test_a_revoked_city_counts_no_longer_among_the_expected(hub: RunningHub) -> 
     assert published(first)[-1]["coverage"] == {"reporting": 1, "expected": 1}
 
 
+@pytest.mark.sqlite_is_enough(False)
 def test_a_withdrawn_release_leaves_the_sum(hub: RunningHub) -> None:
     cities = [hub.enrol(name) for name in NAMES]
     releases = [city.trend(number, 0, 0) for number, city in enumerate(cities, 1)]
@@ -116,6 +120,7 @@ def newest(reader: City, start: str = "2026-10-01", granularity: str = "month") 
     return found[-1]
 
 
+@pytest.mark.sqlite_is_enough(False)
 def test_late_cities_wait_until_there_are_enough_of_them(hub: RunningHub) -> None:
     """One more city would be the difference of the two revisions."""
     cities = enrol(hub, 6)

@@ -21,6 +21,8 @@ from tests.regional_hub.running import City, RunningHub, check_problem, join, ke
 from tests.shared_schema import builders
 from tests.shared_schema.test_witness import FORKED, HONEST, KEY, LOG
 
+pytestmark = pytest.mark.sqlite_is_enough
+
 # --- the hub's own cosignature -------------------------------------------------------------------------------------
 
 
@@ -84,6 +86,7 @@ def test_the_identity_of_a_hub_has_no_new_field_so_older_nodes_can_still_pin_it(
     assert set(hub.client.get("/v1/hub").json()) == {"api", "name", "level", "vkey", "fingerprint"}
 
 
+@pytest.mark.sqlite_is_enough(False)
 def test_renewing_twice_leaves_one_line(hub: RunningHub) -> None:
     with hub.hub.database.write() as session:
         for _ in range(2):
@@ -234,6 +237,7 @@ def test_a_log_that_is_no_longer_witnessed_is_unknown(witness: RunningHub) -> No
         witness.verb("witness.remove", name=LOG.name, log=True)
 
 
+@pytest.mark.sqlite_is_enough(False)
 def test_the_evidence_of_one_log_does_not_fill_the_disk(witness: RunningHub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("regional_hub.witness.MAX_EVIDENCE", 2)
     submit(witness, HONEST.request(0, 21))

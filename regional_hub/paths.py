@@ -1,0 +1,5 @@
+"""Where the files of a hub lie, for those who only want to know whether they are there."""
+
+from typing import Final
+
+SETTINGS_FILE: Final = "hub.toml"
