@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from local_node import audit, draft_store, verbs
 from local_node.app import Node
 from local_node.audit_chain import check_export
-from local_node.orm import LedgerRow, ReturnRecordRow
+from local_node.orm import DraftRow, LedgerRow, ReturnRecordRow
 from local_node.outgoing import ROWS_A_PAGE
 from local_node.retention_rules import Kind, months_for
 from shared_schema.service.control import VerbError
@@ -243,16 +243,19 @@ def test_an_unfinished_text_goes_when_its_rule_says_so_and_not_before(city: Node
             return sorted(str(draft.fields["title"]) for draft in draft_store.list_all(session))
 
     begin(1)
+    begin(3)
+    with city.database.write() as session:  # its release was asked for
+        session.execute(update(DraftRow).where(DraftRow.fields.contains("Text 3")).values(state="asked"))
     clock.advance(days=200)
     begin(2)
     verbs.run(city, "sync", {})
-    assert titles() == ["Text 1", "Text 2"]  # kept, unless a person says otherwise
+    assert titles() == ["Text 1", "Text 2", "Text 3"]  # kept, unless a person says otherwise
     ben = Browser(city).sign_in("ben")
     ben.follow(ben.post("/oversight/retention", {"drafts": "6", "seen": rules_seen(city)}))
     anna = Browser(city).sign_in("anna")
     assert "nobody changes for 6 months is erased" in anna.page("/lessons")
     verbs.run(city, "sync", {})
-    assert titles() == ["Text 2"]
+    assert titles() == ["Text 2", "Text 3"]
     assert find_in_files(city.data_dir, "Text 1") == []
     with city.database.read() as session:
         assert audit.list_events(session, limit=1)[0].action == "draft.expired"
