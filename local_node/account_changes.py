@@ -102,7 +102,7 @@ def change(session: Session, person_id: str, form: AccountForm, seen_as: str, *,
     Raises PersonError, AccountError: `account-changed`, `last-administrator`, and as `invite_new` does.
     """
     before = _as_seen(session, person_id, seen_as)
-    checked = _check(session, form, keeps=before.agency)
+    checked = _check(session, form, before)
     row = session.get_one(AccountRow, person_id)
     row.name, row.email = checked.name, checked.email
     row.agency_id, row.administrates = checked.agency, checked.administrates
@@ -138,11 +138,16 @@ def disable(session: Session, person_id: str, *, by: str, now: datetime) -> None
 def end_agency(session: Session, agency_id: str, seen_as: str, *, by: str, now: datetime) -> int:
     """The agency takes part no more, and nobody of it gets in; how many accounts that closed.
 
-    Whoever belongs to it and has another role than a partner's stays. Raises AgencyError: `agency-changed`.
+    Whoever belongs to it and has another role than a partner's stays. Raises AgencyError (`agency-changed`),
+    AccountError: `last-administrator`, or `agency-administers`: only an administrator keeps one of them out.
     """
     agencies.end_agency(session, agency_id, seen_as, by=by, now=now)
     theirs = [each for each in accounts.list_accounts(session) if _is_partner_of(each, agency_id)]
     closed = [each for each in theirs if not each.is_disabled]
+    actor = accounts.find_account(session, by)
+    administrates = actor is not None and Role.ADMINISTRATOR in actor.roles
+    if not administrates and any(Role.ADMINISTRATOR in each.roles for each in closed):
+        raise AccountError("expected an administrator to end an agency of one", code="agency-administers")
     for account in closed:
         disable(session, account.person_id, by=by, now=now)
     return len(closed)
@@ -217,12 +222,15 @@ def _make_and_invite(
     return invitations.invite(session, person_id, by=by, now=now)
 
 
-def _check(session: Session, form: AccountForm, *, keeps: str | None = None) -> AccountForm:
-    """The form in order. `keeps` is the agency that the account has now: it may have ended."""
+def _check(session: Session, form: AccountForm, before: Account | None = None) -> AccountForm:
+    """The form in order. An account keeps the agency that it had `before` when that has ended; its partner it was."""
     if form.role not in list(Role):
         raise PersonError(f"expected a role: {', '.join(Role)}", code="role-unknown")
     agency = form.agency or None
-    if agency is not None and agency != keeps:
+    keeps = (
+        before is not None and before.agency == agency and (before.role is Role.PARTNER or form.role != Role.PARTNER)
+    )
+    if agency is not None and not keeps:
         found = agencies.find_agency(session, agency)
         if found is None or found.ended_at is not None:
             raise AccountError("expected an agency that takes part", code="account-agency")

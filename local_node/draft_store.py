@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, delete, func, or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
@@ -143,7 +143,7 @@ def save(
 def hand_over(session: Session, draft: Draft, version: int, writer: Writer, now: datetime) -> Draft:
     """Put an agency's draft into the coordinators' hands."""
     check_may_hand_over(draft, writer)
-    handed = _swap(session, draft, version, DraftState.HANDED)
+    handed = _swap(session, draft, version, DraftState.HANDED, saved_at=now)
     audit.append(session, writer.id, "draft.handed-over", draft.id, now)
     return handed
 
@@ -151,7 +151,7 @@ def hand_over(session: Session, draft: Draft, version: int, writer: Writer, now:
 def give_back(session: Session, draft: Draft, version: int, writer: Writer, now: datetime) -> Draft:
     """Put a draft into its agency's hands again, by a coordinator or by the agency."""
     check_may_give_back(draft, writer)
-    given = _swap(session, draft, version, DraftState.WRITING)
+    given = _swap(session, draft, version, DraftState.WRITING, saved_at=now)
     audit.append(session, writer.id, "draft.given-back", draft.id, now)
     return given
 
@@ -178,10 +178,13 @@ def end_with_request(session: Session, request_id: str) -> None:
 
 
 def erase_before(session: Session, before: datetime, *, by: str, now: datetime) -> int:
-    """Erase the drafts that nobody has changed since; how many. One whose release was asked for stays with it."""
-    old = session.scalars(
-        select(DraftRow.id).where(DraftRow.saved_at < before, DraftRow.state != DraftState.ASKED.value)
-    ).all()
+    """Erase the drafts to which nothing has happened since; how many. One whose release waits stays with its request.
+
+    A refusal is something that happens: its writers have had the time since then to go on.
+    """
+    untouched = or_(DraftRow.state != DraftState.ASKED.value, ReleaseRequestRow.decided_at < before)
+    query = _unsent(select(DraftRow.id)).where(DraftRow.saved_at < before, untouched)
+    old = session.scalars(query).all()
     if old:
         session.execute(delete(DraftRow).where(DraftRow.id.in_(old)).execution_options(synchronize_session=False))
         forget(session, "drafts")
@@ -191,9 +194,13 @@ def erase_before(session: Session, before: datetime, *, by: str, now: datetime) 
 
 
 def count_unsent(session: Session) -> int:
-    """How many drafts nobody has asked to release yet."""
-    waiting = select(func.count()).select_from(DraftRow).where(DraftRow.state != DraftState.ASKED.value)
-    return session.scalar(waiting) or 0
+    """How many drafts wait for no decision: nobody has asked for their release, or it was refused."""
+    return session.scalar(_unsent(select(func.count(DraftRow.id)))) or 0
+
+
+def _unsent(query: Select[Any]) -> Select[Any]:
+    unsent = or_(DraftRow.state != DraftState.ASKED.value, ReleaseRequestRow.state == RequestState.REFUSED.value)
+    return query.outerjoin(ReleaseRequestRow, ReleaseRequestRow.id == DraftRow.request_id).where(unsent)
 
 
 # --- rows ----------------------------------------------------------------------------------------------------------

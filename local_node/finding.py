@@ -27,7 +27,7 @@ CARDS_A_PAGE = 20
 CANDIDATES = 100
 MAX_COUNTED = 1_000
 """A page says "more than 1,000" instead of counting them all."""
-EACH_TIME = 500
+EACH_TIME = 2_000
 """Items that are read at once where all are wanted."""
 
 
@@ -129,7 +129,10 @@ def list_lessons(
     Raises SearchError as `find_page` does.
     """
     asked, _ = _ask(session, wanted, who)
-    return _read(session, replace(asked, also=(*asked.also, *_arrived(after, up_to))), limit)[0]
+    also = [*asked.also, *_arrived(after, up_to)]
+    hits = search_index.find(session, asked.match, asked.filters, limit, also=also, newest=True)
+    lessons = inbox.find_lessons(session, [hit.digest for hit in hits])
+    return tuple(lessons[hit.digest] for hit in hits if hit.digest in lessons)
 
 
 def each_lesson(session: Session, wanted: Wanted, who: Reader) -> Iterator[Lesson]:
@@ -139,18 +142,13 @@ def each_lesson(session: Session, wanted: Wanted, who: Reader) -> Iterator[Lesso
 
 
 def _pages(session: Session, asked: _Asked) -> Iterator[Lesson]:
-    has_more, first = True, 0
-    while has_more:
-        lessons, has_more = _read(session, asked, EACH_TIME, offset=first)
-        first += EACH_TIME
-        yield from lessons
-
-
-def _read(session: Session, asked: _Asked, limit: int, *, offset: int = 0) -> tuple[tuple[Lesson, ...], bool]:
-    """The newest in words, and whether there may be more behind them."""
-    hits = search_index.find(session, asked.match, asked.filters, limit, also=asked.also, newest=True, offset=offset)
-    lessons = inbox.find_lessons(session, [hit.digest for hit in hits])
-    return tuple(lessons[hit.digest] for hit in hits if hit.digest in lessons), len(hits) == limit
+    """From one page to the next by the last of the one before, so that the last page costs no more than the first."""
+    hits = search_index.find(session, asked.match, asked.filters, EACH_TIME, also=asked.also, newest=True)
+    while hits:
+        lessons = inbox.find_lessons(session, [hit.digest for hit in hits])
+        yield from (lessons[hit.digest] for hit in hits if hit.digest in lessons)
+        also = (*asked.also, search_index.older_than(hits[-1]))
+        hits = search_index.find(session, asked.match, asked.filters, EACH_TIME, also=also, newest=True)
 
 
 def count_new(session: Session, wanted: Wanted, who: Reader, after: int, most: int) -> int:

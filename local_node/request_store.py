@@ -1,6 +1,6 @@
 """Release requests in the node's database. A state changes by compare-and-swap, with its audit event beside it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -229,6 +229,22 @@ def _erased(request: ReleaseRequest) -> dict[str, Any]:
     body = canonical.parse_strict(request.body)
     left: dict[str, Any] = {name: body[name] for name in ("review", "attribution") if name in body}
     return {"body": canonical.encode(left).decode(), "findings": _findings_text((), {})}
+
+
+def erase_refused(session: Session, kinds: Collection[Kind], before: datetime, actor: str, now: datetime) -> int:
+    """Erase the texts of these kinds that were refused before; how many. That they were refused, and by whom, stays."""
+    refused = (ReleaseRequestRow.state == RequestState.REFUSED.value, ReleaseRequestRow.decided_at < before)
+    rows = session.scalars(select(ReleaseRequestRow).where(*refused, ReleaseRequestRow.kind.in_(kinds))).all()
+    erased = 0
+    for row in rows:
+        left = _erased(_stored(row).request)
+        if left["body"] != row.body:
+            row.body, row.findings = left["body"], left["findings"]
+            audit.append(session, actor, "release.text-erased", row.id, now)
+            erased += 1
+    if erased:
+        forget(session, "release_requests")
+    return erased
 
 
 def mark_held(session: Session, request_id: str, reason: str, actor: str, now: datetime) -> None:

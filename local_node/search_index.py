@@ -226,6 +226,12 @@ def find(
     return tuple(_read_hits(session, query))
 
 
+def older_than(hit: Hit) -> ColumnElement[bool]:
+    """What comes behind this one, the newest first."""
+    item = SearchItemRow
+    return or_(item.issued_at < hit.issued_at, and_(item.issued_at == hit.issued_at, item.id < hit.number))
+
+
 def count(
     session: Session,
     match: str | None,

@@ -32,6 +32,8 @@ from shared_schema.period import parse_period
 MAX_BYTES: Final = 5 * 1024 * 1024
 MAX_ROWS: Final = 600
 """Thirty years of months, with room; the command line reads longer files."""
+MAX_TITLES: Final = 10
+"""Lines in which the sign between the cells is looked for: titles, and the headers below them."""
 MAX_COLUMNS: Final = 200
 MAX_HEADER: Final = 100
 MAX_UNPACKED: Final = 25 * 1024 * 1024
@@ -43,7 +45,7 @@ NOT_COLLECTED_SIGNS: Final = frozenset({"n", "x", "z", "n/a", "[x]", "[z]"})
 UNREADABLE: Final = "?"
 FORMULA_SIGNS: Final = ("=", "+", "-", "@", "\t")
 _NUMBER: Final = re.compile(r"[0-9][0-9., '\u00a0\u202f]{0,20}", re.ASCII)
-_ONLY_SIGNED: Final = re.compile(r"[+-](?: ?[0-9][0-9., '\u00a0\u202f]*%?| [^\W\d].*)")
+_ONLY_SIGNED: Final = re.compile(r"[+-](?: ?[0-9][0-9., '\u00a0\u202f]*%?| [^\W\d][\w ,.'/-]*)")
 """A figure with its sign, and a line of a list (`- of which`): no figure that is wanted, and no formula either."""
 _MONTH_FIRST: Final = re.compile(r"(?:01\.)?(0?[1-9]|1[0-2])[./-]([0-9]{4})", re.ASCII)
 _QUARTER_FIRST: Final = re.compile(
@@ -116,10 +118,13 @@ def make_sheet(lines: Iterable[tuple[int, Sequence[str]]]) -> Sheet:
 
 def _without_titles(rows: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
     """The rows from the headers on: what stands above them alone in the first cell says what the table is about."""
-    for index, (_, row) in enumerate(rows):
-        if any(row[1:]):
-            return rows[index:]
-    return rows
+    first = next((index for index, (_, row) in enumerate(rows) if any(row[1:])), 0)
+    return rows if _has_figure(rows[first][1]) else rows[first:]
+
+
+def _has_figure(row: Sequence[str]) -> bool:
+    """Whether a row is one of figures: headers have names and periods."""
+    return any(_NUMBER.fullmatch(cell) and read_period(cell) is None for cell in row)
 
 
 def turned(sheet: Sheet) -> Sheet:
@@ -210,9 +215,9 @@ def _decode(data: bytes) -> str:
 def _read_text(text: str, delimiter: str | None) -> Iterator[tuple[int, list[str]]]:
     first = next((line for line in text.splitlines() if line.strip()), "")
     told = _DELIMITER_LINE.fullmatch(first.strip())
-    delimiter = delimiter or (told[1] if told else _delimiter_of(first))
+    delimiter = delimiter or (told[1] if told else _delimiter_of(text.splitlines()[:MAX_TITLES]))
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    width = None
+    width, is_narrow = None, False
     while True:
         line = reader.line_num + 1
         try:
@@ -224,7 +229,9 @@ def _read_text(text: str, delimiter: str | None) -> Iterator[tuple[int, list[str
         if told is not None and width is None and "".join(row).strip().lower() == "sep=":
             continue
         if width is None and any(cell.strip() for cell in row):
-            width = len(row)
+            if len(row) > 1:
+                width = 1 if is_narrow and _has_figure([cell.strip() for cell in row]) else len(row)
+            is_narrow = True
         if delimiter == "," and width is not None and any(cell.strip() for cell in row[width:]):
             raise SheetError(
                 f"expected as many cells in line {line} as there are headers; is there a number with a comma in it?",
@@ -233,9 +240,9 @@ def _read_text(text: str, delimiter: str | None) -> Iterator[tuple[int, list[str
         yield line, row
 
 
-def _delimiter_of(header: str) -> str:
+def _delimiter_of(lines: Sequence[str]) -> str:
     """TAB before the semicolon before the comma: a label may have commas in it, and seldom one of the others."""
-    bare = re.sub(r'"[^"]*"', "", header)
+    bare = re.sub(r'"[^"]*"', "", "\n".join(lines))
     return next((sign for sign in "\t;" if sign in bare), ",")
 
 

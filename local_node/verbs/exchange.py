@@ -12,6 +12,7 @@ from local_node import (
     inbox,
     outbox,
     outside_messages,
+    request_store,
     resolutions,
     retention,
     sheet_store,
@@ -19,6 +20,7 @@ from local_node import (
 )
 from local_node.app import Node
 from local_node.inbox import InboxItem, InboxState
+from local_node.inbox_query import WORD_KINDS
 from local_node.retention import months_before
 from local_node.retention_rules import Kind as Kept
 from local_node.retention_rules import months_for
@@ -113,8 +115,9 @@ def run_sync(node: Node, params: Params) -> Result:
         outside_messages.purge(session, node.clock())
         sheet_store.forget_old_sheets(session, node.clock())
         if (months := months_for(session, Kept.DRAFTS)) is not None:
-            now = node.clock()
-            draft_store.erase_before(session, months_before(now, months), by=PROGRAM, now=now)
+            now, before = node.clock(), months_before(node.clock(), months)
+            draft_store.erase_before(session, before, by=PROGRAM, now=now)
+            request_store.erase_refused(session, WORD_KINDS, before, PROGRAM, now)
         expired = retention.purge(session, node.name, retention_of(limits, policy), node.clock())
         rechecked = resolutions.recheck(session, node.local_lists, node.clock(), again=False)
         alarms = sync.list_alarms(session)

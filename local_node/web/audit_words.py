@@ -79,6 +79,7 @@ ACTIONS: Final[Mapping[str, str]] = MappingProxyType(
         "release.requested-again": N_("Release asked for again"),
         "release.resolved": N_("Marked places decided"),
         "release.signed": N_("Release signed"),
+        "release.text-erased": N_("Text of a refused release erased"),
         "release.taken-out": N_("Release taken out before sending"),
         "release.withdrawn": N_("Request taken back"),
         "report.saved": N_("Text of the report saved"),

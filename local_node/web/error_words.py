@@ -70,6 +70,7 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
         ),
         "agency-id": N_("A short id has small letters, digits and dashes, for example youth-office."),
         "agency-known": N_("An agency has or had this short id. Please choose another one."),
+        "agency-administers": N_("Somebody of this agency administers this node. Ask an administrator to end it."),
         "account-agency-ended": N_(
             "The agency of this person takes part no more. Let it take part again first, under Agencies."
         ),

@@ -59,13 +59,26 @@ STATUS_OF_CODE: Final = {
 CODE_OF_STATUS: Final = {
     403: ProblemCode.NOT_ALLOWED,
     404: ProblemCode.NOT_FOUND,
-    409: ProblemCode.STALE,
     410: ProblemCode.NOT_FOUND,
     413: ProblemCode.TOO_LARGE,
     429: ProblemCode.RATE_LIMIT,
     503: ProblemCode.BUSY,
 }
 """What a program is told of the node's own errors; of all others that a parameter is wrong."""
+STALE: Final = frozenset(
+    {
+        "draft-stale",
+        "changed",
+        "stale",
+        "clash-stale",
+        "stale-activity",
+        "stale-form",
+        "agency-changed",
+        "account-changed",
+    }
+)
+"""Codes of those that came too late, and can try again with what is stored now."""
+RETRY: Final = {"Retry-After": "5"}
 NOTHING_TYPED: Final = frozenset({"/sign-out", "/outbox/exchange"})
 """Forms that are a button. What another one sent stays in its window, to be sent again: a redirection would lose it."""
 
@@ -164,9 +177,10 @@ def show_error(site: Site, request: Request, error: NodeError | VerbError | Cont
     if not is_browser(request):
         if isinstance(error, ContractError):
             return problem_response(error.code, error.message)
-        return problem_response(CODE_OF_STATUS.get(status, ProblemCode.BAD_PARAMETER), error.message)
+        code = ProblemCode.STALE if error.code in STALE else CODE_OF_STATUS.get(status, ProblemCode.BAD_PARAMETER)
+        return problem_response(code, error.message, RETRY if code is ProblemCode.BUSY else None)
     gettext = words_of(request, site).gettext
     page = site.message(request, status, gettext("That did not go through"), "", error=describe(error))
     if status == STATUS[ProblemCode.BUSY]:
-        page.headers["Retry-After"] = "5"
+        page.headers.update(RETRY)
     return page

@@ -37,19 +37,20 @@ def password_hash() -> str:
     return hash_password(PASSWORD)
 
 
-_latest: list[tuple[Node, FastAPI]] = []
+_latest: list[tuple[Node, FastAPI, str]] = []
 _free: dict[str, FastAPI] = {}
 
 
 def app_of(node: Node) -> Any:
     """The application of a node: one for all its browsers, as in the world."""
     if not _latest or _latest[0][0] is not node:
-        app = _free.pop(node.settings.model_dump_json(), None)
+        made_for = node.settings.model_dump_json()
+        app = _free.pop(made_for, None)
         if app is None:
             app = create_app(node, lambda verb, params: verbs.run(node, verb, params))
         else:
             _move(app, node)
-        _latest[:] = [(node, app)]
+        _latest[:] = [(node, app, made_for)]
     return _latest[0][1]
 
 
@@ -59,9 +60,9 @@ def give_back(node: Node) -> None:
     To make one takes as long as ten pages. One to which a test has added a route is not given on.
     """
     if _latest and _latest[0][0] is node:
-        app = _latest.pop()[1]
+        _, app, made_for = _latest.pop()
         if len(_site_of(app).rights) == len([route for route in app.routes if isinstance(route, APIRoute)]):
-            _free[node.settings.model_dump_json()] = app
+            _free[made_for] = app
 
 
 def _move(app: FastAPI, node: Node) -> None:

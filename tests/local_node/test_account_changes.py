@@ -143,6 +143,17 @@ def test_a_partner_keeps_an_agency_that_has_ended_but_nobody_gets_it_anew(people
             change(session, "anna", agency="youth-office")
 
 
+def test_nobody_becomes_a_partner_of_an_agency_that_takes_part_no_more(people: Database) -> None:
+    with people.write() as session:
+        change(session, "bert", role="coordinator", agency="youth-office")
+        agency = get_agency(session, "youth-office")
+        account_changes.end_agency(session, "youth-office", agency.seen, by="anna", now=NOW)
+        assert not accounts.get_account(session, "bert").is_disabled
+        change(session, "bert", name="Bertold")
+        with refused("account-agency"):
+            change(session, "bert", role="partner")
+
+
 def test_nobody_of_an_agency_that_takes_part_no_more_gets_in(people: Database) -> None:
     with people.write() as session:
         change(session, "bert", role="partner", agency="youth-office")
@@ -168,9 +179,10 @@ def test_an_agency_of_the_last_administrator_goes_on(people: Database) -> None:
     with people.write() as session:
         change(session, "bert", role="partner", agency="youth-office", administrates=True)
         change(session, "anna", administrates=False, role="coordinator")
-    with refused("last-administrator"), people.write() as session:
-        agency = get_agency(session, "youth-office")
-        account_changes.end_agency(session, "youth-office", agency.seen, by="anna", now=NOW)
+    for by, code in (("anna", "agency-administers"), ("bert", "last-administrator")):
+        with refused(code), people.write() as session:
+            agency = get_agency(session, "youth-office")
+            account_changes.end_agency(session, "youth-office", agency.seen, by=by, now=NOW)
     with people.read() as session:
         assert get_agency(session, "youth-office").ended_at is None
 

@@ -223,3 +223,10 @@ def test_the_server_of_the_settings_is_the_one_that_is_used(node: Node) -> None:
     expected = MailServer(HOST, 2525, SENDER, "none")
     assert node.mail_server is not None
     assert replace(node.mail_server, tls=expected.tls) == expected
+
+
+def test_no_mail_tells_a_city_what_it_has_said_itself(box: Letterbox, due: Node, hub: HubSimulator) -> None:
+    log(due, hub, practice(Author(due.name, due.key, due.clock), "Ours"))
+    send(due)
+    assert len(box.texts) == 2
+    assert all("Two" in text and "Ours" not in text for text in box.texts)

@@ -5,20 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 
 from local_node import audit, draft_store, verbs
 from local_node.app import Node
 from local_node.audit_chain import check_export
-from local_node.orm import DraftRow, LedgerRow, ReturnRecordRow
+from local_node.orm import LedgerRow, ReleaseRequestRow, ReturnRecordRow
 from local_node.outgoing import ROWS_A_PAGE
 from local_node.retention_rules import Kind, months_for
 from shared_schema.service.control import VerbError
-from tests.federation.searching import find_in_files
 from tests.hub_simulator import Author, HubSimulator, MovableClock
 from tests.local_node.browsing import Browser
 from tests.local_node.conftest import LEIPZIG
-from tests.local_node.lesson_desk import LESSON
+from tests.local_node.lesson_desk import LESSON, ask, employ, seat, write
 from tests.local_node.test_cli import run
 from tests.local_node.test_outside import put
 from tests.local_node.test_spending import MAPPING, TABLE
@@ -233,32 +232,43 @@ def test_a_rule_that_was_not_on_the_page_stays(city: Node) -> None:
 
 
 def test_an_unfinished_text_goes_when_its_rule_says_so_and_not_before(city: Node, clock: MovableClock) -> None:
-    def begin(number: int) -> None:
-        form = LESSON | {"form_key": f"{number:020d}", "version": "0", "title": f"Text {number}"}
-        answer = Browser(city).sign_in("anna").post("/lessons", form)
-        assert answer.status_code == 303, answer.text
+    """`waits` is with the second person, `refused` came back from there, `handed` has just changed hands."""
+    employ(city)
 
-    def titles() -> list[str]:
+    def begin(person: str, title: str) -> str:
+        return write(seat(city, person), form_key=title.replace(" ", "-").ljust(20, "-"), title=title)
+
+    def titles() -> set[str]:
         with city.database.read() as session:
-            return sorted(str(draft.fields["title"]) for draft in draft_store.list_all(session))
+            return {str(draft.fields["title"]) for draft in draft_store.list_all(session)}
 
-    begin(1)
-    begin(3)
-    with city.database.write() as session:  # its release was asked for
-        session.execute(update(DraftRow).where(DraftRow.fields.contains("Text 3")).values(state="asked"))
+    drafts = {title: begin("anna", title) for title in ("idle", "waits", "refused", "refused lately")}
+    handed = begin("paul", "handed")
+    requests = {title: ask(seat(city, "anna"), drafts[title]) for title in drafts if title != "idle"}
+    refuse = {"by": "ben", "reason": "less of the school"}
+    verbs.run(city, "release.refuse", refuse | {"request": requests["refused"]})
     clock.advance(days=200)
-    begin(2)
+    verbs.run(city, "release.refuse", refuse | {"request": requests["refused lately"]})
+    assert seat(city, "paul").post(f"/lessons/{handed}/hand-over", {"version": "1"}).status_code == 303
+    begin("anna", "new")
     verbs.run(city, "sync", {})
-    assert titles() == ["Text 1", "Text 2", "Text 3"]  # kept, unless a person says otherwise
+    assert titles() == {*drafts, "handed", "new"}, "kept, unless a person says otherwise"
+
     ben = Browser(city).sign_in("ben")
     ben.follow(ben.post("/oversight/retention", {"drafts": "6", "seen": rules_seen(city)}))
-    anna = Browser(city).sign_in("anna")
-    assert "nobody changes for 6 months is erased" in anna.page("/lessons")
+    assert "nobody changes for 6 months is erased" in seat(city, "anna").page("/lessons")
     verbs.run(city, "sync", {})
-    assert titles() == ["Text 2", "Text 3"]
-    assert find_in_files(city.data_dir, "Text 1") == []
+    assert titles() == {"waits", "refused lately", "handed", "new"}
     with city.database.read() as session:
-        assert audit.list_events(session, limit=1)[0].action == "draft.expired"
+        bodies = {row.id: row.body for row in session.scalars(select(ReleaseRequestRow))}
+        actions = [event.action for event in audit.list_events(session)]
+    assert [title for title, request in requests.items() if str(LESSON["summary"]) in bodies[request]] == [
+        "waits", "refused lately"
+    ]  # fmt: skip
+    assert (actions.count("draft.expired"), actions.count("release.text-erased")) == (2, 1)
+    verbs.run(city, "sync", {})
+    with city.database.read() as session:
+        assert [event.action for event in audit.list_events(session)].count("release.text-erased") == 1
 
 
 def test_a_measure_that_nobody_knows_has_no_rule(city: Node) -> None:

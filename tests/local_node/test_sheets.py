@@ -78,6 +78,8 @@ LAUGHS = (
         ("x.csv", b"Month,Assault\n2026-10,+A1\n", "formula"),
         ("x.csv", b"Month,Assault\n2026-10,-1+A1\n", "formula"),
         ("x.csv", b"Month,Assault\n2026-10,-SUM(A1)\n", "formula"),
+        ("x.csv", b"Month,Assault\n2026-10,- SUM(A1)\n", "formula"),
+        ("x.csv", b"Month,Assault\n2026-10,+ cmd|' /C calc'!A0\n", "formula"),
         ("x.csv", b"Month,@SUM\n2026-10,1\n", "formula"),
         ("x.csv", b'Month,Assault\n2026-10,"1\n', "sheet"),
         ("x.csv", b"\0\1\2\3", "sheet-kind"),
@@ -107,11 +109,26 @@ def test_a_signed_number_and_a_line_of_a_list_are_no_formula_and_no_figure() -> 
     assert without_texts(sheet).rows == (("2026-10", UNREADABLE, UNREADABLE),)
 
 
-@pytest.mark.parametrize("above", ["Police,,\n", "Police,,\n,,\nWhat came in,,\n", "\n\n"])
+@pytest.mark.parametrize(
+    "above", ["Police,,\n", "Police\n", "Police,,\n,,\nWhat came in,,\n", "Police\n\n2026\n", "\n\n"]
+)
 def test_titles_above_the_headers_are_passed_over(above: str) -> None:
     sheet = read_sheet("x.csv", f"{above}Month,Assault,Arson\n2026-10,1,2\n".encode())
     assert (sheet.header, sheet.rows) == (("Month", "Assault", "Arson"), (("2026-10", "1", "2"),))
     assert sheet.lines == (above.count("\n") + 2,)
+
+
+def test_the_sign_between_the_cells_is_looked_for_below_the_title_as_well() -> None:
+    sheet = read_sheet("x.csv", b"Figures of 2026, police\nMonth;Assault\n2026-10;1\n")
+    assert (sheet.header, sheet.rows) == (("Month", "Assault"), (("2026-10", "1"),))
+
+
+def test_figures_below_a_lonely_header_are_not_taken_for_headers() -> None:
+    sheet = read_sheet("x.csv", b"Month;\n2026-10;3\n2026-11;4\n")
+    assert (sheet.header, sheet.rows) == (("Month", ""), (("2026-10", "3"), ("2026-11", "4")))
+    with pytest.raises(SheetError) as caught:
+        read_sheet("x.csv", b"Assault\n1,200\n")
+    assert caught.value.code == "sheet-comma"
 
 
 def test_headers_on_the_left_and_a_single_column_have_no_title() -> None:

@@ -152,6 +152,16 @@ def test_a_feed_reader_that_knows_it_all_gets_nothing_again(
     assert (gone.status_code, titles(gone.text)) == (200, [])
 
 
+def test_what_the_city_has_said_itself_is_news_nowhere(
+    browser: Browser, member: Node, hub: HubSimulator, dresden: Author
+) -> None:
+    own = Author(member.name, member.key, member.clock)
+    log(member, hub, practice(own, "Ours", outcome="harm"), practice(dresden, "Theirs", outcome="harm"))
+    feed = browser.get(save(browser, "Harm", "outcome=harm"), headers={"Accept": "application/atom+xml"})
+    for text in (browser.page("/inbox"), browser.page("/inbox?q=evenings"), browser.page("/inbox.csv"), feed.text):
+        assert "Theirs" in text and "Ours" not in text
+
+
 # --- the table -----------------------------------------------------------------------------------------------------
 
 
