@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -27,11 +28,7 @@ def postgres_url() -> Iterator[str]:
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The address of an empty database; a test that asks for it runs once on SQLite and once on PostgreSQL."""
-    if request.param == "sqlite":
-        yield URL.create("sqlite", database=str(tmp_path / "test.sqlite3")).render_as_string()
-        return
-    server = make_url(request.getfixturevalue("postgres_url"))
-    with postgres.fresh_database(server) as address:
+    with made_database(request, tmp_path) as address:
         yield address.render_as_string(hide_password=False)
 
 
@@ -48,12 +45,20 @@ def hub_template(postgres_url: str) -> Iterator[str]:
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def hub_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """As `database_url`, for a hub: on PostgreSQL its tables are there."""
+    with made_database(request, tmp_path, template="hub_template") as address:
+        yield address.render_as_string(hide_password=False)
+
+
+@contextmanager
+def made_database(request: pytest.FixtureRequest, tmp_path: Path, template: str | None = None) -> Iterator[URL]:
+    """A database of the kind that a fixture's parameter says; `template` is the fixture that names the one to copy."""
     if request.param == "sqlite":
-        yield URL.create("sqlite", database=str(tmp_path / "test.sqlite3")).render_as_string()
+        yield URL.create("sqlite", database=str(tmp_path / "test.sqlite3"))
         return
     server = make_url(request.getfixturevalue("postgres_url"))
-    with postgres.fresh_database(server, request.getfixturevalue("hub_template")) as address:
-        yield address.render_as_string(hide_password=False)
+    copied = "template1" if template is None else request.getfixturevalue(template)
+    with postgres.fresh_database(server, copied) as address:
+        yield address
 
 
 @pytest.fixture
