@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import exists, func, select
+from sqlalchemy.orm import Session, aliased
 
 from local_node.confidence import NO_SEQ
 from local_node.orm import HubRow, OutboxRow, WithdrawalRow
@@ -89,9 +89,10 @@ def list_departed(session: Session, *, before: int | None = None, limit: int = S
 def count_departed(session: Session) -> tuple[int, int]:
     """How many statements left, and how many are on their way: signed, and known to no hub as far as we know."""
     left = select(func.count(OutboxRow.seq.distinct())).where(OutboxRow.seq > NO_SEQ, OutboxRow.state.in_(LEFT))
-    gone = select(OutboxRow.digest).where(OutboxRow.state.in_(LEFT))
+    other = aliased(OutboxRow)
+    is_gone = exists().where(other.digest == OutboxRow.digest, other.state.in_(LEFT))
     waiting = select(func.count(OutboxRow.seq.distinct())).where(
-        OutboxRow.seq > NO_SEQ, OutboxRow.state.in_(UNSETTLED), OutboxRow.digest.not_in(gone)
+        OutboxRow.seq > NO_SEQ, OutboxRow.state.in_(UNSETTLED), ~is_gone
     )
     return session.scalar(left) or 0, session.scalar(waiting) or 0
 

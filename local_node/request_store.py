@@ -107,6 +107,13 @@ def list_requests(session: Session, state: RequestState | None = None) -> tuple[
     return tuple(_stored(row) for row in session.scalars(query.execution_options(populate_existing=True)))
 
 
+def list_waiting(session: Session) -> tuple[tuple[str, str, datetime], ...]:
+    """(id, who has asked, when) of every request that waits for a decision, without what is in it."""
+    row = ReleaseRequestRow
+    waiting = select(row.id, row.requested_by, row.requested_at).where(row.state == RequestState.REQUESTED.value)
+    return tuple((request, by, at) for request, by, at in session.execute(waiting.order_by(row.number)))
+
+
 def list_decided(session: Session, *, limit: int) -> tuple[StoredRequest, ...]:
     """What was decided last, by whomever, the newest request first."""
     open_states = (RequestState.REQUESTED.value, RequestState.HELD.value)

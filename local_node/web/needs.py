@@ -20,7 +20,7 @@ from local_node.orm import (
     ReleaseRequestRow,
     WithdrawalRow,
 )
-from local_node.review import SINGLE_PERSON_WAIT, ReleaseRequest, RequestState, ReviewedAs
+from local_node.review import SINGLE_PERSON_WAIT, RequestState, ReviewedAs
 from local_node.web import overview
 from local_node.web.access import Right, Visitor
 from local_node.web.today import Need, Pressing
@@ -71,11 +71,14 @@ def about_reviews(session: Session, visitor: Visitor, now: datetime) -> Sequence
     """Releases that wait for this very person, not those that this person has asked for."""
     if not visitor.may(Right.DECIDE_RELEASE):
         return ()
-    waiting = request_store.list_requests(session, RequestState.REQUESTED)
-    mine = [stored.request for stored in waiting if _may_decide(stored.request, visitor.person_id, now)]
+    mine = [
+        asked_at
+        for request, asked_by, asked_at in request_store.list_waiting(session)
+        if asked_by != visitor.person_id or _decides_alone(session, request, now)
+    ]
     if not mine:
         return ()
-    due = min(request.requested_at for request in mine) + timedelta(days=REVIEW_DAYS)
+    due = min(mine) + timedelta(days=REVIEW_DAYS)
     return (
         Need(
             N_("1 release waits for your review."),
@@ -88,9 +91,9 @@ def about_reviews(session: Session, visitor: Visitor, now: datetime) -> Sequence
     )
 
 
-def _may_decide(request: ReleaseRequest, person: str, now: datetime) -> bool:
-    if request.requested_by != person:
-        return True
+def _decides_alone(session: Session, request_id: str, now: datetime) -> bool:
+    """Whether somebody may decide about what they have asked for themselves by now."""
+    request = request_store.get_request(session, request_id).request
     return request.reviewer_role is ReviewedAs.SINGLE_PERSON and now - request.requested_at >= SINGLE_PERSON_WAIT
 
 
