@@ -107,11 +107,12 @@ def list_requests(session: Session, state: RequestState | None = None) -> tuple[
     return tuple(_stored(row) for row in session.scalars(query.execution_options(populate_existing=True)))
 
 
-def list_waiting(session: Session) -> tuple[tuple[str, str, datetime], ...]:
-    """(id, who has asked, when) of every request that waits for a decision, without what is in it."""
+def list_waiting(session: Session) -> tuple[tuple[str, datetime, ReviewedAs], ...]:
+    """(who has asked, when, who reviews it) of every request that waits for a decision, without what is in it."""
     row = ReleaseRequestRow
-    waiting = select(row.id, row.requested_by, row.requested_at).where(row.state == RequestState.REQUESTED.value)
-    return tuple((request, by, at) for request, by, at in session.execute(waiting.order_by(row.number)))
+    role = func.json_extract(row.body, "$.review.role")
+    waiting = select(row.requested_by, row.requested_at, role).where(row.state == RequestState.REQUESTED.value)
+    return tuple((by, at, ReviewedAs(reviewed)) for by, at, reviewed in session.execute(waiting))
 
 
 def list_decided(session: Session, *, limit: int) -> tuple[StoredRequest, ...]:

@@ -73,8 +73,9 @@ def about_reviews(session: Session, visitor: Visitor, now: datetime) -> Sequence
         return ()
     mine = [
         asked_at
-        for request, asked_by, asked_at in request_store.list_waiting(session)
-        if asked_by != visitor.person_id or _decides_alone(session, request, now)
+        for asked_by, asked_at, reviewed in request_store.list_waiting(session)
+        if asked_by != visitor.person_id
+        or (reviewed is ReviewedAs.SINGLE_PERSON and now - asked_at >= SINGLE_PERSON_WAIT)
     ]
     if not mine:
         return ()
@@ -89,12 +90,6 @@ def about_reviews(session: Session, visitor: Visitor, now: datetime) -> Sequence
             due=due.date(),
         ),
     )
-
-
-def _decides_alone(session: Session, request_id: str, now: datetime) -> bool:
-    """Whether somebody may decide about what they have asked for themselves by now."""
-    request = request_store.get_request(session, request_id).request
-    return request.reviewer_role is ReviewedAs.SINGLE_PERSON and now - request.requested_at >= SINGLE_PERSON_WAIT
 
 
 def about_requests(session: Session, visitor: Visitor, _now: datetime) -> Sequence[Need]:
