@@ -15,16 +15,17 @@ Correction = Annotated[
     bool, typer.Option("--correction", help="What has changed since the release, in place of the release itself.")
 ]
 Request = Annotated[str, typer.Argument(help="The request's id, for example r1.")]
+TableId = Annotated[str, typer.Argument(metavar="TABLE", help="The table, e.g. bias_incidents.by_offence.")]
+ReleasePeriod = Annotated[str, typer.Argument(help="The period, for example 2014-01.")]
+EpsilonMilli = Annotated[int | None, typer.Option(help="Spend less than the table's epsilon, in thousandths.")]
 
 
 @release.command("request")
 def release_request(
-    table_id: Annotated[str, typer.Argument(metavar="TABLE", help="The table, e.g. bias_incidents.by_offence.")],
-    period: Annotated[str, typer.Argument(help="The period, for example 2014-01.")],
+    table_id: TableId,
+    period: ReleasePeriod,
     by: By,
-    epsilon_milli: Annotated[
-        int | None, typer.Option(help="Spend less than the table's epsilon, in thousandths.")
-    ] = None,
+    epsilon_milli: EpsilonMilli = None,
     correction: Correction = False,
     data: DataDir = HERE,
     as_json: AsJson = False,
@@ -43,11 +44,9 @@ def release_request(
 
 @release.command("preview")
 def release_preview(
-    table_id: Annotated[str, typer.Argument(metavar="TABLE", help="The table, e.g. bias_incidents.by_offence.")],
-    period: Annotated[str, typer.Argument(help="The period, for example 2014-01.")],
-    epsilon_milli: Annotated[
-        int | None, typer.Option(help="Spend less than the table's epsilon, in thousandths.")
-    ] = None,
+    table_id: TableId,
+    period: ReleasePeriod,
+    epsilon_milli: EpsilonMilli = None,
     correction: Correction = False,
     data: DataDir = HERE,
     as_json: AsJson = False,

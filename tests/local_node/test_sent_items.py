@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from local_node import sent_items, verbs
 from local_node.app import Node
@@ -78,3 +79,40 @@ def test_what_was_taken_back_says_who_has_confirmed_and_has_no_text(sent: Node, 
     with sent.database.read() as session:
         assert sent_items.find_bytes(session, digest) is None
         assert sent_items.find_sent(session, "0" * 64) is None
+
+
+def test_every_number_beside_a_shelf_is_that_of_its_list(sent: Node, hub: HubSimulator, tmp_path: Path) -> None:
+    """Items are narrowed, erased, refused, on their way; then all of them have a row for a second hub as well."""
+    for title in ("Narrowed", "Erased"):
+        release(sent, tmp_path, title)
+    verbs.run(sent, "sync", {})
+    digests = {item.title: item.digest for item in listed(sent)}
+    verbs.run(sent, "withdraw", {"digest": digests["Narrowed"], "by": "anna", "reason": "other", "to": "nation"})
+    verbs.run(sent, "withdraw", {"digest": digests["Erased"], "by": "anna", "reason": "error"})
+    hub.lie = Lie.REFUSE
+    release(sent, tmp_path, "Refused by the hub")
+    verbs.run(sent, "sync", {})
+    hub.lie = Lie.UNREACHABLE
+    release(sent, tmp_path, "On its way")
+    verbs.run(sent, "sync", {})
+    for hubs in (1, 2):
+        if hubs == 2:
+            copy_for_another_hub(sent)
+        with sent.database.read() as session:
+            counts = sent_items.count_sent(session)
+        found = {shelf: [item.digest for item in listed(sent, shelf)] for shelf in Shelf}
+        assert {shelf: len(each) for shelf, each in found.items()} == counts
+        assert all(len(set(each)) == len(each) for each in found.values())
+        assert (counts[Shelf.ALL], counts[Shelf.SENT], counts[Shelf.BACK]) == (5, 2, 2)
+        assert digests["Erased"] in found[Shelf.BACK] and digests["Erased"] not in found[Shelf.SENT]
+
+
+def copy_for_another_hub(node: Node) -> None:
+    """Every row of the outbox once more, for a second hub."""
+    with node.database.write() as session:
+        for table, named in (("hubs", "name"), ("outbox", "hub")):
+            columns = [row[1] for row in session.execute(text(f"PRAGMA table_info({table})"))]
+            kept = [column for column in columns if column not in ("id", named, "url")]
+            other = [f"'bund.de', {'url || 2, ' if 'url' in columns else ''}{', '.join(kept)}"]
+            names = [named, *(["url"] if "url" in columns else []), *kept]
+            session.execute(text(f"INSERT INTO {table} ({', '.join(names)}) SELECT {other[0]} FROM {table}"))

@@ -14,14 +14,8 @@ from shared_schema.service.control import VerbError
 from shared_schema.trend import MeasureDefinition
 from shared_schema.vocabulary import SourceKind
 from tests.hub_simulator import HubSimulator, MovableClock
+from tests.local_node.test_spending import MAPPING, TABLE
 
-TABLE = "bias_incidents.by_offence"
-MAPPING = f"""
-kind = "returns"
-measure = "bias_incidents"
-table = "{TABLE}"
-columns = {{ assault = "assault", arson = "arson" }}
-"""
 MONTHS = "month,assault,arson\n2026-07,10,1\n2026-08,10,1\n2026-09,10,1\n"
 
 
