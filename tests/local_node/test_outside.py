@@ -22,6 +22,7 @@ from tests.factories import make_trend
 from tests.hub_simulator import Author, HubSimulator, Lie
 from tests.local_node.browsing import Browser
 from tests.local_node.conftest import LEIPZIG
+from tests.local_node.test_sent_items import copy_for_another_hub
 from tests.local_node.test_withdrawals import NEEDLES, ask, release, sign
 
 MESSAGE = {"topic": "accessibility", "text": "The table cannot be read aloud.", "contact": ""}
@@ -87,6 +88,15 @@ def test_no_state_but_those_of_a_hub_that_has_read_it_is_shown(leipzig: Any, sta
     with leipzig.database.read() as session:
         assert list_departed(session).items == ()
         assert departed.count_departed(session) == (0, 0 if state == "withdrawn" else 3)
+
+
+def test_what_one_hub_has_and_another_waits_for_has_left(leipzig: Any) -> None:
+    put(leipzig.database, leipzig.author, leipzig.hub.verifier.name, 3, "delivered")
+    copy_for_another_hub(leipzig.database)
+    with leipzig.database.write() as session:
+        session.execute(update(OutboxRow).where(OutboxRow.hub == "bund.de").values(state="waiting"))
+    with leipzig.database.read() as session:
+        assert departed.count_departed(session) == (3, 0)
 
 
 def test_what_was_said_in_confidence_is_not_there_and_not_counted(leipzig: Any) -> None:

@@ -10,6 +10,7 @@ from local_node import sent_items, verbs
 from local_node.app import Node
 from local_node.outbox import OutboxState
 from local_node.sent_items import SentItem, Shelf
+from shared_schema.service.database import Database
 from shared_schema.statement import Kind
 from tests.hub_simulator import HubSimulator, Lie
 
@@ -97,7 +98,7 @@ def test_every_number_beside_a_shelf_is_that_of_its_list(sent: Node, hub: HubSim
     verbs.run(sent, "sync", {})
     for hubs in (1, 2):
         if hubs == 2:
-            copy_for_another_hub(sent)
+            copy_for_another_hub(sent.database)
         with sent.database.read() as session:
             counts = sent_items.count_sent(session)
         found = {shelf: [item.digest for item in listed(sent, shelf)] for shelf in Shelf}
@@ -107,9 +108,9 @@ def test_every_number_beside_a_shelf_is_that_of_its_list(sent: Node, hub: HubSim
         assert digests["Erased"] in found[Shelf.BACK] and digests["Erased"] not in found[Shelf.SENT]
 
 
-def copy_for_another_hub(node: Node) -> None:
+def copy_for_another_hub(database: Database) -> None:
     """Every row of the outbox once more, for a second hub."""
-    with node.database.write() as session:
+    with database.write() as session:
         for table, named in (("hubs", "name"), ("outbox", "hub")):
             columns = [row[1] for row in session.execute(text(f"PRAGMA table_info({table})"))]
             kept = [column for column in columns if column not in ("id", named, "url")]
