@@ -1,4 +1,4 @@
-"""The migrations make what `orm.py` describes, and two tables that nobody can rewrite."""
+"""The migrations make what `orm` describes, and two tables that nobody can rewrite."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +28,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 def is_described(name: str | None, kind: str, _parents: object) -> bool:
-    """Whether `orm.py` speaks of it: SQLite keeps the texts of the search in tables of its own making."""
+    """Whether `orm` speaks of it: SQLite keeps the texts of the search in tables of its own making."""
     return not (kind == "table" and (name or "").startswith("search_texts"))
 
 

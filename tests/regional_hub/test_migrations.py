@@ -1,4 +1,4 @@
-"""The migrations make what `orm.py` describes, on both databases."""
+"""The migrations make what `orm` describes, on both databases."""
 
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext

@@ -1,0 +1,65 @@
+"""The hub's tables, the same on SQLite and PostgreSQL.
+
+`entries` and `tiles` are the log and only grow; `contents` holds what was signed and can be erased without touching
+the log; everything else says how far somebody is.
+"""
+
+from regional_hub.orm.columns import Base, BigId, UtcTime, table_of
+from regional_hub.orm.following import (
+    EvidenceRow,
+    MirrorLeafRow,
+    QuarantineReportRow,
+    QuarantineRow,
+    RecallReportRow,
+    SourceRow,
+)
+from regional_hub.orm.log import CheckpointRow, ContentRow, EntryRow, HeadRow, TileRow
+from regional_hub.orm.members import EnrolmentCodeRow, EnrolmentRow, MemberRow
+from regional_hub.orm.oversight import AlarmRow, AuditRow
+from regional_hub.orm.recovery import (
+    RecoveryContentRow,
+    RecoveryHeardRow,
+    RecoveryLeafRow,
+    RecoveryNoteRow,
+    RecoveryRow,
+)
+from regional_hub.orm.relaying import RelayItemRow, RelayQuestionRow
+from regional_hub.orm.sums import RECOVERED, AggregateRow, ChargeRow
+from regional_hub.orm.witnessing import CosignatureRow, HeadEvidenceRow, WitnessedRow, WitnessRow
+
+__all__ = [
+    "RECOVERED",
+    "AggregateRow",
+    "AlarmRow",
+    "AuditRow",
+    "Base",
+    "BigId",
+    "ChargeRow",
+    "CheckpointRow",
+    "ContentRow",
+    "CosignatureRow",
+    "EnrolmentCodeRow",
+    "EnrolmentRow",
+    "EntryRow",
+    "EvidenceRow",
+    "HeadEvidenceRow",
+    "HeadRow",
+    "MemberRow",
+    "MirrorLeafRow",
+    "QuarantineReportRow",
+    "QuarantineRow",
+    "RecallReportRow",
+    "RecoveryContentRow",
+    "RecoveryHeardRow",
+    "RecoveryLeafRow",
+    "RecoveryNoteRow",
+    "RecoveryRow",
+    "RelayItemRow",
+    "RelayQuestionRow",
+    "SourceRow",
+    "TileRow",
+    "UtcTime",
+    "WitnessRow",
+    "WitnessedRow",
+    "table_of",
+]
