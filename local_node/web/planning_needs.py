@@ -6,12 +6,12 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from local_node import clash_store
-from local_node.duty_store import count_waiting, read_returns
+from local_node.duty_store import count_waiting
 from local_node.entered_for import OBJECTED, list_entered_for
 from local_node.return_entry import TO_CONFIRM
 from local_node.web.access import Right, Visitor
 from local_node.web.calendar import agency_of
-from local_node.web.reporting import read_rules, sees_all_agencies
+from local_node.web.reporting import known_returns, read_rules, sees_all_agencies
 from local_node.web.today import Need, Pressing
 from shared_schema.service.translations import N_
 
@@ -25,7 +25,7 @@ def about_returns(session: Session, visitor: Visitor, now: datetime) -> Sequence
     if not visitor.may(Right.ENTER_RETURNS) or (visitor.agency is None and not sees_all):
         return ()
     only = None if sees_all else visitor.agency
-    waiting = count_waiting(read_returns(session, read_rules(session).tables, now.date(), agency=only))
+    waiting = count_waiting(known_returns(session, read_rules(session), now.date(), agency=only))
     due = None if waiting.next_due is None else waiting.next_due.due_on
     needs = []
     if waiting.missing:

@@ -1,4 +1,4 @@
-"""What the screens of returns share: the policy's tables with their labels, and agencies by name."""
+"""What the screens of returns share: the policy's tables with their labels, agencies by name, and how returns stand."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,13 +8,16 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from local_node import hub_client, inbox
+from local_node import audit, hub_client, inbox
+from local_node.duties import Expected
+from local_node.duty_store import LOOKED_AT, read_returns
 from local_node.inbox import InboxState
 from local_node.layouts import names_of
 from local_node.orm import AgencyRow, InboxRow, ReturnDutyRow
 from local_node.review import Role
 from local_node.web.access import Visitor
 from local_node.web.presentation import cell_label
+from local_node.web.remembered import Remembered
 from local_node.web.site import LOCALES_PACKAGE, Site
 from local_node.web.words import Words
 from shared_schema.governance import PolicyBody
@@ -29,10 +32,11 @@ QUARTER: Final = N_("%(quarter)s. quarter of %(year)s")
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The policy in force here, and of each of its tables the newest version."""
+    """The policy in force here with its digest, and of each of its tables the newest version."""
 
     policy: PolicyBody | None
     tables: Mapping[str, TableDefinition]
+    digest: str = ""
 
 
 _known_rules: dict[str, Rules] = {}
@@ -54,14 +58,27 @@ def read_rules(session: Session) -> Rules:
         if newest not in _known_rules:
             while len(_known_rules) >= MOST_POLICIES:
                 _known_rules.pop(next(iter(_known_rules)))
-            _known_rules[newest] = _make_rules(inbox.current_policy(session, hub.name))
+            _known_rules[newest] = _make_rules(inbox.current_policy(session, hub.name), newest)
         return _known_rules[newest]
     return Rules(None, {})
 
 
-def _make_rules(policy: PolicyBody | None) -> Rules:
+def _make_rules(policy: PolicyBody | None, digest: str) -> Rules:
     tables = sorted(policy.tables if policy else (), key=lambda table: table.version)
-    return Rules(policy, {table.id: table for table in tables})
+    return Rules(policy, {table.id: table for table in tables}, digest)
+
+
+# --- how returns stand ---------------------------------------------------------------------------------------------
+
+_known_returns: Remembered[tuple[Expected, ...]] = Remembered(64)
+
+
+def known_returns(
+    session: Session, rules: Rules, today: date, *, count: int = LOOKED_AT, agency: str | None = None
+) -> tuple[Expected, ...]:
+    """`read_returns`, read again only after somebody has changed something, a new policy came, or the day is over."""
+    key = (session.get_bind(), audit.last_seq(session), rules.digest, today, count, agency)
+    return _known_returns.get(key, lambda: read_returns(session, rules.tables, today, count=count, agency=agency))
 
 
 # --- agencies --------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from local_node import entered_for, return_history
 from local_node.duties import DEFAULT_DUE_DAYS, MAX_DUE_DAYS, Duty, DutyError, Expected, ReturnState, last_periods
-from local_node.duty_store import count_waiting, drop_duty, list_duties, read_returns, set_duty
+from local_node.duty_store import count_waiting, drop_duty, list_duties, set_duty
 from local_node.entered_for import OBJECTED, EnteredFor, Objection
 from local_node.errors import RecordError
 from local_node.orm import AccountRow
@@ -31,6 +31,7 @@ from local_node.web.reporting import (
     agency_names,
     cell_title,
     find_table,
+    known_returns,
     period_title,
     read_rules,
     sees_all_agencies,
@@ -131,7 +132,7 @@ class Returns:
         with self._site.database.read() as session:
             rules = read_rules(session)
             names = visible_agencies(session, visitor)
-            expected = read_returns(session, rules.tables, today, count=SHOWN * (back + 1), agency=only)
+            expected = known_returns(session, rules, today, count=SHOWN * (back + 1), agency=only)
             waiting = self._waiting(session, visitor)
         lengths: tuple[Granularity, ...] = ("month", "quarter", "year")
         shown = {
