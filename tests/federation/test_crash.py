@@ -83,7 +83,12 @@ def postgres_database(postgres_url: str) -> Iterator[str]:
         yield address.render_as_string(hide_password=False)
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+@pytest.fixture(
+    params=[
+        pytest.param("sqlite", marks=pytest.mark.long),
+        pytest.param("postgres", marks=pytest.mark.postgres),
+    ]
+)
 def hub(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Program]:
     """A hub that is a process of its own, on either database."""
     on_postgres = request.param == "postgres"

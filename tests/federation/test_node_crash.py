@@ -95,6 +95,7 @@ def test_a_killed_node_draws_nothing_twice(node: Program) -> None:
         assert node.ask("audit.verify")["ok"]
 
 
+@pytest.mark.long
 def test_a_refused_release_keeps_its_draw_for_whoever_asks_again(node: Program) -> None:
     first = node.ask("release.numbers", table=TABLE, period="2020-01", by="anna")
     node.ask("release.refuse", request=first["request"], by="ben", reason="not now")

@@ -3,6 +3,8 @@
 import random
 from pathlib import Path
 
+import pytest
+
 from tests.federation.conftest import Processes
 from tests.federation.planted import PLANTS_A_TEXT, plant, play
 
@@ -15,6 +17,7 @@ def test_what_was_planted_in_texts_is_seen_nowhere_outside_the_node(processes: P
     assert outcome.findings >= outcome.planted
 
 
+@pytest.mark.long
 def test_a_plant_that_is_not_found_would_be_seen(processes: Processes, tmp_path: Path) -> None:
     (text,) = plant(1, random.Random(7))
     harmless = type(text)("en", "The youth centre opened its doors.", ("youth centre",))

@@ -104,6 +104,7 @@ def status_of(city: FederatedCity, digest: str) -> str:
     return str(line["status"])
 
 
+@pytest.mark.long
 def test_the_author_sees_who_is_late_and_who_was_away_for_a_year_forgets_it_when_it_comes_back(
     federation: Federation,
 ) -> None:

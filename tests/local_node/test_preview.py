@@ -133,12 +133,18 @@ FILES = {
     ("arguments", "words"),
     [
         (("release", "request", "no.such_table", "2026-09"), "expected a table of the hub's policy"),
-        (("release", "request", TABLE, "2026-09", "--epsilon-milli", "1001"), "1000"),
-        (("release", "request", TABLE, "2999-01"), "expected a period that has ended"),
-        (("release", "request", TABLE, "2026-10"), "r1 is requested"),
-        *((("import", name), words) for name, (_, words) in FILES.items()),
+        (("import", "negative.csv"), FILES["negative.csv"][1]),
+        *(
+            pytest.param(arguments, words, marks=pytest.mark.long)
+            for arguments, words in (
+                (("release", "request", TABLE, "2026-09", "--epsilon-milli", "1001"), "1000"),
+                (("release", "request", TABLE, "2999-01"), "expected a period that has ended"),
+                (("release", "request", TABLE, "2026-10"), "r1 is requested"),
+                (("import", "future.csv"), FILES["future.csv"][1]),
+            )
+        ),
     ],
-    ids=["table", "epsilon", "future", "second", "import-negative", "import-future"],
+    ids=["table", "import-negative", "epsilon", "future", "second", "import-future"],
 )
 def test_the_real_program_refuses_bad_input_in_one_line_and_leaves_the_budget_alone(
     city: Node, tmp_path: Path, arguments: tuple[str, ...], words: str

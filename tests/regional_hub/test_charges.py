@@ -28,6 +28,8 @@ from tests.regional_hub.conftest import HubStarter
 from tests.regional_hub.running import City, EventLoop, Network, RunningHub, check_problem, key_of
 from tests.shared_schema import builders
 
+pytestmark = pytest.mark.sqlite_is_enough
+
 
 def make_table(name: str, measure: str = "bias_incidents") -> dict[str, Any]:
     return builders.TABLE.to_object() | {"id": f"{measure}.by_{name}", "measure": measure}
@@ -97,6 +99,7 @@ def count_charges(hub: RunningHub) -> int:
 # --- what overspends -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sqlite_is_enough(False)
 def test_a_third_table_of_a_measure_in_one_month_is_refused(wide: RunningHub, member: City) -> None:
     wide.accept(release(member))
     wide.accept(release(member, table="bias_incidents.by_weekday"))
@@ -162,6 +165,7 @@ def test_a_policy_that_another_process_has_tightened_counts_at_once(wide: Runnin
     refuse(wide, release(member, table="bias_incidents.by_weekday"))
 
 
+@pytest.mark.sqlite_is_enough(False)
 def test_two_processes_on_one_database_never_let_a_city_overspend(
     wide: RunningHub, network: Network, tmp_path: Path
 ) -> None:
@@ -237,6 +241,7 @@ def test_two_releases_in_one_place_of_a_ledger_are_evidence(wide: RunningHub, me
     assert evidence(wide) == 1
 
 
+@pytest.mark.sqlite_is_enough(False)
 def test_also_within_one_request_and_also_years_apart(wide: RunningHub, member: City) -> None:
     places = [("2026-01", "aa"), ("2016-01", "bb")]
     bodies = [release(member, label, ledger={"seq": 4, "head": head * 32}) for label, head in places]
@@ -381,6 +386,7 @@ def test_a_hub_of_release_0_1_learns_what_was_spent_at_its_first_start(
             assert charges_of(newer.database) == filled
 
 
+@pytest.mark.sqlite_is_enough(False)
 def test_filling_reads_many_in_parts(former: tuple[RunningHub, City], monkeypatch: pytest.MonkeyPatch) -> None:
     hub, _ = former
     monkeypatch.setattr(charges, "FILLED_AT_ONCE", 1)

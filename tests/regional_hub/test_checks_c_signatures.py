@@ -41,6 +41,8 @@ from tests.regional_hub.running import (
 )
 from tests.shared_schema import builders
 
+pytestmark = pytest.mark.sqlite_is_enough
+
 NEXT_KEY = key_of("next.city.sn.de")
 ORDER_OF_THE_BASE_POINT = 2**252 + 27742317777372353535851937790883648493
 READS = ("/v1/feed?from=0", "/v1/members/me")
@@ -151,6 +153,7 @@ def test_30_a_city_cannot_say_what_only_a_hub_may(resident: City, kind: str) -> 
     check_problem(resident.hub.post(body), ProblemCode.KIND_NOT_ALLOWED, 403)
 
 
+@pytest.mark.sqlite_is_enough(False)
 def test_31_a_revoked_key_is_refused_everywhere(hub: RunningHub, city: City) -> None:
     taken = city.sign()
     hub.accept(taken)
@@ -209,6 +212,7 @@ def test_31_a_rotated_key_that_is_revoked_is_refused_and_the_new_one_goes_on(hub
     hub.accept(city.sign())
 
 
+@pytest.mark.sqlite_is_enough(False)
 def test_31_a_key_that_was_revoked_between_check_and_commit_is_refused(hub: RunningHub, city: City) -> None:
     with hub.another_process() as other:
         verbs.run(other, "members.set", {"name": city.name, "status": "revoked"})
@@ -542,6 +546,7 @@ def test_44_a_hub_behind_another_name_goes_by_its_public_address(hub: RunningHub
 # --- 39 to 41, 43: order and retries ------------------------------------------------------------------------------
 
 
+@pytest.mark.sqlite_is_enough(False)
 def test_39_a_retry_gets_the_first_receipt_byte_for_byte(
     network: Network, loop: EventLoop, tmp_path: Path, hub_database_url: str
 ) -> None:

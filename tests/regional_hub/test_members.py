@@ -17,6 +17,8 @@ from shared_schema.statement import Kind
 from tests.regional_hub.running import City, RunningHub, check_problem, enrolment, key_of
 from tests.shared_schema import builders
 
+pytestmark = pytest.mark.sqlite_is_enough
+
 NAME = "mainz.rp.de"
 KEY = key_of(NAME)
 
@@ -37,6 +39,7 @@ def waiting(hub: RunningHub) -> list[str]:
     return [item["name"] for item in hub.verb("enrol.list")["waiting"]]
 
 
+@pytest.mark.sqlite_is_enough(False)
 def test_51_a_code_works_once(hub: RunningHub) -> None:
     code = make_code(hub)
     assert hub.post(enrolment(NAME, KEY, code), "/v1/enrolments").status_code == 202
@@ -97,6 +100,7 @@ def test_nobody_can_ask_to_be_the_hub_above(standing_hub: RunningHub, role: str)
     check_problem(standing_hub.post(body, "/v1/enrolments"), ProblemCode.SCHEMA, 422)
 
 
+@pytest.mark.sqlite_is_enough(False)
 def test_51_a_wrong_fingerprint_enrols_nobody_and_is_in_the_audit_log(hub: RunningHub) -> None:
     code = make_code(hub)
     hub.post(enrolment(NAME, KEY, code), "/v1/enrolments")
@@ -151,6 +155,7 @@ def test_a_second_request_for_a_name_takes_the_place_of_the_first(hub: RunningHu
     hub.verb("enrol.approve", name=NAME, fingerprint=KEY.public.fingerprint)
 
 
+@pytest.mark.sqlite_is_enough(False)
 def test_the_database_holds_no_code(hub: RunningHub) -> None:
     code = make_code(hub)
     with hub.hub.database.read() as session:

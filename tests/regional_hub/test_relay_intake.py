@@ -19,6 +19,8 @@ from shared_schema.statement import Audience
 from tests.regional_hub.running import City, RunningHub, check_problem
 from tests.shared_schema import builders
 
+pytestmark = pytest.mark.sqlite_is_enough
+
 RELAY = "/v1/relay"
 
 
@@ -155,6 +157,7 @@ def test_a_member_has_at_most_fifty_requests_that_wait(hub: RunningHub, city: Ci
 # --- what it takes -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sqlite_is_enough(False)
 def test_a_retry_gets_the_same_receipt_also_when_both_come_at_once(hub: RunningHub, city: City) -> None:
     body = city.confide()
     with ThreadPoolExecutor(2) as pool:
@@ -185,6 +188,7 @@ def test_what_is_confided_has_no_entry_no_seq_and_no_name_in_the_audit_log(hub: 
     assert parse_envelope(body).digest not in digests
 
 
+@pytest.mark.sqlite_is_enough(False)
 def test_what_nobody_has_seen_is_erased_at_once_when_it_is_taken_back(hub: RunningHub, city: City) -> None:
     body = city.confide()
     hub.post(body, RELAY)
@@ -204,6 +208,7 @@ def test_each_member_hears_of_its_own_requests_alone(hub: RunningHub, city: City
     assert hub.enrol("dresden.sn.de").standing()["items"] == []
 
 
+@pytest.mark.sqlite_is_enough(False)
 def test_a_changed_byte_in_what_is_kept_is_found(hub: RunningHub, city: City) -> None:
     body = city.confide()
     hub.post(body, RELAY)

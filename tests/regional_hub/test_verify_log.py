@@ -20,6 +20,8 @@ from tests.regional_hub.conftest import HubStarter
 from tests.regional_hub.running import City, EventLoop, Network, RollBackError, RunningHub, join
 from tests.regional_hub.test_charges import chained
 
+pytestmark = pytest.mark.sqlite_is_enough
+
 LOG_TABLES = (EntryRow, ContentRow, TileRow, CheckpointRow, HeadRow, ChargeRow)
 NO_LOG = ("held", "place")
 """They say where the database lies and whether it may sign: another value holds the log, and `recover` ends that."""
@@ -156,6 +158,7 @@ def test_every_value_is_watched(full_hub: RunningHub, table: str, column: str) -
     assert full_hub.verb("verify")["ok"]
 
 
+@pytest.mark.sqlite_is_enough(False)
 @pytest.mark.parametrize(
     "statement",
     [
@@ -203,6 +206,7 @@ def run(hub: RunningHub, statement: str, **values: Any) -> None:
         session.execute(text(statement), values)
 
 
+@pytest.mark.sqlite_is_enough(False)
 def test_the_report_names_places_and_never_contents(hub: RunningHub, city: City) -> None:
     hub.accept(city.sign())
     run(hub, "UPDATE entries SET origin = 'kanarienvogel.de' WHERE origin = 'leipzig.sn.de'")

@@ -30,6 +30,7 @@ def test_the_audit_catches_noise_of_half_the_scale_through_the_real_verbs() -> N
     assert epsilon_lower_bound(weak) > 2
 
 
+@pytest.mark.long
 def test_the_audit_of_the_program_as_it_is_stays_below_what_it_claims_and_sees_most_of_it() -> None:
     honest = play_here(AuditPlan(FEW_RELEASES, MANY_CELLS))
     assert 0.8 < epsilon_lower_bound(honest) < 2.4  # 1.59 in the middle, 0.17 the standard deviation
