@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, PrimaryKeyConstraint, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, PrimaryKeyConstraint, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from local_node.orm.columns import Base
@@ -106,6 +106,7 @@ class InboxRow(Base):
         Index("inbox_by_kind", "kind", "state"),
         Index("inbox_by_place", "origin", "seq"),
         Index("inbox_by_arrival", "received_at", "log_index"),
+        Index("inbox_with_content", "digest", sqlite_where=text("envelope IS NOT NULL")),
     )
 
     digest: Mapped[str] = mapped_column(primary_key=True)
