@@ -376,7 +376,16 @@ def create_app(hub: Hub, handle_verb: Callable[[str, dict[str, Any]], dict[str, 
     return app
 
 
-WORK = ("recover.continue", "follow", "aggregate", "relay.publish", "witness.collect", "keys.tend", "log.publish")
+WORK = (
+    "recover.continue",
+    "follow",
+    "aggregate",
+    "figures.index",
+    "relay.publish",
+    "witness.collect",
+    "keys.tend",
+    "log.publish",
+)
 """What a hub does by itself, in this order."""
 
 

@@ -11,7 +11,16 @@ from collections.abc import Iterable
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from regional_hub.orm import ContentRow, EvidenceRow, QuarantineRow, RecoveryContentRow, RelayItemRow
+from regional_hub.orm import (
+    ContentRow,
+    EntryRow,
+    EvidenceRow,
+    QuarantineRow,
+    RecoveryContentRow,
+    RelayItemRow,
+    ShownCellRow,
+    ShownSumRow,
+)
 from shared_schema.canonical import parse_strict
 from shared_schema.envelope import envelope_from_object
 from shared_schema.errors import ContractError
@@ -20,7 +29,7 @@ from shared_schema.statement import claimed_origin
 
 ERASED = b""
 """What stands in place of an envelope where a column cannot be empty."""
-TABLES = ("contents", "evidence", "quarantine", "recovery_contents", "relay_items")
+TABLES = ("contents", "evidence", "quarantine", "recovery_contents", "relay_items", "shown_cells", "shown_sums")
 
 
 def erase(session: Session, digest: str, origin: str) -> None:
@@ -33,6 +42,7 @@ def erase(session: Session, digest: str, origin: str) -> None:
         .execution_options(synchronize_session=False)
     )
     erase_set_aside(session, digest, origin)
+    _erase_figures(session, digest)
     session.execute(
         update(RelayItemRow)
         .where(RelayItemRow.relayed == digest)
@@ -40,6 +50,23 @@ def erase(session: Session, digest: str, origin: str) -> None:
         .execution_options(synchronize_session="fetch")
     )
     forget(session, *TABLES)
+
+
+def _erase_figures(session: Session, digest: str) -> None:
+    """Of a sum the figures go as well. An earlier revision does not come back in their place."""
+    shown = session.scalars(
+        select(ShownSumRow).join(EntryRow, EntryRow.index == ShownSumRow.entry_index).where(EntryRow.digest == digest)
+    ).one_or_none()
+    if shown is None:
+        return
+    cells = (ShownCellRow.series_id == shown.series_id, ShownCellRow.start == shown.start)
+    session.execute(
+        delete(ShownCellRow)
+        .where(*cells, ShownCellRow.entry_index == shown.entry_index)
+        .execution_options(synchronize_session=False)
+    )
+    session.delete(shown)
+    session.flush()
 
 
 def erase_set_aside(session: Session, digest: str, origin: str) -> bool:

@@ -371,15 +371,16 @@ def parent_policies(session: Session) -> list[PolicyBody]:
     return [PolicyBody.from_bytes(policy) for policy in stored if policy is not None]
 
 
-def get_policy(session: Session, name: str) -> PolicyBody:
-    """The hub's own policy. Raises HubError when there is none."""
-    stored = session.scalars(
+def get_policy(session: Session, name: str, log_size: int | None = None) -> PolicyBody:
+    """The hub's own policy, now or when its log had that size. Raises HubError when there is none."""
+    query = (
         select(ContentRow.envelope)
         .join(EntryRow, EntryRow.digest == ContentRow.digest)
         .where(EntryRow.kind == Kind.POLICY.value, EntryRow.origin == name)
         .order_by(EntryRow.index.desc())
         .limit(1)
-    ).first()
+    )
+    stored = session.scalars(query if log_size is None else query.where(EntryRow.index < log_size)).first()
     policy = None if stored is None else _read_body(stored, PolicyBody)
     if policy is None:
         raise HubError("expected a policy; run init first")

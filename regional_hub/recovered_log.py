@@ -17,7 +17,7 @@ from typing import Final
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from regional_hub import audit, charges, log
+from regional_hub import audit, charges, figure_index, log
 from regional_hub.alarms import resolve_alarms
 from regional_hub.errors import LogError
 from regional_hub.members import Trust
@@ -411,6 +411,8 @@ def fill_contents(session: Session, *, trust: Trust, level: Level, now: datetime
         row.via, row.subject = signers.via(row.origin), log.subject_of(verified)
         row.row_check = log.check_of(row.index, row.origin, row.seq, row.via, row.subject, row.receipt_size)
         session.add(ContentRow(digest=row.digest, envelope=stored))
+        if row.kind == Kind.AGGREGATE.value:
+            figure_index.start_again(session)  # it may stand before what was read already
         session.execute(delete(RecoveryContentRow).where(RecoveryContentRow.digest == row.digest))
     session.flush()
     _apply(session, statements, trust.name, signers, level)

@@ -17,6 +17,7 @@ from regional_hub import (
     audit,
     backup_verbs,
     doctor_verbs,
+    figure_verbs,
     follow,
     hub_keys,
     key_verbs,
@@ -305,10 +306,12 @@ def aggregate(hub: Hub, _params: Params) -> Result:
     trust = hub.reload_trust()
     library = Library(trust)
     with hub.database.read() as session:
-        if not trends.find_changed(session, trust, library):
-            return {"published": 0}
+        changed = trends.find_changed(session, trust, library)
+    if not changed:
+        return {"published": 0}
     with hub.database.write() as session:
         published = trends.publish_aggregates(session, trust, hub.publishing, hub.clock(), library)
+    figure_verbs.index(hub, {})
     return {"published": published}
 
 
@@ -365,6 +368,7 @@ VERBS: dict[str, Callable[[Hub, Params], Result]] = {
     "follow": follow_all,
     "aggregate": aggregate,
     "sums": list_sums,
+    "figures.index": figure_verbs.index,
     "verify": log_verbs.verify,
     "log.check": log_verbs.check,
     "log.publish": log_verbs.publish,

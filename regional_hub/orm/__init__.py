@@ -5,6 +5,7 @@ the log; everything else says how far somebody is.
 """
 
 from regional_hub.orm.columns import Base, BigId, UtcTime, table_of
+from regional_hub.orm.figures import FiguresHeadRow, SeriesRow, ShownCellRow, ShownSumRow
 from regional_hub.orm.following import (
     EvidenceRow,
     MirrorLeafRow,
@@ -42,6 +43,7 @@ __all__ = [
     "EnrolmentRow",
     "EntryRow",
     "EvidenceRow",
+    "FiguresHeadRow",
     "HeadEvidenceRow",
     "HeadRow",
     "MemberRow",
@@ -56,6 +58,9 @@ __all__ = [
     "RecoveryRow",
     "RelayItemRow",
     "RelayQuestionRow",
+    "SeriesRow",
+    "ShownCellRow",
+    "ShownSumRow",
     "SourceRow",
     "TileRow",
     "UtcTime",

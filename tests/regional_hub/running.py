@@ -242,6 +242,7 @@ class RunningHub:
         seed: bytes | None = None,
         cable: httpx.BaseTransport | None = None,
         static_dir: Path | None = None,
+        area: Area = SAXONY,
     ) -> Iterator["RunningHub"]:
         data_dir.mkdir(exist_ok=True)
         copy_schema(make_url(database_url or f"sqlite:///{data_dir / 'hub.db'}"))
@@ -249,9 +250,9 @@ class RunningHub:
         settings = HubSettings(
             name=name,
             level=level,
-            area_scheme=SAXONY.scheme,
-            area_version=SAXONY.version,
-            area_code=SAXONY.code,
+            area_scheme=area.scheme,
+            area_version=area.version,
+            area_code=area.code,
             public_url=f"http://127.0.0.1:{port}",
             port=port,
             database_url=database_url,
