@@ -229,6 +229,6 @@ def test_a_label_is_read_and_written(label: str, by: str) -> None:
 def test_one_cell_that_is_not_there_takes_the_total_away() -> None:
     one = Figure("DED", "sachsen.de", "a", "2026-10", "A", 3, 3, 3, "police_recorded", 1, 1, 7, 5, 1000, 3, 7)
     for status in ("Q", "L"):
-        other = Figure("DED", "sachsen.de", "b", "2026-10", status, 0, 3, 3, "police_recorded", 1, 1, 7)  # type: ignore[arg-type]
+        other = Figure("DED", "sachsen.de", "b", "2026-10", status, 0, 3, 3, "police_recorded", 1, 1, 7)
         total = total_of([one, other])
         assert (total.cell, total.status, total.estimate, total.low) == (TOTAL, status, None, None)
