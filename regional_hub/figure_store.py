@@ -4,10 +4,11 @@ offer = read_offer(session, policy, as_of, name, level, area)      what can be a
 read_figures(session, query)                                       area by area, cell by cell, period by period
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, cast
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from regional_hub.figure_index import next_index
@@ -16,6 +17,7 @@ from regional_hub.orm import EntryRow, SeriesRow, ShownCellRow, ShownSumRow
 from shared_schema.governance import Level, PolicyBody
 from shared_schema.trend import CellStatus, TableDefinition
 
+FIGURES_AT_ONCE: Final = 50_000
 _RELATIONS: Final = ("own", "above", "below")
 """Where two hubs publish an area, the first of these is the one that is shown."""
 
@@ -24,11 +26,23 @@ class _Sum(NamedTuple):
     """What all cells of one revision of a sum have in common."""
 
     entry: int
+    series: int
     start: int
     revision: int
     source: str
     reporting: int
     expected: int
+
+
+class _Series(NamedTuple):
+    """What all sums of a series have in common."""
+
+    id: int
+    area: str
+    origin: str
+    relation: str
+    version: int
+    cells: str
 
 
 def read_offer(
@@ -58,112 +72,136 @@ def published_at(session: Session, as_of: int) -> str:
 def read_figures(session: Session, query: FigureQuery) -> Iterator[Figure]:
     """Every figure that the question asks for, by area, cell and period; the total after the cells.
 
-    Areas are read one after the other, so that an answer of any length needs the memory of one area.
+    Some areas at a time, so that an answer of any length needs the memory of `FIGURES_AT_ONCE` figures.
     """
-    wanted = set(query.codes) | ({TOTAL} if query.wants_total else set())
-    for area in query.areas:
-        by_cell: dict[str, list[Figure]] = {code: [] for code in query.table.cells}
-        for figure in _read_area(session, query, area):
-            by_cell[figure.cell].append(figure)
+    an_area = max(1, len(query.table.cells if query.wants_total else query.codes) * len(query.labels))
+    step = max(1, FIGURES_AT_ONCE // an_area)
+    for first in range(0, len(query.areas), step):
+        yield from _read_areas(session, query, query.areas[first : first + step])
+
+
+def _read_areas(session: Session, query: FigureQuery, areas: Sequence[str]) -> Iterator[Figure]:
+    wanted = (*query.codes, *((TOTAL,) if query.wants_total else ()))
+    series = _find_series(session, query, areas)
+    found = _read_cells(session, query, series, _choose_sums(session, query, series))
+    for area in areas:
+        cells = found.get(area, {})
         if query.wants_total:
-            by_cell[TOTAL] = _totals(by_cell)
-        for code, figures in by_cell.items():
-            if code in wanted:
-                yield from figures
+            cells[TOTAL] = _totals(cells, len(query.table.cells))
+        for code in wanted:
+            yield from cells.get(code, ())
 
 
-def _totals(by_cell: dict[str, list[Figure]]) -> list[Figure]:
+def _totals(cells: Mapping[str, Sequence[Figure]], count: int) -> list[Figure]:
     """One for each period of which every cell is there."""
-    by_period: dict[str, list[Figure]] = {}
-    for figures in by_cell.values():
+    by_period: defaultdict[str, list[Figure]] = defaultdict(list)
+    for figures in cells.values():
         for figure in figures:
-            by_period.setdefault(figure.period, []).append(figure)
-    return [total_of(found) for _, found in sorted(by_period.items()) if len(found) == len(by_cell)]
+            by_period[figure.period].append(figure)
+    return [total_of(found) for _, found in sorted(by_period.items()) if len(found) == count]
 
 
-def _read_area(session: Session, query: FigureQuery, area: str) -> Iterator[Figure]:
-    """The figures of one area by cell and period: of several hubs or wordings the nearest, the newest first."""
-    series = session.scalars(
-        select(SeriesRow).where(
-            SeriesRow.table_id == query.table.id,
-            SeriesRow.granularity == query.by,
-            SeriesRow.area == area,
-            SeriesRow.table_version <= query.table.version,
+def _find_series(session: Session, query: FigureQuery, areas: Sequence[str]) -> dict[int, _Series]:
+    """The series of these areas, the one that is shown first: the nearest hub, the newest wording."""
+    row = SeriesRow
+    found = session.execute(
+        select(row.id, row.area, row.origin, row.relation, row.table_version, row.cells).where(
+            row.table_id == query.table.id,
+            row.granularity == query.by,
+            row.area.in_(areas),
+            row.table_version <= query.table.version,
         )
-    ).all()
-    ordered = sorted(series, key=lambda row: (_RELATIONS.index(row.relation), -row.table_version, row.id))
-    taken: set[int] = set()
-    found: list[Figure] = []
-    for row in ordered:
-        sums = {each.entry: each for each in _read_sums(session, row.id, query) if each.start not in taken}
-        taken |= {each.start for each in sums.values()}
-        found += _read_series(session, query, row, sums)
-    yield from sorted(found, key=lambda figure: figure.period) if len(ordered) > 1 else found
+    )
+    series = [_Series(*each) for each in found]
+    series.sort(key=lambda each: (_RELATIONS.index(each.relation), -each.version, each.id))
+    return {each.id: each for each in series}
 
 
-def _read_sums(session: Session, series_id: int, query: FigureQuery) -> Iterator[_Sum]:
+def _choose_sums(session: Session, query: FigureQuery, series: Mapping[int, _Series]) -> dict[int, _Sum]:
+    """Log entry → sum, of every area and period the first one in the order of the series."""
     row = ShownSumRow
-    wanted = select(row.entry_index, row.start, row.revision, row.source_kind, row.reporting, row.expected).where(
-        row.series_id == series_id,
+    asked = select(
+        row.entry_index, row.series_id, row.start, row.revision, row.source_kind, row.reporting, row.expected
+    ).where(row.series_id.in_(series), *_as_asked(row, query))
+    if query.source is not None:
+        asked = asked.where(row.source_kind == query.source.value)
+    by_series: defaultdict[int, list[_Sum]] = defaultdict(list)
+    for found in session.execute(asked):
+        by_series[found.series_id].append(_Sum(*found))
+    chosen: dict[tuple[str, int], _Sum] = {}
+    for number, each in series.items():
+        for found_sum in by_series[number]:
+            chosen.setdefault((each.area, found_sum.start), found_sum)
+    return {each.entry: each for each in chosen.values()}
+
+
+def _read_cells(
+    session: Session, query: FigureQuery, series: Mapping[int, _Series], sums: Mapping[int, _Sum]
+) -> dict[str, dict[str, list[Figure]]]:
+    """Area → cell → its figures, oldest first."""
+    row = ShownCellRow
+    codes = {number: each.cells.split(" ") for number, each in series.items()}
+    wanted = set(query.table.cells if query.wants_total else query.codes)
+    places = {place for each in codes.values() for place, code in enumerate(each) if code in wanted}
+    asked = select(
+        row.series_id,
+        row.place,
+        row.start,
+        row.entry_index,
+        row.status,
+        row.contributors,
+        row.estimate,
+        row.variance_milli,
+        row.low,
+        row.high,
+        row.suppressed,
+        row.suppressed_high,
+        row.withheld,
+    ).where(row.series_id.in_(series), *_as_asked(row, query))
+    if any(len(each) != len(places) for each in codes.values()):
+        asked = asked.where(row.place.in_(sorted(places)))
+    found: dict[str, dict[str, list[Figure]]] = {}
+    for number, place, start, entry, status, contributors, *values in session.execute(asked.order_by(*_ORDER)):
+        published = sums.get(entry)
+        code = codes[number][place]
+        if published is None or code not in wanted:
+            continue
+        each = series[number]
+        figure = Figure(
+            each.area,
+            each.origin,
+            code,
+            label_of(start, query.by),
+            cast(CellStatus, status),
+            contributors,
+            published.reporting,
+            published.expected,
+            published.source,
+            each.version,
+            published.revision,
+            entry,
+            *values,
+        )
+        found.setdefault(each.area, {}).setdefault(code, []).append(figure)
+    return found if len(series) == len(found) else _in_order(found)
+
+
+def _in_order(found: dict[str, dict[str, list[Figure]]]) -> dict[str, dict[str, list[Figure]]]:
+    """Where an area has several series, its periods come in turns."""
+    return {
+        area: {code: sorted(figures, key=lambda figure: figure.period) for code, figures in cells.items()}
+        for area, cells in found.items()
+    }
+
+
+_ORDER: Final = (ShownCellRow.series_id, ShownCellRow.place, ShownCellRow.start)
+"""That of the key, so that SQLite reads and never sorts."""
+
+
+def _as_asked(row: type[ShownSumRow] | type[ShownCellRow], query: FigureQuery) -> tuple[ColumnElement[bool], ...]:
+    """The periods that are asked for, as they stood when the log had that size."""
+    return (
         row.start.between(query.first, query.last),
         row.entry_index < query.as_of,
         or_(row.until.is_(None), row.until >= query.as_of),
     )
-    if query.source is not None:
-        wanted = wanted.where(row.source_kind == query.source.value)
-    return (_Sum(*found) for found in session.execute(wanted))
-
-
-def _read_series(session: Session, query: FigureQuery, series: SeriesRow, sums: Mapping[int, _Sum]) -> Iterator[Figure]:
-    codes = series.cells.split(" ")
-    places = _places(codes, query)
-    row = ShownCellRow
-    cells = session.execute(
-        select(
-            row.place,
-            row.start,
-            row.entry_index,
-            row.status,
-            row.contributors,
-            row.estimate,
-            row.variance_milli,
-            row.low,
-            row.high,
-            row.suppressed,
-            row.suppressed_high,
-            row.withheld,
-        )
-        .where(
-            row.series_id == series.id,
-            *(() if len(places) == len(codes) else (row.place.in_(places),)),
-            row.start.between(query.first, query.last),
-            row.entry_index < query.as_of,
-            or_(row.until.is_(None), row.until >= query.as_of),
-        )
-        .order_by(row.place, row.start)
-    )
-    for each in cells:
-        published = sums.get(each.entry_index)
-        if published is None:
-            continue
-        yield Figure(
-            series.area,
-            series.origin,
-            codes[each.place],
-            label_of(each.start, query.by),
-            cast(CellStatus, each.status),
-            each.contributors,
-            published.reporting,
-            published.expected,
-            published.source,
-            series.table_version,
-            published.revision,
-            each.entry_index,
-            *each[5:],
-        )
-
-
-def _places(codes: Sequence[str], query: FigureQuery) -> list[int]:
-    """Those cells of a wording of the table that the newest one has; all of them where a total is asked for."""
-    wanted = query.table.cells if query.wants_total else query.codes
-    return [place for place, code in enumerate(codes) if code in wanted]

@@ -12,6 +12,7 @@ a zero. A total over all cells is there only where every cell is.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 from regional_hub.errors import HubError
@@ -268,6 +269,7 @@ def choose_state(parameters: Mapping[str, Sequence[str]], newest: int) -> int:
 # --- answering -------------------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=4096)
 def label_of(start: int, by: Granularity) -> str:
     """The label of the period of this length that begins with a month."""
     year, month = divmod(start, 12)

@@ -17,6 +17,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
 from sqlalchemy import func, select, update
@@ -381,10 +382,16 @@ def get_policy(session: Session, name: str, log_size: int | None = None) -> Poli
         .limit(1)
     )
     stored = session.scalars(query if log_size is None else query.where(EntryRow.index < log_size)).first()
-    policy = None if stored is None else _read_body(stored, PolicyBody)
+    policy = None if stored is None else _read_policy(stored)
     if policy is None:
         raise HubError("expected a policy; run init first")
     return policy
+
+
+@lru_cache(maxsize=16)
+def _read_policy(stored: bytes) -> PolicyBody | None:
+    """The same bytes are the same policy: every question for figures asks for one."""
+    return _read_body(stored, PolicyBody)
 
 
 def _read_body(stored: bytes, model: type[Model]) -> Model | None:
