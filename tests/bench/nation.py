@@ -114,7 +114,7 @@ class Nation:
                 hub.accept_many(bodies[first : first + BATCH])
             sent += len(bodies)
             hub.verb("aggregate")
-        self.hub.verb("follow")
+            self.hub.verb("follow")
         self.hub.verb("aggregate")
         return sent
 
