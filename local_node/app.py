@@ -13,7 +13,6 @@ from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 
 from local_node import library, outbox, own_keys, sums
-from local_node.errors import NodeError
 from local_node.head_cosigning import HeadCosigner
 from local_node.key_ring import KeyRing
 from local_node.local_words import read_local_lists
@@ -25,7 +24,7 @@ from local_node.web.application import make_web
 from local_node.web.single_sign_on import BACK_PATH
 from local_node.web.site import API_PREFIX, City, Site
 from shared_schema.content import Surroundings
-from shared_schema.errors import ContractError
+from shared_schema.errors import ContractError, ProgramError
 from shared_schema.head_times import HeadPolicy, make_policy
 from shared_schema.keys import SigningKey
 from shared_schema.period import Area
@@ -249,7 +248,7 @@ def _sign_on_service(node: Node) -> "SignOnService | None":
         )
     except (OSError, UnicodeDecodeError):
         raise VerbError("bad-settings", f"expected a file that can be read at {settings.oidc_secret_file}") from None
-    except NodeError as error:
+    except ProgramError as error:
         raise VerbError("bad-settings", f"oidc_issuer: {error.message}") from None
 
 

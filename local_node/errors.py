@@ -1,16 +1,12 @@
 """The errors of the node. A message says what was expected, and never repeats what a record holds."""
 
+from shared_schema.errors import ProgramError
 
-class NodeError(Exception):
+
+class NodeError(ProgramError):
     """Base of every error of the node; `code` is stable and for programs, the message is for people."""
 
-    code: str = "node"
-
-    def __init__(self, message: str, *, code: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        if code is not None:
-            self.code = code
+    code = "node"
 
 
 class RecordError(NodeError):

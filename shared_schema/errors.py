@@ -44,3 +44,18 @@ class FeedError(VerificationError):
     """What a hub serves does not follow from what it served before. The reader stops and keeps what it has."""
 
     code = ProblemCode.FEED_FORK
+
+
+class ProgramError(Exception):
+    """What a program refuses on its own account, for which the contract between programs has no word.
+
+    `code` is stable and for programs, the message is for people and says what was expected.
+    """
+
+    code: str = "program"
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        if code is not None:
+            self.code = code

@@ -10,7 +10,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from local_node import sync
 from local_node.app import Node, database_trouble
-from local_node.errors import NodeError
 from local_node.verbs import (
     accounts,
     backups,
@@ -35,7 +34,7 @@ from local_node.verbs import (
     words,
 )
 from local_node.verbs.parameters import Params, Result
-from shared_schema.errors import ContractError
+from shared_schema.errors import ContractError, ProgramError
 from shared_schema.service.control import VerbError
 from shared_schema.service.hub_api import HubRefused, HubUnreachable
 
@@ -47,7 +46,7 @@ def run(node: Node, verb: str, params: Params) -> Result:
         raise VerbError("unknown-verb", f"expected one of {', '.join(VERBS)}")
     try:
         return function(node, params)
-    except NodeError as error:
+    except ProgramError as error:
         raise VerbError(error.code, error.message) from None
     except ContractError as error:
         raise VerbError(error.code.value, error.message) from None

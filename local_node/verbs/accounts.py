@@ -1,11 +1,12 @@
 """Accounts for the pages, from the console of the machine."""
 
-from local_node import account_changes, accounts, invitations, people, second_factor
-from local_node.account_changes import AccountForm
+from local_node import people
+from local_node.account_changes import AccountForm, account_changes
 from local_node.app import Node
-from local_node.invitations import Invitation
+from local_node.door import Account, accounts, invitations, second_factor
 from local_node.verbs.parameters import PROGRAM, Params, Result
 from shared_schema.names import format_time
+from shared_schema.service.accounts.invitations import Invitation
 
 
 def set_account(node: Node, params: Params) -> Result:
@@ -59,7 +60,7 @@ def invite(node: Node, params: Params) -> Result:
             token, invitation = account_changes.invite(session, person, by=PROGRAM, now=now, agency=agency)
         else:
             form = AccountForm(
-                str(params.get("name") or person), str(role), agency, bool(params.get("administrates", False))
+                str(params.get("name") or person), str(role), bool(params.get("administrates", False)), agency=agency
             )
             token, invitation = account_changes.invite_new(session, person, form, by=PROGRAM, now=now)
     return _link(node, token, invitation)
@@ -98,7 +99,7 @@ def _link(node: Node, token: str, invitation: Invitation) -> Result:
     }
 
 
-def _state(account: accounts.Account | None) -> str:
+def _state(account: Account | None) -> str:
     if account is None:
         return "no account"
     if account.is_disabled:

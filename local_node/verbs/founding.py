@@ -12,14 +12,15 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from local_node import accounts
 from local_node.app import Node, utc_now
-from local_node.errors import NodeError
+from local_node.door import accounts
 from local_node.paths import SETTINGS_FILE
 from local_node.people import add_person, check_id, list_people
 from local_node.settings import check_settings, write_settings
 from local_node.verbs.parameters import PROGRAM
+from shared_schema.errors import ProgramError
 from shared_schema.keys import SigningKey
+from shared_schema.service.accounts.account import check_name
 from shared_schema.service.control import VerbError
 from shared_schema.service.key_file import KEY_FILE, KEY_SEED_BYTES, load_key, write_key
 
@@ -70,8 +71,8 @@ def _check_people(people: Sequence[Founder]) -> None:
         for person in people:
             check_id(person.id)
             if person.name:
-                accounts.check_name(person.name)
-    except NodeError as error:
+                check_name(person.name)
+    except ProgramError as error:
         raise VerbError(error.code, error.message) from None
 
 

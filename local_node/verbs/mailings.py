@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 from sqlalchemy.orm import Session
 
-from local_node import accounts, finding, mailings, saved_views
-from local_node.accounts import Account
+from local_node import finding, mailings, saved_views
 from local_node.app import Node
+from local_node.door import Account, accounts
 from local_node.finding import Reader
 from local_node.inbox_query import Wanted
 from local_node.lesson import Lesson
@@ -19,8 +19,7 @@ from local_node.mailings import Claim
 from local_node.search_query import SearchError
 from local_node.verbs.parameters import Params, Result
 from local_node.web.mail_text import MailGroup, MailPlace, write_mail
-from local_node.web.site import LOCALES_PACKAGE
-from local_node.web.words import Words
+from local_node.web.words import CATALOGUES, Words
 from shared_schema.service.control import VerbError
 from shared_schema.service.logging import get_logger
 from shared_schema.service.translations import OWN_NAMES, SOURCE_LANGUAGE, load_language
@@ -114,4 +113,4 @@ def _new(session: Session, wanted: Wanted, who: Reader, claim: Claim) -> tuple[L
 
 def _words(node: Node, account: Account | None) -> Words:
     code = account.language if account and account.language in OWN_NAMES else SOURCE_LANGUAGE
-    return Words(load_language(LOCALES_PACKAGE, code), node.zone)
+    return Words(load_language(CATALOGUES, code), node.zone)

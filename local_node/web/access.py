@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final
+from typing import ClassVar, Final
 
-from local_node.accounts import Account
+from local_node.door import Account
 from local_node.review import Role
+from shared_schema.service.pages import access
 
 COORDINATOR, REVIEWER, PARTNER, READER, ADMINISTRATOR = (
     Role.COORDINATOR,
@@ -25,9 +26,9 @@ COORDINATOR, REVIEWER, PARTNER, READER, ADMINISTRATOR = (
 class Right(StrEnum):
     """One thing that somebody may do."""
 
-    OUTSIDE = "outside"
+    OUTSIDE = access.OUTSIDE
     SEE_TODAY = "see-today"
-    OWN_ACCOUNT = "own-account"
+    OWN_ACCOUNT = access.OWN_ACCOUNT
     READ_INBOX = "read-inbox"
     SEE_PICTURE = "see-picture"
     SEE_CALENDAR = "see-calendar"
@@ -47,12 +48,12 @@ class Right(StrEnum):
     SYNC_NOW = "sync-now"
     SEE_OVERSIGHT = "see-oversight"
     MANAGE_RETENTION = "manage-retention"
-    MANAGE_ACCOUNTS = "manage-accounts"
+    MANAGE_ACCOUNTS = access.MANAGE_ACCOUNTS
     MANAGE_SETTINGS = "manage-settings"
 
 
 EVERYBODY: Final = frozenset(Role)
-ALLOWED: Final[Mapping[Right, frozenset[Role]]] = MappingProxyType(
+ALLOWED: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(
     {
         Right.OUTSIDE: EVERYBODY,  # and whoever is not signed in
         Right.SEE_TODAY: EVERYBODY,
@@ -83,28 +84,12 @@ ALLOWED: Final[Mapping[Right, frozenset[Role]]] = MappingProxyType(
 """Right → the roles that have it."""
 
 
-def may(roles: frozenset[Role], right: Right) -> bool:
-    """Whether somebody with these roles has this right."""
-    return not roles.isdisjoint(ALLOWED.get(right, frozenset()))
-
-
 @dataclass(frozen=True, slots=True)
-class Visitor:
-    """Who asks for a page: signed in, with the account as it is now."""
+class Visitor(access.Visitor):
+    """Who asks for a page of the node."""
 
+    ALLOWED: ClassVar[access.Table] = ALLOWED
     account: Account
-    session_hash: str
-    """Empty for a script, which has a token and no session."""
-    owes_second_factor: bool = False
-    """Whether this account has to set up a second factor before anything else."""
-
-    @property
-    def person_id(self) -> str:
-        return self.account.person_id
-
-    @property
-    def name(self) -> str:
-        return self.account.name
 
     @property
     def roles(self) -> frozenset[Role]:
@@ -114,7 +99,3 @@ class Visitor:
     def agency(self) -> str | None:
         """The agency that this account belongs to; partners only see what is its own."""
         return self.account.agency
-
-    def may(self, right: Right) -> bool:
-        """Whether this account has a right."""
-        return may(self.roles, right)

@@ -32,13 +32,14 @@ from local_node.activities import (
 from local_node.activity_store import StaleActivityError
 from local_node.clash_store import Near
 from local_node.clashes import AUDIENCE, ActivityState
-from local_node.errors import NodeError
 from local_node.orm import AgencyContactRow
 from local_node.web import failures
 from local_node.web.access import Right, Visitor
 from local_node.web.calendar import STATE_NAMES, Names, agency_of, names_for
-from local_node.web.forms import Form, FormError, choice_of, choices_of, is_sent, text_of
-from local_node.web.site import Site, text_in, visitor_of, words_of
+from local_node.web.site import Site, visitor_of, words_of
+from shared_schema.errors import ProgramError
+from shared_schema.service.pages.forms import Form, FormError, choice_of, choices_of, is_sent, text_of
+from shared_schema.service.pages.site import text_in
 from shared_schema.service.translations import N_
 
 CITY: Final = "*"
@@ -151,7 +152,7 @@ class ActivityPages:
             clashing = self._store(agency, visitor, draft, activity, form)
         except StaleActivityError as error:
             return self._compare(request, typed, error)
-        except NodeError as error:
+        except ProgramError as error:
             return self._form(request, typed, activity=activity, error=error, status=failures.status_of(error))
         done = "activity-clash" if clashing else "activity-quiet" if draft.quiet else "activity-saved"
         return self._site.go("/calendar", done=done, month=f"{draft.starts_on:%Y-%m}")
@@ -232,7 +233,7 @@ class ActivityPages:
         near: tuple[Near, ...] = (),
         findings: list[dict[str, str]] | None = None,
         kept: Mapping[str, str] | None = None,
-        error: NodeError | None = None,
+        error: ProgramError | None = None,
         status: int = 200,
     ) -> Response:
         visitor = visitor_of(request)

@@ -6,15 +6,16 @@ from fastapi import Request
 from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
-from local_node import account_changes, accounts, agencies
-from local_node.accounts import Account
+from local_node import agencies
+from local_node.account_changes import account_changes
 from local_node.agencies import MAX_CONTACTS, Agency, AgencyError, AgencyForm, Contact
-from local_node.errors import NodeError
+from local_node.door import Account, accounts
 from local_node.web.access import Right
-from local_node.web.account import explain
 from local_node.web.failures import status_of
-from local_node.web.forms import Form, choice_of
 from local_node.web.site import Site, visitor_of
+from shared_schema.errors import ProgramError
+from shared_schema.service.pages.account import explain
+from shared_schema.service.pages.forms import Form, choice_of
 from shared_schema.service.translations import N_
 from shared_schema.vocabulary import AgencyRole, AgencyType
 
@@ -136,7 +137,7 @@ class AgencyPages:
         self,
         request: Request,
         typed: AgencyForm,
-        error: NodeError | None = None,
+        error: ProgramError | None = None,
         *,
         agency: Agency | None = None,
         agency_id: str = "",

@@ -11,11 +11,11 @@ from fastapi import Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from local_node import inbox
+from local_node.door import Scope
 from local_node.inbox import InboxItem, InboxState
 from local_node.lesson import LESSON_KINDS
 from local_node.records import MAX_FILE_BYTES
 from local_node.review import Role
-from local_node.script_tokens import Scope
 from local_node.web.access import Right
 from local_node.web.presentation import title_of
 from local_node.web.site import Site, visitor_of

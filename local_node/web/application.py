@@ -2,25 +2,19 @@
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from pathlib import Path
 from types import ModuleType
 from typing import Final
 
 from fastapi import Depends, FastAPI
 from fastapi.responses import JSONResponse, Response
-from fastapi.staticfiles import StaticFiles
 from sqlalchemy.exc import SQLAlchemyError
 
 from local_node.web import (
-    account,
-    account_factor,
-    account_tokens,
     activity_form,
     agency_pages,
     api,
     calendar,
     clash_pages,
-    failures,
     hubs,
     inbox,
     lesson_steps,
@@ -39,19 +33,25 @@ from local_node.web import (
     returns,
     reviews,
     settings,
-    sign_in,
-    sign_in_code,
     single_sign_on,
     today_screen,
     views,
-    welcome,
 )
 from local_node.web.access import Right
-from local_node.web.site import Site
+from local_node.web.site import PROGRAM, Site
 from shared_schema.problem import ProblemCode
+from shared_schema.service.pages import (
+    account,
+    account_factor,
+    account_tokens,
+    failures,
+    sign_in,
+    sign_in_code,
+    welcome,
+)
+from shared_schema.service.pages.site import static_files
 from shared_schema.service.problems import install_problem_handlers, problem_response
 
-STATIC: Final = Path(__file__).parent / "static"
 GROUPS: Final[tuple[ModuleType, ...]] = (
     sign_in,
     sign_in_code,
@@ -102,7 +102,7 @@ def make_web(site: Site, lifespan: Callable[[FastAPI], AbstractAsyncContextManag
     install_problem_handlers(app)
     site.app = app
     failures.install(app, site)
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.mount("/static", static_files(PROGRAM), name="static")
     site.get("/health", lambda: _health(site), Right.OUTSIDE)
     for group in GROUPS:
         group.install(site)

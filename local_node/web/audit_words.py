@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from local_node.web.presentation import words
+from shared_schema.service.pages.terms import words
 from shared_schema.service.translations import N_
 
 ACTIONS: Final[Mapping[str, str]] = MappingProxyType(

@@ -21,12 +21,12 @@ from local_node.activity_store import Filter
 from local_node.calendar_file import CalendarEntry, to_icalendar
 from local_node.clashes import AUDIENCE, ActivityState
 from local_node.review import Role
-from local_node.web import presentation
 from local_node.web.access import Right, Visitor
 from local_node.web.reporting import agency_names, today_in
 from local_node.web.site import Site, visitor_of, words_of
 from local_node.web.words import Words
 from shared_schema.service.exports import download_headers
+from shared_schema.service.pages import terms
 from shared_schema.service.translations import N_
 from shared_schema.vocabulary import InterventionType
 
@@ -233,7 +233,7 @@ def names_for(session: Session, words: Words) -> Names:
         open_areas={each.id: each.name for each in districts if not each.ended},
         kinds={term.value: words.term(term) for term in InterventionType}
         | {code: said(text) for code, text in OTHER_KINDS.items()},
-        audience={code: said(presentation.term(term)) for code, term in AUDIENCE.items()},
+        audience={code: said(terms.term(term)) for code, term in AUDIENCE.items()},
         whole_city=said(WHOLE_CITY),
         everybody=said(EVERYBODY),
         hidden=said(HIDDEN_TITLE),

@@ -10,15 +10,16 @@ from local_node import activity_store, clash_store
 from local_node.activities import ActivityError, as_seen_by
 from local_node.clash_store import Notice
 from local_node.clashes import MAX_GAP_DAYS, ClashState, choices_from
-from local_node.web import failures, report_sections
+from local_node.web import report_sections
 from local_node.web.access import Right, Visitor
 from local_node.web.activity_form import contacts_of
 from local_node.web.calendar import agency_of, names_for
-from local_node.web.forms import Form, FormError, choice_of, number_of, text_of
 from local_node.web.planning_report import activities_of
 from local_node.web.reporting import today_in
 from local_node.web.site import Site, visitor_of, words_of
 from local_node.web.words import Words
+from shared_schema.service.pages import statuses
+from shared_schema.service.pages.forms import Form, FormError, choice_of, number_of, text_of
 from shared_schema.service.translations import N_
 
 STATE_NAMES = {
@@ -95,7 +96,7 @@ class ClashPages:
             choices_from=choices_from,
             may_say=lambda notice: may_say(visitor, notice),
             lesson_address=_lesson(words),
-            error=None if error is None else failures.describe(error),
+            error=None if error is None else statuses.describe(error),
         )
 
     def say(self, request: Request, form: Form) -> Response:
@@ -156,7 +157,7 @@ class ClashPages:
             typed=typed,
             most=MAX_GAP_DAYS,
             may_change=visitor_of(request).may(Right.MANAGE_AGENCIES),
-            error=None if error is None else failures.describe(error),
+            error=None if error is None else statuses.describe(error),
         )
 
 

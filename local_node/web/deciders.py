@@ -8,7 +8,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from local_node import people
-from local_node.errors import NodeError
 from local_node.orm import AccountRow
 from local_node.review import (
     MAY_REVIEW,
@@ -21,6 +20,7 @@ from local_node.review import (
     check_may_decide,
     reviewer_role_for,
 )
+from shared_schema.errors import ProgramError
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def deciders_for(session: Session, requester: str, writers: Iterable[str]) -> De
     authors = {requester, *writers}
     try:
         role = reviewer_role_for(requester, everybody, writers)
-    except NodeError:
+    except ProgramError:
         return Deciders(None, ())
     return _named(session, role, everybody, authors)
 
@@ -73,7 +73,7 @@ def why_not(request: ReleaseRequest, person: Person, now: datetime) -> str | Non
         return "state"
     try:
         check_may_decide(request, person, now)
-    except NodeError as error:
+    except ProgramError as error:
         return error.code
     return None
 

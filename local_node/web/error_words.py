@@ -1,4 +1,4 @@
-"""What a person is told about an error, by its code: what to do now. The precise one stands below it."""
+"""What a person is told about an error of the node, by its code: what to do now. The precise one stands below it."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -6,50 +6,19 @@ from typing import Final
 
 from shared_schema.service.translations import N_
 
-UNKNOWN: Final = N_("That did not go through, and nothing was changed. The line below says what was expected.")
 SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "sign-in": N_("Name and password do not fit together. Please try again."),
-        "too-many": N_("Too many tries. Please wait a quarter of an hour."),
         "same-person": N_("A second person has to do this: whoever asks for a release cannot approve it."),
         "role": N_("Your role does not allow this. Ask somebody whose role does."),
         "wait": N_("It is too early. Where one person decides alone, a day lies between asking and approving."),
-        "changed": N_("Somebody has changed this in the meantime. Look at it again as it stands now, then decide."),
-        "state": N_("Somebody was faster: this has moved on in the meantime. Look at it again."),
         "reason": N_("Please write a short reason."),
         "findings": N_("Every marked place needs a decision first."),
         "no-reviewer": N_("There is nobody who could review this. Add a second person first."),
         "no-policy": N_("The rules of a hub are needed first. Add a hub, become its member, and exchange once."),
         "no-hub": N_("Add a hub first."),
         "unreachable": N_("The hub does not answer. Everything stays here and is sent later by itself."),
-        "database": N_("The database cannot be written at the moment. Nothing was changed; try again in a minute."),
-        "busy": N_("The node has too much to do at the moment. Nothing was changed; try again in a minute."),
-        "not-found": N_("It is not here, or it is not for you."),
-        "too-large": N_("This is too large."),
         "person-unknown": N_("Nobody of this id works with this node."),
-        "account-unknown": N_("Nobody of this id has an account."),
-        "account-known": N_("This person has an account already."),
-        "name": N_("Please give a name that others can read."),
-        "second-factor-code": N_("That is not the code of this moment. Each code works once; wait for the next one."),
-        "second-factor-state": N_("This has moved on in the meantime. Look at the page as it stands now."),
-        "second-factor-on": N_("The second factor is on already."),
-        "sign-in-again": N_("That took too long. Please sign in again from the beginning."),
-        "sign-in-fresh": N_("Please sign out and in again, then try this once more within ten minutes."),
-        "password": N_("This password would be easy to guess. Please choose another one."),
-        "password-twice": N_("The two passwords are not the same. Please type both again."),
-        "password-wrong": N_("That is not your password."),
-        "invitation": N_("This link is not open any more. Each link works once, for seven days. Ask for a new one."),
-        "person": N_("An id has small letters and digits, without spaces, for example anna."),
-        "person-known": N_("Somebody here has this id already. Please choose another one."),
-        "role-unknown": N_("Please choose what this person does."),
-        "account-changed": N_("Somebody has changed this account in the meantime. Nothing was saved yet."),
-        "account-email": N_("Please give an e-mail address such as anna@city.example, or leave it empty."),
         "account-agency": N_("A partner needs an agency that takes part. Choose one, or add it under Agencies first."),
-        "account-disabled": N_("This account is kept out. Let it in again first."),
-        "account-in-use": N_("This person has a password already. Reset the account if it is lost."),
-        "last-administrator": N_(
-            "Nobody could manage this node after that. Give somebody else the right to administrate first."
-        ),
         "sign-on-link": N_("Please give an e-mail address, or the id that the city's own sign-in shows."),
         "sign-on-link-taken": N_("Another account here is linked with this already."),
         "sign-on-state": N_("That sign-in did not begin in this browser, or took too long. Please begin again."),
@@ -75,11 +44,6 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
             "The agency of this person takes part no more. Let it take part again first, under Agencies."
         ),
         "agency-ended": N_("This agency takes part no more. Let it take part again before you change it."),
-        "token-label": N_("Please say in a few words what the token is for."),
-        "token-scopes": N_("Please tick what the token may do."),
-        "token-days": N_("Please give a number of days from 1 to 365."),
-        "token-many": N_("Twenty tokens are enough. Revoke one first."),
-        "token-made": N_("This form was sent before. Look whether the token is there, and make another one if not."),
         "fixed": N_("Whoever runs the program has set this outside. It cannot be changed here."),
         "bad-settings": N_("A setting cannot be like this. The line below names it."),
         "fingerprint-mismatch": N_("This is not the hub's fingerprint. Ask its operator to read it out again."),
@@ -187,12 +151,9 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
         "change-first": N_(
             "Some passages are to be changed. Press “Change the passages” first, then read the text again."
         ),
-        "address-conflict": N_("The form was about something else than its address. Open the page again."),
-        "form": N_("Something in the form is not as expected."),
         "search": N_("This cannot be looked for. Change the words or the filters, and try again."),
         "near": N_("This node does not know yet who is near. Add your hub first."),
         "similar": N_("This node does not know yet what your city is like. Whoever runs the program can add its size."),
-        "stale": N_("It was changed in another window meanwhile. Compare with what is there now, then save again."),
         "note-long": N_("This note is too long. What is longer wants to be a document of its own."),
         "view-name": N_("Please give the view a short name."),
         "view-taken": N_("One of your views has this name already. Take another one."),
@@ -209,9 +170,4 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
         "mail-unsure": N_("The mail server broke off. The e-mail may have arrived, so it is not sent again."),
     }
 )
-"""Code of an error → what to do. A code that is not here gets UNKNOWN."""
-
-
-def sentence_for(code: str) -> str:
-    """What to do about an error of this code."""
-    return SENTENCES.get(code, UNKNOWN)
+"""Code of an error → what to do, beside what both programs say."""

@@ -9,8 +9,8 @@ from fractions import Fraction
 from typing import Any, Final
 
 from local_node.preview import margin_of, odds_factor
-from local_node.web.presentation import cell_label
 from local_node.web.words import Words
+from shared_schema.service.pages.terms import cell_label
 from shared_schema.trend import LaplaceMechanism, TrendBody
 
 NOTED: Final = ("B", "D")

@@ -13,11 +13,8 @@ from typing import Any, Final, get_args
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
-from fastapi.staticfiles import StaticFiles
 
 from local_node import places
-from local_node.accounts import check_name
-from local_node.errors import NodeError
 from local_node.first_run import (
     MAX_PEOPLE,
     Answers,
@@ -33,18 +30,20 @@ from local_node.first_run import (
 )
 from local_node.people import check_id
 from local_node.setup_code import MAX_TYPED, CodeError, SetupDoor
-from local_node.web import failures
 from local_node.web.access import Right
-from local_node.web.application import STATIC
-from local_node.web.failures import code_of, describe, status_of
-from local_node.web.forms import Form, FormError, choice_of, number_of, text_of
-from local_node.web.sign_in import SignIn
+from local_node.web.failures import status_of
+from local_node.web.site import PROGRAM, Site
 from local_node.web.site import City as CityOfSite
-from local_node.web.site import NotAllowedError, NotSignedInError, Site
 from shared_schema.content import CitySize, Urbanisation
-from shared_schema.errors import ContractError
+from shared_schema.errors import ContractError, ProgramError
+from shared_schema.service.accounts.account import check_name
 from shared_schema.service.control import VerbError
 from shared_schema.service.database import Database
+from shared_schema.service.pages import failures
+from shared_schema.service.pages.forms import Form, FormError, choice_of, number_of, text_of
+from shared_schema.service.pages.sign_in import SignIn
+from shared_schema.service.pages.site import NotAllowedError, NotSignedInError, static_files
+from shared_schema.service.pages.statuses import code_of, describe
 from shared_schema.service.passwords import MAX_CHARACTERS, check_password, hash_password
 from shared_schema.service.problems import install_problem_handlers
 from shared_schema.service.translations import N_, OWN_NAMES
@@ -81,7 +80,7 @@ SIZES: Final = {
 }
 URBANISATION: Final = {"1": N_("a city"), "2": N_("a town or a suburb"), "3": N_("a rural area")}
 EDITIONS: Final = (2010, 2100)
-Problem = NodeError | VerbError | ContractError
+Problem = ProgramError | VerbError | ContractError
 
 
 class FirstRunSite(Site):
@@ -134,13 +133,14 @@ def make_first_run(
     )
     install_problem_handlers(app)
     site.app = app
+    app.state.asked_for = {"region"}  # before there is a node it is a question
     failures.install(app, site)
 
     async def ask_for_code(_request: Request, _error: Exception) -> Response:
         return RedirectResponse("/set-up/code", status_code=303)
 
     app.add_exception_handler(NotSignedInError, ask_for_code)
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.mount("/static", static_files(PROGRAM), name="static")
     pages = FirstRunPages(site, door, data_dir, found)
     site.get("/health", lambda: JSONResponse({"status": "set-up"}), Right.OUTSIDE)
     site.post("/language", SignIn(site).choose_language, Right.OUTSIDE)
@@ -222,7 +222,7 @@ class FirstRunPages:
                 if answers.next_step is not None:
                     raise FormError("expected an answer to every step that needs one", "", code="setup")
                 self._found(answers)
-            except (NodeError, VerbError, ContractError) as error:
+            except (ProgramError, VerbError, ContractError) as error:
                 return self._list(request, answers, error=error)
         return self._site.go("/sign-in", next="/set-up")
 
@@ -248,7 +248,7 @@ class FirstRunPages:
             try:
                 changed = answers.model_copy(update=_read(Step(step), form, answers))
                 kept = save_answers(self._data_dir, changed, seen=number_of(form, "revision", least=0, most=10**9))
-            except (NodeError, ContractError) as error:
+            except (ProgramError, ContractError) as error:
                 typed = {name: str(value) for name, value in form.items() if not name.startswith("password")}
                 return self._form(request, Step(step), answers, typed, error=error)
         following = kept.next_step
@@ -310,7 +310,7 @@ def _needed_before(step: Step, answers: Answers) -> Step | None:
 
 
 def _read(step: Step, form: Form, answers: Answers) -> dict[str, Any]:
-    """What a form says, as changes of the answers. Raises NodeError, PasswordError."""
+    """What a form says, as changes of the answers. Raises ProgramError, PasswordError."""
     return {step.value: _READERS[step](form, answers)} | (
         {"region": None, "name": None} if step is Step.CITY and _has_moved(form, answers) else {}
     )
@@ -361,7 +361,7 @@ def _read_person(form: Form, row: int) -> Someone | None:
         return Someone(id=person_id, name=check_name(name), role=role)  # type: ignore[arg-type]
     except FormError:
         raise
-    except NodeError as error:
+    except ProgramError as error:
         field = "name" if error.code == "name" else "id"
         raise FormError(error.message, f"{field}-{row}", code=error.code) from None
 

@@ -8,16 +8,18 @@ from fastapi.responses import Response
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from local_node import accounts, hub_client, sync
-from local_node.errors import NodeError
+from local_node import hub_client, sync
+from local_node.door import accounts
 from local_node.hub_client import PinnedHub
 from local_node.orm import AgencyRow, AuditRow
 from local_node.web.access import Right
-from local_node.web.failures import describe, status_of
-from local_node.web.forms import Form, choice_of, text_of
-from local_node.web.site import Site, text_in, visitor_of
-from shared_schema.errors import ContractError
+from local_node.web.failures import status_of
+from local_node.web.site import Site, visitor_of
+from shared_schema.errors import ContractError, ProgramError
 from shared_schema.service.control import VerbError
+from shared_schema.service.pages.forms import Form, choice_of, text_of
+from shared_schema.service.pages.site import text_in
+from shared_schema.service.pages.statuses import describe
 from shared_schema.service.translations import N_
 
 ASKED: Final = "hub.asked"
@@ -75,7 +77,7 @@ class HubPages:
             )
             person = visitor_of(request).person_id
             self._site.run("hub.add", {"url": url, "fingerprint": fingerprint, "by": person})
-        except (NodeError, VerbError, ContractError) as error:
+        except (ProgramError, VerbError, ContractError) as error:
             field = {"fingerprint-mismatch": "fingerprint"}.get(str(describe(error)["code"]), "url")
             return self._page(request, form=form, error=error, field=field)
         return self._site.go(_back(form), done="hub-added")
@@ -88,7 +90,7 @@ class HubPages:
             name = choice_of(form, "hub", known)
             code = text_of(form, "code", least=1, most=MAX_TYPED)
             self._site.run("hub.enrol", {"hub": name, "code": code, "by": visitor_of(request).person_id})
-        except (NodeError, VerbError, ContractError) as error:
+        except (ProgramError, VerbError, ContractError) as error:
             return self._page(request, form=form, error=error, field="code")
         return self._site.go(_back(form), done="hub-asked")
 
@@ -119,7 +121,7 @@ class HubPages:
         request: Request,
         *,
         form: Form | None = None,
-        error: NodeError | VerbError | ContractError | None = None,
+        error: ProgramError | VerbError | ContractError | None = None,
         field: str = "",
     ) -> Response:
         with self._site.database.read() as session:

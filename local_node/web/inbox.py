@@ -21,14 +21,15 @@ from local_node.lesson import LESSON_KINDS
 from local_node.reader import ReaderError
 from local_node.search_query import SearchError
 from local_node.web.access import Right
-from local_node.web.failures import describe
-from local_node.web.forms import Form, is_sent, number_of, text_of
 from local_node.web.inbox_news import News
 from local_node.web.lesson_forms import BANDS, LABELS
 from local_node.web.lesson_text import as_text, citation, file_name
 from local_node.web.presentation import KIND_NAMES
-from local_node.web.site import Site, is_browser, text_in, visitor_of, words_of
+from local_node.web.site import Site, visitor_of, words_of
 from shared_schema.content import CitySize, Urbanisation
+from shared_schema.service.pages.forms import Form, is_sent, number_of, text_of
+from shared_schema.service.pages.site import text_in
+from shared_schema.service.pages.statuses import describe
 from shared_schema.service.translations import N_
 from shared_schema.statement import Kind
 from shared_schema.vocabulary import AgencyType, EvidenceLevel, Outcome, Phenomenon, PreventionLevel, Setting
@@ -318,7 +319,7 @@ class InboxPages:
                 done = "unread" if reader.mark_unread(session, person, digest) else "stays-read"
             else:
                 reader.mark_read(session, person, digest)
-        if not is_browser(request):
+        if not self._site.is_browser(request):
             return Response(status_code=204)
         return self._site.go(f"/inbox/{digest}", done=done)
 

@@ -12,8 +12,8 @@ from typing import Final
 
 from starlette.datastructures import FormData
 
-from local_node.web.forms import FormError
 from local_node.writing import AGENCY_ROWS, CHOICES, LISTS, TEXTS, Fields, Value, read_fields
+from shared_schema.service.pages.forms import FormError
 from shared_schema.service.translations import N_, OWN_NAMES
 from shared_schema.statement import Audience, Kind
 from shared_schema.vocabulary import (

@@ -14,12 +14,12 @@ from local_node.web import lesson_forms
 from local_node.web.access import Right
 from local_node.web.body_words import in_words
 from local_node.web.deciders import deciders_for
-from local_node.web.failures import describe
-from local_node.web.forms import Form
 from local_node.web.lesson_sources import NOBODY, find_draft, find_original, find_reach, writer_of
 from local_node.web.site import Site, visitor_of, words_of
 from local_node.writing import body_of, title_of
 from shared_schema.service.control import VerbError
+from shared_schema.service.pages.forms import Form
+from shared_schema.service.pages.statuses import describe
 from shared_schema.service.translations import N_
 
 

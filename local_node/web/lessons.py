@@ -22,11 +22,11 @@ from local_node.web import lesson_forms
 from local_node.web.access import Right
 from local_node.web.body_words import in_words
 from local_node.web.deciders import deciders_for, names_of
-from local_node.web.forms import Form
 from local_node.web.lesson_forms import Sent, read_form_fields
 from local_node.web.lesson_sources import find_draft, find_original, find_reach, writer_of
 from local_node.web.site import Site, visitor_of, words_of
 from local_node.writing import POINTERS, Fields, body_of, read_fields, title_of
+from shared_schema.service.pages.forms import Form
 from shared_schema.service.translations import N_
 from shared_schema.statement import Audience, Kind
 

@@ -8,8 +8,8 @@ from fastapi.responses import Response
 from local_node import mailings
 from local_node.mailings import Rhythm
 from local_node.web.access import Right
-from local_node.web.forms import Form, choice_of
 from local_node.web.site import Site, visitor_of
+from shared_schema.service.pages.forms import Form, choice_of
 from shared_schema.service.translations import N_
 
 NEVER: Final = "never"

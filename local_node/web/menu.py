@@ -1,23 +1,12 @@
-"""The menu: every group of screens, with the right that shows it. What has no screen in this program is left out."""
+"""The node's menu: every group of screens, with the right that shows it."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 
-from local_node.web.access import Right, Visitor
+from local_node.web.access import Right
+from shared_schema.service.pages.menu import Menu, MenuLine
 from shared_schema.service.translations import N_
 
-
-@dataclass(frozen=True, slots=True)
-class MenuLine:
-    """One screen in the menu."""
-
-    path: str
-    name: str
-    right: Right
-
-
-MENU: Final[tuple[tuple[str, tuple[MenuLine, ...]], ...]] = (
+MENU: Final[Menu] = (
     (
         N_("Our work"),
         (
@@ -50,13 +39,3 @@ MENU: Final[tuple[tuple[str, tuple[MenuLine, ...]], ...]] = (
         ),
     ),
 )
-
-
-def menu_for(visitor: Visitor | None, known: Mapping[tuple[str, str], Right]) -> Iterator[tuple[str, list[MenuLine]]]:
-    """Heading → the lines that this visitor may open; a group without any is left out."""
-    if visitor is None:
-        return
-    for heading, lines in MENU:
-        allowed = [line for line in lines if visitor.may(line.right) and ("GET", line.path) in known]
-        if allowed:
-            yield heading, allowed

@@ -10,7 +10,8 @@ from typing import Final
 from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
-from local_node import accounts, hub_client, outbox, questions, request_store, sync
+from local_node import hub_client, outbox, questions, request_store, sync
+from local_node.door import accounts
 from local_node.inbox import InboxState
 from local_node.orm import (
     AgencyRow,

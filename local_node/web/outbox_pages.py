@@ -15,11 +15,10 @@ from local_node.sent_items import SentItem, Shelf
 from local_node.web.access import Right
 from local_node.web.body_words import in_words
 from local_node.web.deciders import names_of
-from local_node.web.failures import describe, status_of
+from local_node.web.failures import status_of
 from local_node.web.figure_lines import lines_of_body
-from local_node.web.forms import Form
 from local_node.web.lesson_sources import writer_of
-from local_node.web.presentation import KIND_NAMES, words
+from local_node.web.presentation import KIND_NAMES
 from local_node.web.site import Site, visitor_of, words_of
 from local_node.web.where_words import where_in_words
 from local_node.web.words import Words
@@ -29,6 +28,9 @@ from shared_schema.canonical import parse_strict
 from shared_schema.envelope import Envelope, parse_envelope
 from shared_schema.relay import is_request
 from shared_schema.service.control import VerbError
+from shared_schema.service.pages.forms import Form
+from shared_schema.service.pages.statuses import describe
+from shared_schema.service.pages.terms import words
 from shared_schema.service.translations import N_
 from shared_schema.statement import Audience, Kind
 from shared_schema.trend import TrendBody

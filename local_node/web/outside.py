@@ -8,16 +8,18 @@ from fastapi.responses import Response, StreamingResponse
 
 from local_node import departed, outside_messages
 from local_node.departed import Departed
-from local_node.errors import NodeError
 from local_node.narrative import free_texts
 from local_node.outside_messages import MAX_CHARACTERS, MAX_CONTACT, Topic
 from local_node.web.access import Right
-from local_node.web.failures import describe, status_of
-from local_node.web.forms import Form, choice_of, text_of
+from local_node.web.failures import status_of
 from local_node.web.lesson_forms import LABELS
-from local_node.web.presentation import cell_label, words
-from local_node.web.site import NotSignedInError, Site, text_in, visitor_of
+from local_node.web.site import Site, visitor_of
+from shared_schema.errors import ProgramError
 from shared_schema.messages import N_
+from shared_schema.service.pages.forms import Form, choice_of, text_of
+from shared_schema.service.pages.site import NotSignedInError, text_in
+from shared_schema.service.pages.statuses import describe
+from shared_schema.service.pages.terms import cell_label, words
 from shared_schema.statement import Kind
 from shared_schema.vocabulary import Outcome
 
@@ -106,11 +108,13 @@ class OutsidePages:
             contact = text_of(form, "contact", most=MAX_CONTACT)
             with self._site.database.write() as session:
                 outside_messages.take(session, topic, text, contact, self._site.clock())
-        except NodeError as error:
+        except ProgramError as error:
             return self._accessibility(request, form=form, error=error)
         return self._site.go("/accessibility", done="message-taken")
 
-    def _accessibility(self, request: Request, *, form: Form | None = None, error: NodeError | None = None) -> Response:
+    def _accessibility(
+        self, request: Request, *, form: Form | None = None, error: ProgramError | None = None
+    ) -> Response:
         page = self._site.page(
             request,
             "accessibility.html",

@@ -9,16 +9,16 @@ from sqlalchemy import func, select
 
 from local_node import audit_search, counted_units, departed, hub_client, outgoing, outside_messages
 from local_node.audit_search import AuditFilter
-from local_node.errors import NodeError
 from local_node.orm import AccountRow, AgencyContactRow, AgencyRow, AuditRow, InboxRow, PersonRow
 from local_node.retention_rules import LEAST_MONTHS, MOST_MONTHS, Kind
 from local_node.web.access import Right
 from local_node.web.audit_words import action_name
-from local_node.web.failures import describe, status_of
-from local_node.web.forms import Form, number_of, text_of
+from local_node.web.failures import status_of
 from local_node.web.site import Site, visitor_of, words_of
-from shared_schema.errors import ContractError
+from shared_schema.errors import ContractError, ProgramError
 from shared_schema.service.control import VerbError
+from shared_schema.service.pages.forms import Form, number_of, text_of
+from shared_schema.service.pages.statuses import describe
 from shared_schema.service.translations import N_
 
 LARGEST: Final = 2**53
@@ -165,7 +165,7 @@ class OversightPages:
             if "drafts" in form:
                 wanted.append({"kind": Kind.DRAFTS.value, "months": _months(form, "drafts", Kind.DRAFTS)})
             self._site.run("retention.set", {"rules": wanted, "seen": str(form.get("seen", "")), "by": person})
-        except (NodeError, VerbError, ContractError) as error:
+        except (ProgramError, VerbError, ContractError) as error:
             return self._retention(request, typed={name: str(value) for name, value in form.items()}, error=error)
         return self._site.go("/oversight/retention", done="retention-saved")
 
@@ -181,7 +181,7 @@ class OversightPages:
                     "by": visitor_of(request).person_id,
                 },
             )
-        except (NodeError, VerbError, ContractError) as error:
+        except (ProgramError, VerbError, ContractError) as error:
             return self._retention(request, error=error)
         return self._site.go("/oversight/retention", done="records-erased")
 
@@ -190,7 +190,7 @@ class OversightPages:
         request: Request,
         *,
         typed: dict[str, str] | None = None,
-        error: NodeError | VerbError | ContractError | None = None,
+        error: ProgramError | VerbError | ContractError | None = None,
     ) -> Response:
         return self._site.page(
             request,

@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from local_node import hub_client, inbox
 from local_node.hub_client import PinnedHub
 from local_node.web.access import Right
-from local_node.web.forms import FormError
 from local_node.web.picture_charts import draw_bars, draw_lines
 from local_node.web.picture_files import file_name, make_csv, make_xlsx
 from local_node.web.picture_query import EVERY, Query, newest_tables, read_query
@@ -20,6 +19,7 @@ from local_node.web.picture_words import LENGTHS, PictureWords
 from local_node.web.site import Site, visitor_of, words_of
 from shared_schema.governance import PolicyBody
 from shared_schema.service.exports import CSV_TYPE, XLSX_TYPE
+from shared_schema.service.pages.forms import FormError
 
 ASKED: Final = ("table", "cell", "by", "from", "to", "view")
 

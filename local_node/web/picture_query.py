@@ -10,10 +10,10 @@ from functools import lru_cache
 from typing import Final, Literal
 from urllib.parse import urlencode
 
-from local_node.web.forms import FormError
 from shared_schema.errors import ContractError
 from shared_schema.governance import PolicyBody
 from shared_schema.period import Granularity, Period, parse_period
+from shared_schema.service.pages.forms import FormError
 from shared_schema.trend import TableDefinition
 
 MONTHS_SHOWN: Final = 36

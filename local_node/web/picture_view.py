@@ -18,11 +18,11 @@ from local_node.own_figures import OwnCell, OwnFigures, count_own, has_figures
 from local_node.released_figures import Released, ReleasedFigure, read_released, released_tables
 from local_node.sums import read_sums
 from local_node.web.picture_query import Query
-from local_node.web.remembered import Remembered
 from local_node.web.trends import Figure, TrendTable, is_too_few, make_tables
 from shared_schema.governance import DEFAULT_LEAST_SHOWN, PolicyBody
 from shared_schema.period import Granularity, parse_period
 from shared_schema.service.charts import Look, Mark
+from shared_schema.service.pages.remembered import Remembered
 from shared_schema.trend import AggregateBody, Coverage, TableDefinition
 
 SourceKind = Literal["own", "released", "sum"]

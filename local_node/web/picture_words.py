@@ -14,6 +14,7 @@ from local_node.web.picture_view import ALL, Picture, Shown, Source
 from local_node.web.words import Words
 from shared_schema.period import parse_period
 from shared_schema.service.charts import Mark
+from shared_schema.service.pages import terms
 from shared_schema.service.translations import N_
 from shared_schema.trend import Coverage, TableDefinition
 
@@ -87,7 +88,7 @@ class PictureWords:
         """The label of a cell, or of all of them together."""
         if code == ALL:
             return self.words.gettext(N_("All together"))
-        return self.words.gettext(presentation.cell_label(table.dimension, code))
+        return self.words.gettext(terms.cell_label(table.dimension, code))
 
     def chosen(self, query: Query) -> str:
         if query.cell == EVERY:

@@ -1,9 +1,7 @@
 """Plain words for what the statements say: titles, labels, times. Shared by the pages and the command line."""
 
-import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
@@ -14,10 +12,10 @@ from shared_schema.content import AnswerBody, BulletinBody, ExperienceBody, Prac
 from shared_schema.governance import MembershipBody, PolicyBody, RelayedBody, WithdrawalBody
 from shared_schema.keys import MemberRole, MemberStatus
 from shared_schema.names import parse_time
+from shared_schema.service.pages.terms import words
 from shared_schema.service.translations import N_
 from shared_schema.statement import Kind
 from shared_schema.trend import AggregateBody, TrendBody
-from shared_schema.vocabulary import VOCABULARIES, FailureFactor, label
 
 KIND_NAMES: Mapping[Kind, str] = MappingProxyType(
     {
@@ -73,15 +71,6 @@ OBSTACLES: Mapping[str, str] = MappingProxyType(
     }
 )
 """Why there is no arrow, where the figure itself does not say so."""
-_LISTS = {"agency": "agency_type"}
-"""Dimensions whose list in the vocabulary has another name."""
-_OTHER_REGISTERS = re.compile(r" \((?:CrimeSolutions|Blueprints)[^)]*\)$")
-"""Labels name the nearest terms of other registers, for those who exchange data with them, not for readers."""
-_KINDER: Mapping[StrEnum, str] = {
-    FailureFactor.STIGMA: N_("Stigma or backlash in the group it was meant for"),
-    FailureFactor.WRONG_TARGET: N_("The group it was meant for was chosen on assumption"),
-}
-"""People are nobody's aim here; the vocabulary's own labels are those of its sources."""
 _AUDIENCES = {
     "hub": N_("the hub alone"),
     "region": N_("our region"),
@@ -179,30 +168,6 @@ def freshness_note(
     """What readers are told about an item that is greyed out, with `month` in their words; None for what is current."""
     review_by = getattr(content_of(item.body), "review_by", None)
     return in_words(freshness_of(item, now), None if review_by is None else month(review_by), translate)
-
-
-def term(value: object) -> str:
-    """The label of a term of the vocabulary, or the word itself."""
-    if isinstance(value, StrEnum):
-        try:
-            return _KINDER.get(value) or _OTHER_REGISTERS.sub("", label(value))
-        except KeyError:
-            return words(value.value)
-    return str(value)
-
-
-def words(code: str) -> str:
-    """`bias_incidents.by_offence` as words: Bias incidents by offence."""
-    text = code.replace("_", " ").replace(".", " ").strip()
-    return text[:1].upper() + text[1:]
-
-
-def cell_label(dimension: str, code: str) -> str:
-    """The label of a cell of a table: the vocabulary's where the dimension is one of its lists."""
-    terms = VOCABULARIES.get(_LISTS.get(dimension, dimension))
-    if terms is None:
-        return "Unknown" if code == "_U" else words(code)
-    return next((term(each) for each in terms if each.value == code), words(code))
 
 
 def figure_note(code: str) -> str:

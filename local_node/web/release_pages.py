@@ -10,14 +10,15 @@ from local_node import hub_client, inbox, release_grid, whole_periods
 from local_node.preview import odds_factor
 from local_node.release_grid import GridState
 from local_node.web.access import Right
-from local_node.web.failures import describe, status_of
+from local_node.web.failures import status_of
 from local_node.web.figure_lines import Promise, lines_of_preview
-from local_node.web.forms import Form
 from local_node.web.site import Site, visitor_of, words_of
 from shared_schema.errors import SchemaError
 from shared_schema.governance import PolicyBody
 from shared_schema.period import Period, parse_period
 from shared_schema.service.control import VerbError
+from shared_schema.service.pages.forms import Form
+from shared_schema.service.pages.statuses import describe
 from shared_schema.service.translations import N_
 from shared_schema.trend import TableDefinition
 

@@ -16,7 +16,6 @@ from sqlalchemy.orm import Session
 from local_node import hub_client
 from local_node.quarter_notes import MAX_CHARACTERS, QuarterNote, ReportError, check_quarter, find_note, save_note
 from local_node.web.access import Right
-from local_node.web.forms import Form, FormError, number_of, text_of
 from local_node.web.picture import home_policy, remembered
 from local_node.web.picture_query import Query, label_of, newest_tables, place_of
 from local_node.web.picture_view import ALL, Memory, Shown, Source, read_picture, tables_with_figures
@@ -25,6 +24,7 @@ from local_node.web.report_sections import sections_of
 from local_node.web.site import Site, visitor_of, words_of
 from shared_schema.governance import PolicyBody
 from shared_schema.period import Period, parse_period
+from shared_schema.service.pages.forms import Form, FormError, number_of, text_of
 from shared_schema.service.translations import N_
 
 QUARTERS_OFFERED: Final = 12

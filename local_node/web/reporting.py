@@ -16,12 +16,12 @@ from local_node.layouts import names_of
 from local_node.orm import AgencyRow, InboxRow, ReturnDutyRow
 from local_node.review import Role
 from local_node.web.access import Visitor
-from local_node.web.presentation import cell_label
-from local_node.web.remembered import Remembered
-from local_node.web.site import LOCALES_PACKAGE, Site
-from local_node.web.words import Words
+from local_node.web.site import Site
+from local_node.web.words import CATALOGUES, Words
 from shared_schema.governance import PolicyBody
 from shared_schema.period import Period, parse_period
+from shared_schema.service.pages.remembered import Remembered
+from shared_schema.service.pages.terms import cell_label
 from shared_schema.service.translations import LOCALES, N_, load_language
 from shared_schema.statement import Kind
 from shared_schema.trend import TableDefinition
@@ -134,7 +134,7 @@ def period_title(words: Words, period: Period | str) -> str:
 
 def known_names(table: TableDefinition) -> dict[str, str]:
     """Every label that a cell has in any language of the pages → its code; how tables from Excel are understood."""
-    languages = [load_language(LOCALES_PACKAGE, code) for code in LOCALES]
+    languages = [load_language(CATALOGUES, code) for code in LOCALES]
     labels: dict[str, Sequence[str]] = {}
     for code in table.cells:
         plain = cell_label(table.dimension, code)

@@ -21,9 +21,7 @@ from local_node.imports import ImportReport
 from local_node.layouts import read_cell
 from local_node.return_entry import ConfirmationNeeded, Entering, Entry, How, StaleFormError
 from local_node.sheets import NOT_COLLECTED, NOT_COLLECTED_SIGNS
-from local_node.web import failures
 from local_node.web.access import Right, Visitor
-from local_node.web.forms import Form, is_sent
 from local_node.web.reporting import (
     Rules,
     cell_title,
@@ -38,6 +36,8 @@ from local_node.web.site import Site, visitor_of, words_of
 from local_node.web.words import Words
 from shared_schema.errors import SchemaError
 from shared_schema.period import Period, parse_period
+from shared_schema.service.pages import statuses
+from shared_schema.service.pages.forms import Form, is_sent
 from shared_schema.service.translations import N_
 from shared_schema.trend import TableDefinition
 
@@ -172,9 +172,9 @@ class ReturnForm:
             with self._site.database.read() as session:
                 fresh = [_stored_table(session, place, each.table, words_of(request, self._site)) for each in tables]
             shown = [_over(now, typed) for now, typed in zip(fresh, tables, strict=True)]
-            return self._page(request, place, shown, error=failures.describe(error), status=409)
+            return self._page(request, place, shown, error=statuses.describe(error), status=409)
         except RecordError as error:
-            return self._page(request, place, tables, form, error=failures.describe(error))
+            return self._page(request, place, tables, form, error=statuses.describe(error))
         done = "return-same" if report.batch is None else "return-for-them" if for_them else "return-saved"
         return self._site.go("/returns", done=done)
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from local_node import return_entry, sheet_store
 from local_node.duties import last_periods
-from local_node.errors import NodeError, RecordError
+from local_node.errors import RecordError
 from local_node.imports import ImportReport
 from local_node.layouts import LEFT_OUT, PERIOD, Figures, read_figures, upright
 from local_node.return_entry import ConfirmationNeeded, Entering, Entry, How, StaleFormError
@@ -23,7 +23,6 @@ from local_node.sheet_store import WaitingSheet
 from local_node.sheets import NOT_COLLECTED, Sheet, read_pasted, read_sheet
 from local_node.web import failures
 from local_node.web.access import Right
-from local_node.web.forms import MAX_FILE_BYTES, Form, FormError, choice_of, file_of, is_sent
 from local_node.web.reporting import (
     Rules,
     cell_title,
@@ -38,9 +37,11 @@ from local_node.web.reporting import (
 from local_node.web.return_form import NOT_ASKED
 from local_node.web.site import Site, visitor_of, words_of
 from local_node.web.words import Words
-from shared_schema.errors import ContractError
+from shared_schema.errors import ContractError, ProgramError
 from shared_schema.period import Granularity, Period
 from shared_schema.service.exports import CSV_TYPE, XLSX_TYPE, csv_bytes, download_headers, xlsx_bytes
+from shared_schema.service.pages import statuses
+from shared_schema.service.pages.forms import MAX_FILE_BYTES, Form, FormError, choice_of, file_of, is_sent
 from shared_schema.service.translations import N_
 from shared_schema.trend import TableDefinition
 
@@ -115,7 +116,7 @@ class ReturnSheets:
             if len(text.encode("utf-8", "replace")) > MAX_FILE_BYTES:
                 raise FormError("expected at most 5 MB", "cells", code="too-large")
             return self._keep(request, form, How.PASTE, lambda: read_pasted(text))
-        except NodeError as error:
+        except ProgramError as error:
             return self._ask(request, "returns_paste.html", typed, error)
 
     def ask_upload(self, request: Request) -> Response:
@@ -128,7 +129,7 @@ class ReturnSheets:
         try:
             name, data = file_of(form, "file")
             return self._keep(request, form, How.FILE, lambda: read_sheet(name, data))
-        except (NodeError, ContractError) as error:
+        except (ProgramError, ContractError) as error:
             return self._ask(request, "returns_upload.html", typed, error)
 
     def _keep(self, request: Request, form: Form, how: How, read: Callable[[], Sheet]) -> Response:
@@ -155,7 +156,7 @@ class ReturnSheets:
         request: Request,
         template: str,
         typed: Mapping[str, str],
-        error: NodeError | ContractError | None = None,
+        error: ProgramError | ContractError | None = None,
     ) -> Response:
         visitor, words = visitor_of(request), words_of(request, self._site)
         with self._site.database.read() as session:
@@ -168,7 +169,7 @@ class ReturnSheets:
             names=names,
             titles={table.id: table_title(words, table) for table in rules.tables.values()},
             typed={"agency": own, "table": "", "cells": "", **typed},
-            error=None if error is None else failures.describe(error),
+            error=None if error is None else statuses.describe(error),
         )
 
     # --- looking at it -----------------------------------------------------------------------------------------------
@@ -217,7 +218,7 @@ class ReturnSheets:
                     now=self._site.clock(),
                 )
         except (FormError, RecordError) as error:
-            return self._page(request, view, error=failures.describe(error))
+            return self._page(request, view, error=statuses.describe(error))
         return self._site.go(f"/returns/sheets/{view.waiting.id}", done="columns-kept", period=period or "")
 
     def _store(self, request: Request, view: View, form: Form, *, for_them: bool) -> Response:
@@ -238,7 +239,7 @@ class ReturnSheets:
         except ConfirmationNeeded as needed:
             return self._page(request, view, confirm=needed.report, asked=for_them)
         except RecordError as error:
-            return self._page(request, view, error=failures.describe(error), status=failures.status_of(error))
+            return self._page(request, view, error=statuses.describe(error), status=failures.status_of(error))
         done = "return-same" if report.batch is None else "return-for-them" if for_them else "return-saved"
         return self._site.go("/returns", done=done)
 

@@ -22,9 +22,8 @@ from local_node.errors import RecordError
 from local_node.orm import AccountRow
 from local_node.return_entry import TO_CONFIRM
 from local_node.sheets import read_period
-from local_node.web import failures, today
+from local_node.web import today
 from local_node.web.access import Right, Visitor
-from local_node.web.forms import Form, FormError, choice_of, is_sent, number_of, text_of
 from local_node.web.planning_needs import about_clashes, about_entries, about_returns
 from local_node.web.reporting import (
     Rules,
@@ -42,6 +41,8 @@ from local_node.web.reporting import (
 from local_node.web.site import Site, visitor_of, words_of
 from local_node.web.words import Words
 from shared_schema.period import Granularity
+from shared_schema.service.pages import statuses
+from shared_schema.service.pages.forms import Form, FormError, choice_of, is_sent, number_of, text_of
 from shared_schema.service.translations import N_
 
 SHOWN: Final = 6
@@ -231,7 +232,7 @@ class Returns:
             titles={table.id: table_title(words, table) for table in rules.tables.values()},
             granularities={code: words.gettext(text) for code, text in GRANULARITIES.items()},
             typed=typed,
-            error=None if error is None else failures.describe(error),
+            error=None if error is None else statuses.describe(error),
             this_month=f"{today_in(self._site):%Y-%m}",
             may_change=visitor.may(Right.MANAGE_AGENCIES),
         )

@@ -11,7 +11,6 @@ from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
 from local_node import confidence, hub_client, inbox, receivers, request_store, whole_periods
-from local_node.errors import NodeError
 from local_node.marks import cut_all
 from local_node.narrative import free_texts
 from local_node.receivers import Receivers
@@ -21,17 +20,18 @@ from local_node.web import lesson_forms
 from local_node.web.access import Right, Visitor
 from local_node.web.body_words import in_words
 from local_node.web.deciders import deciders_of, names_of, opens_at, why_not
-from local_node.web.failures import describe, status_of
+from local_node.web.failures import status_of
 from local_node.web.figure_lines import lines_of_body, promise_of
-from local_node.web.forms import Form, text_of
 from local_node.web.lesson_sources import writer_of
 from local_node.web.presentation import KIND_NAMES
-from local_node.web.presentation import words as table_in_words
 from local_node.web.site import Site, visitor_of, words_of
 from local_node.web.words import Words
 from shared_schema.canonical import parse_strict
-from shared_schema.errors import ContractError
+from shared_schema.errors import ContractError, ProgramError
 from shared_schema.service.control import VerbError
+from shared_schema.service.pages.forms import Form, text_of
+from shared_schema.service.pages.statuses import describe
+from shared_schema.service.pages.terms import words as table_in_words
 from shared_schema.service.translations import N_
 from shared_schema.statement import Kind
 from shared_schema.trend import TrendBody
@@ -118,7 +118,7 @@ class Reviews:
             return self._site.missing(request)
         try:
             steps[decision](visitor_of(request).person_id, request_id, form)
-        except (VerbError, NodeError, ContractError) as error:
+        except (VerbError, ProgramError, ContractError) as error:
             return self._show(request, request_id, typed=form, error=error)
         done = {"approve": "request-approved", "change": "request-changed", "refuse": "request-refused"}[decision]
         return self._site.go(f"/reviews/{request_id}", done=done)
@@ -156,7 +156,7 @@ class Reviews:
         with self._site.database.read() as session:
             try:
                 stored = request_store.get_request(session, request_id)
-            except NodeError:
+            except ProgramError:
                 return self._site.missing(request)
             asked, body = stored.request, parse_strict(stored.request.body)
             values: dict[str, Any] = {

@@ -9,13 +9,13 @@ from zoneinfo import ZoneInfo, available_timezones
 from fastapi import Request
 from fastapi.responses import Response
 
-from local_node.errors import NodeError
 from local_node.web.access import Right
-from local_node.web.failures import describe, status_of
-from local_node.web.forms import Form, choice_of, is_sent, number_of, text_of
+from local_node.web.failures import status_of
 from local_node.web.site import Site, visitor_of
-from shared_schema.errors import ContractError
+from shared_schema.errors import ContractError, ProgramError
 from shared_schema.service.control import VerbError
+from shared_schema.service.pages.forms import Form, choice_of, is_sent, number_of, text_of
+from shared_schema.service.pages.statuses import describe
 from shared_schema.service.translations import N_
 
 PROTECTION: Final = {
@@ -75,7 +75,7 @@ class SettingsPages:
                 "settings.change",
                 {"changes": changes, "seen": form.get("revision"), "by": visitor_of(request).person_id},
             )
-        except (NodeError, VerbError, ContractError) as error:
+        except (ProgramError, VerbError, ContractError) as error:
             typed = {name: str(value) for name, value in form.items()}
             return self._page(request, typed=typed | {"outside_open": is_sent(form, "outside_open")}, error=error)
         values = result["changeable"]
@@ -89,7 +89,7 @@ class SettingsPages:
         request: Request,
         *,
         typed: dict[str, Any] | None = None,
-        error: NodeError | VerbError | ContractError | None = None,
+        error: ProgramError | VerbError | ContractError | None = None,
     ) -> Response:
         shown = self._site.run("settings.show", {})
         words = request.state.words

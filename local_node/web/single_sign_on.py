@@ -12,12 +12,14 @@ from urllib.parse import quote
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 
-from local_node import accounts, sign_on_links
-from local_node.errors import NodeError
+from local_node import sign_on_links
+from local_node.door import accounts
 from local_node.web.access import Right
-from local_node.web.entering import drop_cookie, enter, set_cookie
-from local_node.web.failures import describe
-from local_node.web.site import Site, local_path
+from local_node.web.site import Site
+from shared_schema.errors import ProgramError
+from shared_schema.service.pages.entering import drop_cookie, enter, set_cookie
+from shared_schema.service.pages.site import local_path
+from shared_schema.service.pages.statuses import describe
 
 if TYPE_CHECKING:  # its library is an optional extra
     from local_node.sign_on_client import SignOnService
@@ -53,7 +55,7 @@ class SingleSignOn:
         attempt = Attempt(*(secrets.token_urlsafe(32) for _ in range(3)))
         try:
             address = service.begin(attempt)
-        except NodeError as error:
+        except ProgramError as error:
             return self._refused(request, error)
         answer = RedirectResponse(address, status_code=303)
         wanted = quote(local_path(next), safe="/?&=%")  # a cookie has no letters beyond Latin
@@ -70,7 +72,7 @@ class SingleSignOn:
             return self._site.missing(request)
         try:
             return self._let_in(request, service, state, code, iss, refused=bool(error))
-        except NodeError as problem:
+        except ProgramError as problem:
             return self._refused(request, problem)
 
     def _let_in(
@@ -94,7 +96,7 @@ class SingleSignOn:
         drop_cookie(answer, ATTEMPT_COOKIE)
         return answer
 
-    def _refused(self, request: Request, error: NodeError) -> Response:
+    def _refused(self, request: Request, error: ProgramError) -> Response:
         shown = describe(error) | {"detail": "" if error.code == "sign-on-nobody" else error.message}
         page = self._site.page(
             request,

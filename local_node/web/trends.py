@@ -12,7 +12,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from local_node.web.presentation import cell_label, words
 from shared_schema.change import (
     Change,
     Dispersion,
@@ -26,6 +25,7 @@ from shared_schema.change import (
 )
 from shared_schema.governance import DEFAULT_LEAST_SHOWN, PolicyBody
 from shared_schema.period import Area, Granularity, Period
+from shared_schema.service.pages.terms import cell_label, words
 from shared_schema.statement import StatementBody
 from shared_schema.trend import AggregateBody, AggregateCell, Coverage
 

@@ -14,23 +14,25 @@ from urllib.parse import parse_qsl
 from fastapi import Request
 from fastapi.responses import Response
 
-from local_node import accounts, finding, saved_views, search_index
+from local_node import finding, saved_views, search_index
 from local_node.atom import MEDIA_TYPE, NEVER, AtomEntry, write_feed
+from local_node.door import accounts
 from local_node.finding import Reader
 from local_node.inbox_query import parse_wanted
 from local_node.lesson import Lesson
 from local_node.saved_views import SavedView, ViewError
 from local_node.search_query import SearchError
-from local_node.web.access import Right, may
-from local_node.web.failures import describe
-from local_node.web.forms import Form, is_sent, number_of, text_of
+from local_node.web.access import ALLOWED, Right
 from local_node.web.lesson_text import facts, paragraphs
 from local_node.web.presentation import KIND_NAMES
-from local_node.web.site import Site, is_browser, visitor_of, words_of
+from local_node.web.site import Site, visitor_of, words_of
 from local_node.web.words import Words
 from shared_schema.content import PracticeBody
 from shared_schema.names import parse_time
 from shared_schema.service.exports import CSV_TYPE, csv_bytes, download_headers
+from shared_schema.service.pages.access import may
+from shared_schema.service.pages.forms import Form, is_sent, number_of, text_of
+from shared_schema.service.pages.statuses import describe
 from shared_schema.service.translations import N_
 
 FEED_ENTRIES: Final = 50
@@ -137,7 +139,7 @@ class ViewPages:
                 saved_views.mark_seen(session, person, view_id, min(up_to, last))
         except ViewError:
             return self._site.missing(request)
-        if not is_browser(request):
+        if not self._site.is_browser(request):
             return Response(status_code=204)
         return self._site.go(f"/inbox?{view.query}&view={view_id}", done="view-seen")
 
@@ -177,7 +179,12 @@ class ViewPages:
         with self._site.database.read() as session:
             view = saved_views.find_by_token(session, token.removesuffix(".atom"))
             account = None if view is None else accounts.find_account(session, view.owner)
-            if view is None or account is None or account.is_disabled or not may(account.roles, Right.READ_INBOX):
+            if (
+                view is None
+                or account is None
+                or account.is_disabled
+                or not may(ALLOWED, account.roles, Right.READ_INBOX)
+            ):
                 return self._site.missing(request)
             try:
                 lessons = finding.list_lessons(session, view.wanted, self._reader(view.owner), FEED_ENTRIES)

@@ -1,65 +1,25 @@
-"""What a page says, in the language of whoever reads it: the filters and functions of every template."""
+"""What the node's pages say, in the language of whoever reads it."""
 
-from collections.abc import Callable
-from datetime import date, datetime, tzinfo
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import partial
-from typing import Any
+from types import MappingProxyType
+from typing import Any, ClassVar, Final
 
 from local_node.inbox import InboxItem
-from local_node.web import presentation
-from local_node.web.error_words import sentence_for
-from shared_schema.names import parse_time
-from shared_schema.period import parse_period
-from shared_schema.service.translations import N_, Language
+from local_node.web import error_words, presentation
+from shared_schema.service.pages import words
+from shared_schema.service.pages.error_words import SENTENCES
+from shared_schema.service.pages.site import CATALOGUES as SHARED_CATALOGUE
 from shared_schema.statement import Kind
 
-NEVER = N_("never")
+CATALOGUES: Final = ("local_node.web.locales", SHARED_CATALOGUE)
 
 
-class Words:
+class Words(words.Words):
     """One language with the time zone of the city."""
 
-    def __init__(self, language: Language, zone: tzinfo) -> None:
-        self.language = language
-        self.zone = zone
-
-    @property
-    def code(self) -> str:
-        return self.language.code
-
-    def gettext(self, text: str) -> str:
-        return self.language.gettext(text)
-
-    def ngettext(self, one: str, many: str, count: int) -> str:
-        return self.language.ngettext(one, many, count)
-
-    def moment(self, value: datetime | str | None) -> str:
-        """`22 Nov 2026, 10:00 CET`, in the city's time."""
-        if value is None:
-            return self.gettext(NEVER)
-        return self.language.moment(parse_time(value) if isinstance(value, str) else value, self.zone)
-
-    def date(self, value: date | datetime | str) -> str:
-        """`22 Nov 2026`; a moment is the day that it has in the city."""
-        if isinstance(value, str):
-            value = parse_time(value) if "T" in value else date.fromisoformat(value)
-        return self.language.day(value.astimezone(self.zone) if isinstance(value, datetime) else value)
-
-    def clock(self, value: datetime) -> str:
-        """`10:42`, in the city's time."""
-        return self.language.clock(value, self.zone)
-
-    def span(self, label: str) -> str:
-        """`October 2026` for `2026-10`; a quarter and a year are written as their label."""
-        period = parse_period(label)
-        return self.language.month(period.first_day) if period.granularity == "month" else label
-
-    def number(self, value: float) -> str:
-        return self.language.number(value)
-
-    def term(self, value: object) -> str:
-        """The label of a term of the vocabulary."""
-        return self.gettext(presentation.term(value))
+    SENTENCES: ClassVar[Mapping[str, str]] = MappingProxyType({**SENTENCES, **error_words.SENTENCES})
 
     def headline(self, text: str, kind: Kind) -> str:
         """The headline of a lesson, the kind in it translated."""
@@ -69,34 +29,21 @@ class Words:
         """Whose a lesson is."""
         return presentation.author(name, self.gettext)
 
-    def error(self, code: str) -> str:
-        """What to do about an error, by its code."""
-        return self.gettext(sentence_for(code))
-
     def filters(self) -> dict[str, Callable[..., Any]]:
         """For the templates of this language."""
         said = self.gettext
-        return {
-            "moment": self.moment,
-            "date": self.date,
-            "span": self.span,
-            "number": self.number,
-            "percent": self.language.percent,
-            "term": self.term,
+        return super().filters() | {
             "headline": self.headline,
             "author": self.author,
             "membership": lambda value: presentation.membership(value, said),
-            "words": lambda code: said(presentation.words(code)),
             "audience": lambda value: said(presentation.audience(value)),
             "reason": lambda code: said(presentation.reason(code)),
             "figure_note": lambda code: said(presentation.figure_note(code)),
-            "error_words": self.error,
-            "capitalize": capitalized,  # in the place of Jinja's own, which makes the nouns of German small
         }
 
     def functions(self) -> dict[str, Any]:
         """For the templates of this language."""
-        return {
+        return super().functions() | {
             "title_of": partial(presentation.title_of, translate=self.gettext),
             "freshness_note": self._freshness_note,
             "kind_names": {kind: self.gettext(name) for kind, name in presentation.KIND_NAMES.items()},
@@ -105,8 +52,3 @@ class Words:
 
     def _freshness_note(self, item: InboxItem, now: datetime) -> str | None:
         return presentation.freshness_note(item, now, self.gettext, self.span)
-
-
-def capitalized(text: str) -> str:
-    """The first letter large, as at the beginning of a sentence; all others as they are."""
-    return text[:1].upper() + text[1:]

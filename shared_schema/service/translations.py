@@ -3,7 +3,7 @@
 English is in the code. A catalogue is a `.po` file in a package; it is read when the first page in its language is
 asked for. What a catalogue does not have is shown in English, never left out.
 
-    language = load_language("local_node.web.locales", "de")
+    language = load_language(("local_node.web.locales", "shared_schema.service.pages.locales"), "de")
     language.gettext("Returns"), language.moment(now, zone)
 """
 
@@ -88,17 +88,28 @@ class Language:
 
 
 @cache
-def load_language(package: str, code: str) -> Language:
-    """The language `code`, with the messages of `package`/`code`.po. Raises KeyError for an unknown code."""
+def load_language(packages: tuple[str, ...], code: str) -> Language:
+    """The language `code`, with the messages of each `package`/`code`.po; the first that has one says it.
+
+    Raises KeyError for an unknown code.
+    """
     locale = Locale.parse(LOCALES[code])
-    if code == SOURCE_LANGUAGE:
-        return Language(code, locale, NullTranslations())
+    messages = NullTranslations()
+    if code != SOURCE_LANGUAGE:
+        for package in reversed(packages):
+            found = _read_catalogue(package, code)
+            found.add_fallback(messages)
+            messages = found
+    return Language(code, locale, messages)
+
+
+def _read_catalogue(package: str, code: str) -> GNUTranslations:
     with (files(package) / f"{code}.po").open("rb") as source:
         catalogue = read_po(source, locale=code)
     compiled = io.BytesIO()
     write_mo(compiled, catalogue)
     compiled.seek(0)
-    return Language(code, locale, GNUTranslations(compiled))
+    return GNUTranslations(compiled)
 
 
 def best_language(accepted: str) -> str:

@@ -25,9 +25,8 @@ from sqlalchemy.exc import OperationalError
 from local_node import ledger, noise
 from local_node.app import DATABASE_FILE
 from local_node.disclosure import StoredDraw
-from local_node.errors import NodeError
 from local_node.tabulation import FrequencyCell, FrequencyTable
-from shared_schema.errors import ContractError
+from shared_schema.errors import ContractError, ProgramError
 from shared_schema.governance import PolicyBody
 from shared_schema.period import parse_period
 from shared_schema.service.database import Database
@@ -153,7 +152,7 @@ def _draw_for_ever(place: Path, policy: PolicyBody, number: int) -> NoReturn:
                 stored = ledger.charge_and_draw(
                     session, counted, epsilon_milli=epsilon, policy=policy, draw=noise.draw, now=NOW
                 )
-        except (NodeError, ContractError, OperationalError):
+        except (ProgramError, ContractError, OperationalError):
             continue  # refused, or somebody else holds the database
         answer = Answer.of(stored)
         line = json.dumps([answer.subject, answer.seq, answer.entry_hash, answer.values]) + "\n"

@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from sqlalchemy.orm import Session
 
 from local_node import record_store, release, request_store
-from local_node.errors import NodeError
 from local_node.protection import Protection
 from local_node.records import parse_csv, parse_mapping
-from shared_schema.errors import ContractError
+from shared_schema.errors import ContractError, ProgramError
 from shared_schema.governance import PolicyBody
 from shared_schema.period import Area, parse_period
 from shared_schema.trend import TrendBody
@@ -93,7 +92,7 @@ class ShortHistory:
                 with self.session.begin_nested():
                     step()
                 self.done[name] += 1
-            except (NodeError, ContractError) as error:
+            except (ProgramError, ContractError) as error:
                 self.done[f"{name}_refused"] += 1
                 self.done[f"refused_for_{getattr(error.code, 'value', error.code)}"] += 1
 

@@ -1,8 +1,8 @@
 """Agencies, accounts and one's own account."""
 
-from local_node import account_changes, script_tokens, second_factor
-from local_node.account_changes import AccountForm
+from local_node.account_changes import AccountForm, account_changes
 from local_node.agencies import AgencyForm, Contact, add_agency, end_agency, find_agency
+from local_node.door import script_tokens, second_factor
 from tests.browser.screens import Furnished, Screen
 
 AGENCIES = {
@@ -25,7 +25,7 @@ def furnish(furnished: Furnished) -> None:
             session, "old-club", AgencyForm("Old Club", ["community_org"], ["deliver"]), by="anna", now=now
         )
         end_agency(session, old.id, old.seen, by="anna", now=now)
-        new = AccountForm("Nora New", "partner", "counselling", email="nora@city.example")
+        new = AccountForm("Nora New", "partner", agency="counselling", email="nora@city.example")
         furnished.known["link"], _ = account_changes.invite_new(session, "nora", new, by="olga", now=now)
         second_factor.begin(session, "ben", now)  # waits for its first code
         script_tokens.make_token(session, "anna", "Nightly upload of the youth office", ["returns:write"], 90, now)

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from local_node.one_time_codes import code_at
+from shared_schema.service.accounts.one_time_codes import code_at
 from tests.browser.chromium import NARROW, Look, Window
 from tests.browser.conftest import Open
 from tests.browser.screens import Furnished

@@ -11,13 +11,15 @@ import httpx
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from local_node import accounts, sessions, verbs
+from local_node import verbs
 from local_node.app import Node, city_of, create_app
+from local_node.door import accounts, sessions
 from local_node.finding import Tallies
 from local_node.orm import AccountRow
 from local_node.web.inbox_news import News
 from local_node.web.picture_view import Memory
-from local_node.web.site import SESSION_COOKIE, Site
+from local_node.web.site import Site
+from shared_schema.service.pages.site import SESSION_COOKIE
 from shared_schema.service.passwords import hash_password
 
 BASE = "http://127.0.0.1:8600"

@@ -6,11 +6,12 @@ from typing import Any, Final
 
 import httpx
 
-from local_node import accounts, draft_store, sessions, verbs
+from local_node import draft_store, verbs
 from local_node.app import Node
+from local_node.door import accounts, sessions
 from local_node.drafting import Draft
 from local_node.orm import AccountRow, AgencyRow
-from local_node.web.site import SESSION_COOKIE
+from shared_schema.service.pages.site import SESSION_COOKIE
 from tests.local_node.browsing import Browser
 
 LESSON: Final[dict[str, str | list[str]]] = {

@@ -5,14 +5,14 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.orm import Session
 
-from local_node import account_changes, accounts, audit, invitations, script_tokens, second_factor, sessions
-from local_node import sign_in_steps as steps
-from local_node.account_changes import AccountForm, form_of, seen
+from local_node import audit
+from local_node.account_changes import AccountForm, account_changes
 from local_node.agencies import AgencyForm, add_agency, end_agency, get_agency, resume_agency
-from local_node.errors import NodeError
-from local_node.one_time_codes import code_at
+from local_node.door import Account, accounts, invitations, script_tokens, second_factor, second_steps, sessions
 from local_node.people import add_person, roles_at_work
 from local_node.review import Role
+from shared_schema.errors import ProgramError
+from shared_schema.service.accounts.one_time_codes import code_at
 from shared_schema.service.database import Database
 from tests.factories import NOW, add_people
 
@@ -31,18 +31,18 @@ def people(node_database: Database) -> Database:
     return node_database
 
 
-def change(session: Session, person: str, **changes: object) -> accounts.Account:
+def change(session: Session, person: str, **changes: object) -> Account:
     account = accounts.get_account(session, person)
-    form = replace(form_of(account), **changes)  # type: ignore[arg-type]
-    return account_changes.change(session, person, form, seen(account), by="anna", now=NOW)
+    form = replace(account_changes.form_of(account), **changes)  # type: ignore[arg-type]
+    return account_changes.change(session, person, form, account_changes.seen(account), by="anna", now=NOW)
 
 
 def signed_in(session: Session, person: str) -> str:
     return sessions.begin(session, accounts.get_account(session, person), "Firefox", NOW)
 
 
-def refused(code: str) -> "pytest.RaisesExc[NodeError]":
-    return pytest.RaisesExc(NodeError, check=lambda error: error.code == code)
+def refused(code: str) -> "pytest.RaisesExc[ProgramError]":
+    return pytest.RaisesExc(ProgramError, check=lambda error: error.code == code)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_form_that_is_wrong_changes_nothing(people: Database, changes: dict[st
     with refused(code), people.write() as session:
         change(session, "bert", **changes)
     with people.read() as session:
-        assert form_of(accounts.get_account(session, "bert")) == AccountForm("Bert", "reviewer")
+        assert account_changes.form_of(accounts.get_account(session, "bert")) == AccountForm("Bert", "reviewer")
 
 
 def test_of_two_administrators_who_change_an_account_at_once_the_second_is_told(people: Database) -> None:
@@ -110,19 +110,21 @@ def test_of_two_administrators_who_change_an_account_at_once_the_second_is_told(
         before = accounts.get_account(session, "bert")
         change(session, "bert", role="coordinator")
         with refused("account-changed"):
-            account_changes.change(session, "bert", form_of(before), seen(before), by="anna", now=NOW)
+            account_changes.change(
+                session, "bert", account_changes.form_of(before), account_changes.seen(before), by="anna", now=NOW
+            )
 
 
 def test_a_change_of_role_ends_the_sessions_of_that_account_alone(people: Database) -> None:
     with people.write() as session:
         anna, bert = signed_in(session, "anna"), signed_in(session, "bert")
-        half_way = steps.begin_second_step(session, "bert", NOW)
+        half_way = second_steps.begin(session, "bert", NOW)
         change(session, "bert", name="Bertold", email="bert@city.example")
         assert sessions.find_session(session, bert, NOW)  # a name is no right
         change(session, "bert", role="coordinator")
         assert sessions.find_session(session, bert, NOW) is None
         assert sessions.find_session(session, anna, NOW)
-        assert steps.find_second_step(session, half_way, NOW) is None
+        assert second_steps.find(session, half_way, NOW) is None
         log = [(event.action, event.subject) for event in audit.list_events(session, limit=2)]
     assert log == [("account.role-changed", "bert/coordinator"), ("account.changed", "bert")]
 
@@ -191,12 +193,12 @@ def test_a_disabled_account_is_dead_at_once_and_in_every_way(people: Database) -
     with people.write() as session:
         bert = signed_in(session, "bert")
         token, _ = script_tokens.make_token(session, "bert", "sync", ["inbox:read"], 90, NOW)
-        half_way = steps.begin_second_step(session, "bert", NOW)
+        half_way = second_steps.begin(session, "bert", NOW)
         for _ in range(2):
             account_changes.disable(session, "bert", by="anna", now=NOW)
         assert sessions.find_session(session, bert, NOW) is None
         assert accounts.check_credentials(session, "bert", PASSWORD) is None
-        assert steps.find_second_step(session, half_way, NOW) is None
+        assert second_steps.find(session, half_way, NOW) is None
         with refused("token-unknown"):
             script_tokens.find_token(session, token, NOW)
         with refused("account-disabled"):
@@ -292,4 +294,4 @@ def test_an_administrator_may_be_nothing_else(people: Database) -> None:
         add_person(session, "adam", "administrator", by="anna", now=NOW)
         account_changes.invite(session, "adam", by="anna", now=NOW)
         assert accounts.get_account(session, "adam").roles == {Role.ADMINISTRATOR}
-        assert form_of(accounts.get_account(session, "adam")).administrates is False
+        assert account_changes.form_of(accounts.get_account(session, "adam")).administrates is False

@@ -6,11 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from local_node import accounts, audit, second_factor, sessions, verbs
+from local_node import audit, verbs
 from local_node.app import Node
-from local_node.one_time_codes import code_at
+from local_node.door import accounts, second_factor, sessions
 from local_node.orm import AccountRow
 from local_node.review import Role
+from shared_schema.service.accounts.one_time_codes import code_at
 from tests.hub_simulator import MovableClock
 from tests.local_node.browsing import PASSWORD, Browser, give_account
 

@@ -8,12 +8,13 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
-from local_node import account_changes, accounts, script_tokens, verbs
+from local_node import verbs
+from local_node.account_changes import AccountForm, account_changes
 from local_node.agencies import AgencyForm, add_agency
 from local_node.app import Node
+from local_node.door import Scope, accounts, script_tokens
 from local_node.entered_for import list_entered_for
 from local_node.orm import ImportBatchRow
-from local_node.script_tokens import Scope
 from shared_schema.statement import Audience, Kind
 from tests.hub_simulator import HubSimulator, MovableClock
 from tests.local_node.browsing import PASSWORD, Browser, give_account
@@ -61,7 +62,7 @@ def partner(member: Node) -> Script:
     with member.database.write() as session:
         form = AgencyForm("Youth Office", ["youth"], ["deliver"])
         add_agency(session, "youth-office", form, by="anna", now=member.clock())
-        paul = account_changes.AccountForm("Paul", "partner", "youth-office")
+        paul = AccountForm("Paul", "partner", agency="youth-office")
         account_changes.invite_new(session, "paul", paul, by="anna", now=member.clock())
     return script(member, "paul")
 
@@ -132,7 +133,7 @@ def test_a_token_never_opens_more_than_its_owner_may_do_now(member: Node, partne
     assert anna.ask("POST", "/api/v1/sync").status_code == 200
     with member.database.write() as session:
         account = accounts.get_account(session, "anna")
-        form = account_changes.AccountForm("Anna", "reader")
+        form = AccountForm("Anna", "reader")
         account_changes.change(session, "anna", form, account_changes.seen(account), by="ben", now=member.clock())
     assert anna.ask("POST", "/api/v1/sync").status_code == 403
     assert anna.hand_in(CSV).status_code == 403

@@ -6,15 +6,16 @@ from typing import Any
 
 import pytest
 
-from local_node import account_changes, accounts, invitations, second_factor, sign_in_steps, verbs
-from local_node.account_changes import AccountForm
+from local_node import verbs
+from local_node.account_changes import AccountForm, account_changes
 from local_node.app import Node
-from local_node.sessions import MAX_FAILURES
+from local_node.door import accounts, invitations, second_factor, second_steps
 from local_node.settings import load_settings
 from local_node.verbs import settings as settings_verbs
-from local_node.web.entering import STEP_COOKIE
-from local_node.web.site import SESSION_COOKIE
+from shared_schema.service.accounts.sessions import MAX_FAILURES
 from shared_schema.service.control import VerbError
+from shared_schema.service.pages.entering import STEP_COOKIE
+from shared_schema.service.pages.site import SESSION_COOKIE
 from tests.local_node.browsing import PASSWORD, Browser, app_of, give_account
 
 NEW = "quiet lanterns count the rain"
@@ -95,10 +96,10 @@ def test_whoever_is_changing_a_password_while_the_account_is_reset_changes_nothi
 def test_whoever_gave_the_old_password_does_not_get_in_with_the_code(node: Node) -> None:
     give_account(node, "ben")
     with node.database.write() as session:
-        step = sign_in_steps.begin_second_step(session, "ben", node.clock())
+        step = second_steps.begin(session, "ben", node.clock())
     verbs.run(node, "account.set", {"id": "ben", "password": NEW})
     with node.database.read() as session:
-        assert sign_in_steps.find_second_step(session, step, node.clock()) is None
+        assert second_steps.find(session, step, node.clock()) is None
 
 
 def test_of_many_tries_at_once_ten_are_looked_at(node: Node) -> None:
@@ -128,7 +129,7 @@ def test_a_link_that_is_used_twice_at_once_sets_one_password(node: Node) -> None
 
 
 def test_a_recovery_code_that_is_typed_twice_at_once_opens_one_session(node: Node) -> None:
-    from local_node.one_time_codes import code_at
+    from shared_schema.service.accounts.one_time_codes import code_at
 
     give_account(node, "ben")
     with node.database.write() as session:

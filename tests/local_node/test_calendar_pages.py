@@ -12,7 +12,7 @@ from local_node.app import Node
 from local_node.orm import AccountRow, AgencyContactRow, AgencyRow
 from local_node.web.calendar import COORDINATION
 from local_node.web.planning_report import activities_of
-from local_node.web.words import Words
+from local_node.web.words import CATALOGUES, Words
 from shared_schema.period import parse_period
 from shared_schema.service.control import VerbError
 from shared_schema.service.translations import load_language
@@ -266,7 +266,7 @@ def test_a_view_can_be_taken_to_another_calendar_without_anybodys_name(planned: 
 
 
 def test_the_report_of_a_quarter_counts_activities_by_kind_and_no_quiet_window(planned: Node) -> None:
-    words = Words(load_language("local_node.web.locales", "en"), UTC)
+    words = Words(load_language(CATALOGUES, "en"), UTC)
     add(planned, "paul", DECISION)
     add(
         planned, "petra", TALKS | {"title": "Second evening", "starts_on": "2026-12-20", "ends_on": "", "state": "done"}

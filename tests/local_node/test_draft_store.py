@@ -17,9 +17,9 @@ from local_node.drafting import (
     Writer,
     check_may_ask,
 )
-from local_node.errors import NodeError
 from local_node.orm import AgencyRow, PersonRow
 from local_node.review import Role
+from shared_schema.errors import ProgramError
 from shared_schema.service.database import Database
 from shared_schema.statement import Audience, Kind
 
@@ -179,7 +179,7 @@ def test_what_is_thrown_away_is_erased_and_not_by_a_stale_form(session: Session)
     draft = save(session, begin(session), 1, "something new")
     with pytest.raises(DraftStaleError):
         draft_store.discard(session, draft, 1, ANNA, NOW)
-    with pytest.raises(NodeError):
+    with pytest.raises(ProgramError):
         draft_store.discard(session, draft, 2, CARL, NOW)
     draft_store.discard(session, draft, 2, ANNA, NOW)
     assert session.execute(text("SELECT count(*) FROM drafts")).scalar() == 0

@@ -17,8 +17,9 @@ from typing import Any
 import httpx
 import pytest
 
-from local_node import accounts, places
+from local_node import places
 from local_node.app import Node, open_node
+from local_node.door import accounts
 from local_node.first_run import (
     FILE_NAME,
     Answers,

@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from local_node import audit, invitations
-from local_node.invitations import InvitationError
+from local_node import audit
+from local_node.door import invitations
+from shared_schema.service.accounts.invitations import InvitationError
 from shared_schema.service.database import Database
 from tests.factories import NOW, add_people
 

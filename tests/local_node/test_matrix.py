@@ -16,11 +16,12 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 
-from local_node import account_changes, accounts, script_tokens, verbs
-from local_node.account_changes import AccountForm
+from local_node import verbs
+from local_node.account_changes import AccountForm, account_changes
 from local_node.agencies import AgencyForm, add_agency
 from local_node.app import Node
-from local_node.web.forms import SET_HERE
+from local_node.door import Scope, accounts, script_tokens
+from shared_schema.service.pages.forms import SET_HERE
 from tests.local_node.browsing import Browser, app_of, give_account
 
 STAFF: Final = {
@@ -239,7 +240,7 @@ def staffed(node: Node) -> Node:
         give_account(node, person, administrates=person == "carla")
     with node.database.write() as session:
         paul = accounts.get_account(session, "paul")
-        form = AccountForm("Paul", "partner", "youth-office")
+        form = AccountForm("Paul", "partner", agency="youth-office")
         account_changes.change(session, "paul", form, account_changes.seen(paul), by="olga", now=node.clock())
     return node
 
@@ -291,7 +292,7 @@ def test_a_script_gets_where_its_owner_may_go(staffed: Node, unknown: dict[str, 
     for person in STAFF:
         with staffed.database.write() as session:
             token, _ = script_tokens.make_token(
-                session, person, "all", [scope.value for scope in script_tokens.Scope], 1, staffed.clock()
+                session, person, "all", [scope.value for scope in Scope], 1, staffed.clock()
             )
         browser = Browser(staffed)
         for line, let_in in found.items():

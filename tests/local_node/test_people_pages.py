@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from local_node import accounts, agencies, audit
+from local_node import agencies, audit
 from local_node.app import Node
+from local_node.door import accounts
 from local_node.review import Role
 from tests.factories import add_returns, make_returns_file
 from tests.local_node.browsing import PASSWORD, Browser, give_account
@@ -168,7 +169,7 @@ def test_an_invitation_that_is_wrong_adds_nobody(anna: Browser, node: Node, chan
 def test_the_last_administrator_cannot_lock_everybody_out(anna: Browser) -> None:
     seen = seen_in(anna.page("/accounts/anna"))
     lost = anna.post("/accounts/anna", {"name": "Anna", "role": "coordinator", "seen": seen})
-    assert (lost.status_code, "Nobody could manage this node" in lost.text) == (409, True)
+    assert (lost.status_code, "Nobody could manage accounts here" in lost.text) == (409, True)
     assert anna.post("/accounts/anna/state", {"state": "disabled"}).status_code == 409
     assert anna.post("/accounts/anna/reset").status_code == 409
     assert anna.get("/accounts").status_code == 200

@@ -19,8 +19,8 @@ from local_node.settings import load_settings, write_settings
 from local_node.web.access import ALLOWED, Right
 from local_node.web.picture_query import read_query
 from local_node.web.picture_view import Memory, read_picture
-from local_node.web.remembered import Remembered
 from shared_schema.service.key_file import load_key, write_key
+from shared_schema.service.pages.remembered import Remembered
 from tests.browser import screens_door, screens_picture
 from tests.browser.screens import Furnished
 from tests.browser.screens_picture import MONTHS, RELEASED, TABLE

@@ -7,6 +7,7 @@ from typing import get_args
 from local_node.inbox import HEALED_BY_MEMBERSHIPS, NOT_YET_EXPLAINED, InboxState
 from local_node.web import presentation
 from local_node.web.trends import PARTS_NOT_ALIKE
+from shared_schema.service.pages import terms
 from shared_schema.statement import Audience, Kind
 from shared_schema.trend import Withheld
 from shared_schema.vocabulary import VOCABULARIES, Outcome
@@ -26,18 +27,18 @@ def test_every_reason_for_quarantine_that_can_heal_is_explained() -> None:
 
 
 def test_outcomes_are_shown_without_the_terms_of_other_registers() -> None:
-    assert presentation.term(Outcome.NO_EFFECT) == "No effect seen"
-    assert presentation.term(Outcome.HARM) == "Unwanted or harmful effect"
+    assert terms.term(Outcome.NO_EFFECT) == "No effect seen"
+    assert terms.term(Outcome.HARM) == "Unwanted or harmful effect"
 
 
 def test_every_term_of_the_vocabulary_has_words() -> None:
-    terms = [presentation.term(term) for enum in VOCABULARIES.values() for term in enum]
+    terms = [terms.term(term) for enum in VOCABULARIES.values() for term in enum]
     assert all(terms)
     assert not [term for term in terms if NEVER_SAID.search(term)]
 
 
 def test_codes_become_words_and_moments_become_dates() -> None:
-    assert presentation.words("bias_incidents.by_offence") == "Bias incidents by offence"
+    assert terms.words("bias_incidents.by_offence") == "Bias incidents by offence"
     assert presentation.moment("2026-11-02T09:05:00Z") == "2 Nov 2026, 09:05 UTC"
     assert presentation.moment(None) == "never"
 
@@ -48,10 +49,10 @@ def test_every_reason_to_hide_a_figure_and_every_obstacle_has_words() -> None:
 
 
 def test_cells_have_the_labels_of_the_vocabulary() -> None:
-    assert presentation.cell_label("phenomenon", "RWE") == "Right-wing extremism"
-    assert presentation.cell_label("agency", "ngo_counselling") == "Specialised counselling NGO"
-    assert presentation.cell_label("offence", "arson") == "Arson"
-    assert presentation.cell_label("age_band", "_U") == "Unknown"
+    assert terms.cell_label("phenomenon", "RWE") == "Right-wing extremism"
+    assert terms.cell_label("agency", "ngo_counselling") == "Specialised counselling NGO"
+    assert terms.cell_label("offence", "arson") == "Arson"
+    assert terms.cell_label("age_band", "_U") == "Unknown"
 
 
 def test_the_pages_never_speak_of_persons_as_cases() -> None:

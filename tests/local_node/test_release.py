@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from local_node import audit, release, request_store
-from local_node.errors import NodeError, ReleaseError, ReviewError
+from local_node.errors import ReleaseError, ReviewError
 from local_node.ledger import verify_chain
 from local_node.noise import Draw
 from local_node.orm import OutboxRow
@@ -18,7 +18,7 @@ from local_node.release import SignReport
 from local_node.request_store import StoredRequest
 from local_node.review import ReleaseRequest, RequestState
 from shared_schema.envelope import parse_envelope, verify_envelope
-from shared_schema.errors import ContractError, SchemaError
+from shared_schema.errors import ContractError, ProgramError, SchemaError
 from shared_schema.governance import PolicyBody
 from shared_schema.period import parse_period
 from shared_schema.service.database import Database
@@ -156,9 +156,9 @@ def test_figures_that_may_not_be_released_are_refused_and_cost_nothing(
     node_database: Database, label: str, changes: dict[str, Any], code: str
 ) -> None:
     draw = CountingDraw()
-    with pytest.raises((NodeError, ContractError)) as caught:
+    with pytest.raises((ProgramError, ContractError)) as caught:
         ask_numbers(node_database, label, draw=draw, **changes)
-    assert isinstance(caught.value, NodeError | ContractError)
+    assert isinstance(caught.value, ProgramError | ContractError)
     assert caught.value.code == code
     assert draw.scales == []
     with node_database.read() as session:

@@ -6,17 +6,17 @@ from html import unescape
 import pytest
 from sqlalchemy import func, select
 
-from local_node import ledger, sessions, verbs
-from local_node.accounts import get_account, make_account
+from local_node import ledger, verbs
 from local_node.app import Node
+from local_node.door import accounts, sessions
 from local_node.orm import AccountRow, AgencyRow, ReturnRecordRow, ReturnSheetRow
 from local_node.record_store import reports_for
 from local_node.return_entry import current_values
 from local_node.tabulation import tabulate
-from local_node.web.site import SESSION_COOKIE
 from shared_schema.governance import PolicyBody
 from shared_schema.period import parse_period
 from shared_schema.service.exports import xlsx_bytes
+from shared_schema.service.pages.site import SESSION_COOKIE
 from tests.factories import no_noise
 from tests.hub_simulator import MovableClock
 from tests.local_node.browsing import Browser
@@ -44,7 +44,9 @@ def city(member: Node) -> Node:
     for person in ("anna", "ben", *agencies):
         with member.database.write() as session:
             now = member.clock()
-            make_account(session, person, person.title(), by="local-node", now=now, agency=agencies.get(person))
+            accounts.make_account(
+                session, person, person.title(), by="local-node", now=now, agency=agencies.get(person)
+            )
     anna = as_(member, "anna")
     agreed = {"agency": "police", "table": TABLE, "granularity": "month", "first": "2026-08", "due_days": "15"}
     assert anna.post("/returns/agreements", agreed).status_code == 303
@@ -55,7 +57,7 @@ def as_(city: Node, person: str) -> Browser:
     """Somebody who is signed in already: to hash a password takes its time, and is tested elsewhere."""
     browser = Browser(city)
     with city.database.write() as session:
-        token = sessions.begin(session, get_account(session, person), "Firefox", city.clock())
+        token = sessions.begin(session, accounts.get_account(session, person), "Firefox", city.clock())
     browser.cookies[SESSION_COOKIE] = token
     return browser
 
@@ -462,7 +464,7 @@ def test_an_agreement_ends_and_what_was_reported_stays(city: Node) -> None:
 def test_an_administrator_who_manages_agencies_sees_them(city: Node) -> None:
     verbs.run(city, "people.add", {"id": "olga", "role": "administrator"})
     with city.database.write() as session:
-        make_account(session, "olga", "Olga", by="local-node", now=city.clock())
+        accounts.make_account(session, "olga", "Olga", by="local-node", now=city.clock())
     olga = as_(city, "olga")
     page = olga.page("/returns/agreements")
     assert "There is no agency yet" not in page and "Youth service" in page

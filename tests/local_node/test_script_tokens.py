@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from local_node import audit, script_tokens
-from local_node.script_tokens import ScriptToken, TokenError, UnknownToken
+from local_node import audit
+from local_node.door import script_tokens
+from shared_schema.service.accounts.script_tokens import ScriptToken, TokenError, UnknownToken, is_use_worth_noting
 from shared_schema.service.database import Database
 from tests.factories import NOW, add_people
 
@@ -84,13 +85,13 @@ def test_a_token_is_kept_as_a_hash_alone(node_database: Database, made: tuple[st
 
 def test_the_last_use_is_noted_once_a_minute(node_database: Database, made: tuple[str, ScriptToken]) -> None:
     shown, token = made
-    assert script_tokens.is_use_worth_noting(token, NOW)
+    assert is_use_worth_noting(token, NOW)
     with node_database.write() as session:
         script_tokens.note_use(session, token.id, NOW)
         used = script_tokens.find_token(session, shown, NOW)
     assert used.last_used_at == NOW
-    assert not script_tokens.is_use_worth_noting(used, NOW + timedelta(seconds=59))
-    assert script_tokens.is_use_worth_noting(used, NOW + timedelta(seconds=60))
+    assert not is_use_worth_noting(used, NOW + timedelta(seconds=59))
+    assert is_use_worth_noting(used, NOW + timedelta(seconds=60))
 
 
 def test_all_tokens_of_a_person_end_together(node_database: Database, made: tuple[str, ScriptToken]) -> None:

@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from local_node import audit, second_factor
-from local_node.one_time_codes import (
+from local_node import audit
+from local_node.door import second_factor
+from shared_schema.service.accounts.one_time_codes import (
     address_for_telephone,
     code_at,
     encode_secret,
@@ -13,7 +14,7 @@ from local_node.one_time_codes import (
     format_recovery_codes,
     hash_recovery_code,
 )
-from local_node.second_factor import SecondFactorError
+from shared_schema.service.accounts.second_factor import SecondFactorError
 from shared_schema.service.database import Database
 from tests.factories import NOW, add_people
 

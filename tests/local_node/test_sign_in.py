@@ -7,8 +7,8 @@ from sqlalchemy import func, select
 
 from local_node.app import Node
 from local_node.orm import AccountRow, SessionRow
-from local_node.sessions import LONGEST_QUIET, LONGEST_SESSION, MAX_FAILURES
-from local_node.web.site import SESSION_COOKIE
+from shared_schema.service.accounts.sessions import LONGEST_QUIET, LONGEST_SESSION, MAX_FAILURES
+from shared_schema.service.pages.site import SESSION_COOKIE
 from shared_schema.service.passwords import hash_password
 from shared_schema.service.tokens import new_token
 from tests.hub_simulator import MovableClock

@@ -10,8 +10,8 @@ import pytest
 
 from local_node import verbs
 from local_node.app import Node, create_app
-from local_node.one_time_codes import code_at
 from local_node.settings import check_settings, load_settings
+from shared_schema.service.accounts.one_time_codes import code_at
 from shared_schema.service.control import VerbError
 from shared_schema.service.key_file import load_key
 from tests.hub_simulator import HubSimulator, MovableClock

@@ -6,11 +6,10 @@ import pytest
 from sqlalchemy import text
 
 from local_node import figures, ledger, release
-from local_node.errors import NodeError
 from local_node.figures import Ask
 from local_node.protection import Protection
 from local_node.review import ReleaseRequest
-from shared_schema.errors import ContractError
+from shared_schema.errors import ContractError, ProgramError
 from shared_schema.period import parse_period
 from shared_schema.service.database import Database
 from shared_schema.spending import audit_spending, entry_hash
@@ -73,7 +72,7 @@ def entries(database: Database) -> int:
 def test_what_cannot_be_done_without_noise_is_refused_and_nothing_is_stored(
     node_database: Database, label: str, changes: dict[str, Any], code: str
 ) -> None:
-    with pytest.raises(NodeError) as caught:
+    with pytest.raises(ProgramError) as caught:
         ask_for(node_database, label, policy=make_policy(threshold_floor=6), **changes)
     assert caught.value.code == code
     assert entries(node_database) == 0

@@ -12,10 +12,9 @@ from local_node.narrative import WHY
 from local_node.sync import Alarm
 from local_node.web import overview, site
 from local_node.web.presentation import membership
-from local_node.web.site import LOCALES_PACKAGE
 from local_node.web.today import Need
 from local_node.web.where_words import where_in_words
-from local_node.web.words import Words
+from local_node.web.words import CATALOGUES, Words
 from shared_schema.explain import Place
 from shared_schema.keys import MemberRole, MemberStatus
 from shared_schema.problem import ProblemCode
@@ -27,7 +26,7 @@ NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 
 @pytest.fixture
 def german() -> Words:
-    return Words(load_language(LOCALES_PACKAGE, "de"), UTC)
+    return Words(load_language(CATALOGUES, "de"), UTC)
 
 
 def test_a_sentence_begins_large_and_its_nouns_stay_as_they_are(german: Words) -> None:

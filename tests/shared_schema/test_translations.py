@@ -7,28 +7,28 @@ import pytest
 
 from shared_schema.service.translations import LOCALES, OWN_NAMES, best_language, load_language
 
-PACKAGE = "local_node.web.locales"
+PACKAGES = ("shared_schema.service.pages.locales",)
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
 
 def test_every_language_has_a_name_and_a_catalogue() -> None:
     assert set(LOCALES) == set(OWN_NAMES)
     for code in LOCALES:
-        assert load_language(PACKAGE, code).code == code
+        assert load_language(PACKAGES, code).code == code
     with pytest.raises(KeyError):
-        load_language(PACKAGE, "../../etc/passwd")
+        load_language(PACKAGES, "../../etc/passwd")
 
 
 @pytest.mark.parametrize("code", list(LOCALES))
 def test_what_a_catalogue_does_not_have_is_shown_in_english(code: str) -> None:
-    language = load_language(PACKAGE, code)
+    language = load_language(PACKAGES, code)
     assert language.gettext("A sentence that nobody has translated.") == "A sentence that nobody has translated."
     assert language.ngettext("%(n)s owl that nobody knows", "%(n)s owls that nobody knows", 2).startswith("%(n)s owls")
     assert language.gettext("") == "", "the empty text is the header of a catalogue"
 
 
 def test_numbers_and_times_are_written_as_they_are_there() -> None:
-    english, german = load_language(PACKAGE, "en"), load_language(PACKAGE, "de")
+    english, german = load_language(PACKAGES, "en"), load_language(PACKAGES, "de")
     assert (english.number(12345), german.number(12345)) == ("12,345", "12.345")
     assert english.moment(NOON, UTC) == "1 Jul 2026, 12:00 UTC"
     assert german.moment(NOON, ZoneInfo("Europe/Berlin")) == "1. Juli 2026, 14:00 MESZ"
