@@ -3,7 +3,7 @@
 import hashlib
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from regional_hub.errors import LogError
@@ -15,7 +15,9 @@ START = "0" * 64
 
 
 def record(session: Session, actor: str, action: str, subject: str, now: datetime) -> None:
-    """Append one event in the caller's transaction."""
+    """Append one event in the caller's transaction. Who else wants to waits, also in another process of the hub."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("LOCK TABLE audit IN SHARE ROW EXCLUSIVE MODE"))
     last = session.scalars(select(AuditRow).order_by(AuditRow.seq.desc()).limit(1)).first()
     row = AuditRow(
         seq=1 if last is None else last.seq + 1,

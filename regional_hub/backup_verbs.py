@@ -2,16 +2,14 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from regional_hub import audit, backup
 from regional_hub.app import Hub
+from regional_hub.verb_parameters import Params, Result, actor_of
 from shared_schema.service.backup import make_backup
 from shared_schema.service.control import VerbError
 
-Params = dict[str, Any]
-Result = dict[str, Any]
-OPERATOR: Final = "operator"
 BACKUP_MADE: Final = "backup-made"
 
 
@@ -24,7 +22,7 @@ def make(hub: Hub, params: Params) -> Result:
     plan = backup.make_plan(hub.database, hub.data_dir, hub.verifier)
     folder = make_backup(plan, target, now=now, keep=keep, with_keys=with_keys)
     with hub.database.write() as session:
-        audit.record(session, OPERATOR, BACKUP_MADE, folder.name[:200], now)
+        audit.record(session, actor_of(params), BACKUP_MADE, folder.name[:200], now)
     return {"backup": str(folder), "keys": with_keys}
 
 

@@ -1,7 +1,6 @@
 """`doctor`: everything that is wrong with this hub, each with what to do."""
 
 from collections.abc import Callable
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -10,12 +9,11 @@ from regional_hub import heads, log, policies, recovery
 from regional_hub.app import Hub
 from regional_hub.backup_verbs import BACKUP_MADE
 from regional_hub.orm import AlarmRow, AuditRow
+from regional_hub.verb_parameters import Params, Result
 from shared_schema.service import doctor
 from shared_schema.service.doctor import Finding
 from shared_schema.statement import parse_time
 
-Params = dict[str, Any]
-Result = dict[str, Any]
 CHECKS = 10
 
 

@@ -37,7 +37,6 @@ LEAST_NOTICE: Final = timedelta(days=7)
 """A node syncs several times a day, but a hub in the middle may be away over a long week-end."""
 OVERLAP: Final = timedelta(days=30)
 """How long after the change both keys sign checkpoints, for readers that were away when it was announced."""
-OPERATOR: Final = "operator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,7 @@ def load_own_keys(session: Session, name: str, at_hand: Mapping[str, SigningKey]
 
 def announce(
     session: Session, keys: OwnKeys, next_key: SigningKey, *, name: str, level: Level, area: Area, notice: timedelta,
-    now: datetime,
+    actor: str, now: datetime,
 ) -> KeyRotation:  # fmt: skip
     """Say the next key in the log, signed with both. Raises HubError when one is announced, or it is too soon."""
     if keys.state != "settled":
@@ -123,11 +122,11 @@ def announce(
     both = SigningKey(keys.key.private, (next_key,))
     _set_signers(session, both)
     publish(session, Kind.MEMBERSHIP, body, Audience.EUROPE, name=name, key=both, now=now)
-    audit.record(session, OPERATOR, "key-announced", name, now)
+    audit.record(session, actor, "key-announced", name, now)
     return rotation
 
 
-def activate(session: Session, keys: OwnKeys, *, name: str, now: datetime) -> None:
+def activate(session: Session, keys: OwnKeys, *, name: str, actor: str, now: datetime) -> None:
     """Sign statements with the announced key from now on. Raises HubError when there is none, or before its day."""
     rotation = keys.announced
     if rotation is None or keys.state != "announced":
@@ -138,10 +137,10 @@ def activate(session: Session, keys: OwnKeys, *, name: str, now: datetime) -> No
     _hold_head(session, keys)
     new = keys.key.beside[0]
     _set_signers(session, SigningKey(new.private, (SigningKey(keys.key.private),)))
-    audit.record(session, OPERATOR, "key-activated", name, now)
+    audit.record(session, actor, "key-activated", name, now)
 
 
-def retire(session: Session, keys: OwnKeys, *, name: str, now: datetime) -> None:
+def retire(session: Session, keys: OwnKeys, *, name: str, actor: str, now: datetime) -> None:
     """Let the new key sign alone. Raises HubError before both have signed for the whole overlap."""
     rotation = keys.announced
     if rotation is None or keys.state != "activated":
@@ -151,7 +150,7 @@ def retire(session: Session, keys: OwnKeys, *, name: str, now: datetime) -> None
         raise HubError(f"expected to be asked from {format_time(day)} on", code=ProblemCode.KEY_NOT_VALID)
     _hold_head(session, keys)
     _set_signers(session, SigningKey(keys.key.private))
-    audit.record(session, OPERATOR, "former-key-retired", name, now)
+    audit.record(session, actor, "former-key-retired", name, now)
 
 
 def due(keys: OwnKeys, now: datetime) -> str | None:

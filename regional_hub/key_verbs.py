@@ -2,18 +2,16 @@
 
 import secrets
 from datetime import timedelta
-from typing import Any
 
 from regional_hub import hub_keys, member_keys
 from regional_hub.app import Hub
 from regional_hub.member_keys import Hand
+from regional_hub.verb_parameters import Params, Result, actor_of
 from shared_schema.keys import PublicKey, SigningKey
 from shared_schema.names import format_time, parse_time
 from shared_schema.service.control import VerbError
 from shared_schema.service.key_file import find_next_key, promote_next_key, write_next_key
 
-Params = dict[str, Any]
-Result = dict[str, Any]
 DEFAULT_NOTICE_DAYS = 30
 MOST_NOTICE_DAYS = 730
 
@@ -53,6 +51,7 @@ def announce(hub: Hub, params: Params) -> Result:
             level=hub.settings.level,
             area=hub.area,
             notice=timedelta(days=days),
+            actor=actor_of(params),
             now=hub.clock(),
         )
     hub.reload_keys()
@@ -64,20 +63,20 @@ def announce(hub: Hub, params: Params) -> Result:
     }
 
 
-def activate(hub: Hub, _params: Params) -> Result:
+def activate(hub: Hub, params: Params) -> Result:
     """Sign statements with the announced key."""
     hub.reload_keys()
     with hub.database.write() as session:
-        hub_keys.activate(session, hub.own_keys, name=hub.name, now=hub.clock())
+        hub_keys.activate(session, hub.own_keys, name=hub.name, actor=actor_of(params), now=hub.clock())
     hub.reload_keys()
     return {"state": hub.own_keys.state, "fingerprint": hub.key.public.fingerprint}
 
 
-def retire(hub: Hub, _params: Params) -> Result:
+def retire(hub: Hub, params: Params) -> Result:
     """Let the new key sign alone, and erase the old one."""
     hub.reload_keys()
     with hub.database.write() as session:
-        hub_keys.retire(session, hub.own_keys, name=hub.name, now=hub.clock())
+        hub_keys.retire(session, hub.own_keys, name=hub.name, actor=actor_of(params), now=hub.clock())
     hub.reload_keys()
     promote_next_key(hub.data_dir)
     return {"state": hub.own_keys.state, "fingerprint": hub.key.public.fingerprint}

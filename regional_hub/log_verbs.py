@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import httpx
 from sqlalchemy import select
@@ -11,6 +10,7 @@ from sqlalchemy import select
 from regional_hub import alarms, audit, relay, static_files
 from regional_hub.app import Hub
 from regional_hub.orm import AuditRow
+from regional_hub.verb_parameters import Params, Result
 from regional_hub.verify_log import verify_everything
 from shared_schema.checkpoint import NoteVerifier, verify_checkpoint
 from shared_schema.errors import ContractError
@@ -21,8 +21,6 @@ from shared_schema.service.logging import get_logger
 from shared_schema.statement import parse_time
 from shared_schema.tiles import CHECKPOINT_PATH, Fetch, FilesReport, LogFileError, verify_files
 
-Params = dict[str, Any]
-Result = dict[str, Any]
 ITSELF = "hub"
 LOG_ALARM = "log"
 VERIFIED, DAMAGED = "log-verified", "log-damaged"

@@ -1,21 +1,16 @@
 """What the operator does with members: see them and their keys, suspend, revoke, give a new key to one that lost it."""
 
-from typing import Any
-
 from sqlalchemy import select
 
 from regional_hub import departure, log, member_keys, members
 from regional_hub.app import Hub
 from regional_hub.member_keys import Hand, describe_key
 from regional_hub.orm import MemberRow
+from regional_hub.verb_parameters import Params, Result, actor_of
 from shared_schema.governance import EnrolmentRequest
 from shared_schema.keys import MemberStatus
 from shared_schema.service.control import VerbError
 from shared_schema.statement import format_time
-
-Params = dict[str, Any]
-Result = dict[str, Any]
-OPERATOR = "operator"
 
 
 def hand_of(hub: Hub) -> Hand:
@@ -86,14 +81,14 @@ def set_status(hub: Hub, params: Params) -> Result:
         status = MemberStatus(params["status"])
     except ValueError:
         raise VerbError("bad-parameter", f"expected one of {', '.join(MemberStatus)}") from None
-    return _set_status(hub, str(params["name"]), status)
+    return _set_status(hub, str(params["name"]), status, actor_of(params))
 
 
-def _set_status(hub: Hub, name: str, status: MemberStatus) -> Result:
+def _set_status(hub: Hub, name: str, status: MemberStatus, actor: str) -> Result:
     hand, erased = hand_of(hub), {}
     with hub.database.write() as session:
         log.get_head(session, for_append=True)  # or the member may rotate its key away from the one that is named here
-        hand.publish(session, members.set_status(session, name, status, actor=OPERATOR, now=hand.now))
+        hand.publish(session, members.set_status(session, name, status, actor=actor, now=hand.now))
         if status is MemberStatus.LEFT:
             erased = departure.erase(session, name)
     hub.reload_trust()
@@ -104,12 +99,12 @@ def revoke(hub: Hub, params: Params) -> Result:
     """End all keys of a member here and now, or with `key` one that it has rotated away."""
     name, keyid = str(params["name"]), params.get("key")
     if keyid is None:
-        return _set_status(hub, name, MemberStatus.REVOKED) | {
+        return _set_status(hub, name, MemberStatus.REVOKED, actor_of(params)) | {
             "next": f"for a new key under the same name: regional-hub members replace-key {name}"
         }
     hand = hand_of(hub)
     with hub.database.write() as session:
-        ended = member_keys.revoke_key(session, name, str(keyid), trust=hub.trust, actor=OPERATOR, hand=hand)
+        ended = member_keys.revoke_key(session, name, str(keyid), trust=hub.trust, actor=actor_of(params), hand=hand)
     hub.reload_trust()
     return {"name": name, "revoked_key": ended}
 
@@ -118,13 +113,13 @@ def make_replacement_code(hub: Hub, params: Params) -> Result:
     """Make a one-time code with which a city whose key is lost or stolen asks for a new one."""
     name = str(params["name"])
     with hub.database.write() as session:
-        code = member_keys.make_replacement_code(session, name, actor=OPERATOR, now=hub.clock())
+        code = member_keys.make_replacement_code(session, name, actor=actor_of(params), now=hub.clock())
     return {"name": name, "code": code, "valid_days": members.CODE_LIFETIME.days}
 
 
-def replace_key(hub: Hub, request: EnrolmentRequest) -> Result:
+def replace_key(hub: Hub, request: EnrolmentRequest, actor: str) -> Result:
     """Approve a new key whose fingerprint was typed."""
     with hub.database.write() as session:
-        member_keys.replace_key(session, request, trust=hub.trust, actor=OPERATOR, hand=hand_of(hub))
+        member_keys.replace_key(session, request, trust=hub.trust, actor=actor, hand=hand_of(hub))
     hub.reload_trust()
     return {"name": request.name, "role": request.role.value, "status": "active", "key": "replaced"}

@@ -8,6 +8,7 @@ from regional_hub import alarms, audit, follow
 from regional_hub.app import Hub
 from regional_hub.erasure import TABLES
 from regional_hub.orm import EvidenceRow, QuarantineReportRow, QuarantineRow
+from regional_hub.verb_parameters import Params, Result, actor_of
 from shared_schema.canonical import parse_strict
 from shared_schema.envelope import envelope_from_object
 from shared_schema.errors import ContractError
@@ -17,9 +18,6 @@ from shared_schema.problem import ProblemCode
 from shared_schema.service.control import VerbError
 from shared_schema.service.database import forget
 
-Params = dict[str, Any]
-Result = dict[str, Any]
-OPERATOR = "operator"
 SHORT_DIGEST = 8
 
 
@@ -111,7 +109,7 @@ def drop(hub: Hub, params: Params) -> Result:
             and session.scalars(select(EvidenceRow).where(EvidenceRow.origin == origin)).first() is None
         ):
             alarms.settle(session, origin, ProblemCode.SEQ_CONFLICT, hub.clock())
-        audit.record(session, OPERATOR, "quarantine-dropped", digest, hub.clock())
+        audit.record(session, actor_of(params), "quarantine-dropped", digest, hub.clock())
         forget(session, *TABLES)
     return {"digest": digest, "state": "dropped"}
 

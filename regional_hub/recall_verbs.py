@@ -8,6 +8,7 @@ from sqlalchemy import select
 from regional_hub import explain, recall
 from regional_hub.app import Hub
 from regional_hub.orm import EntryRow, SourceRow
+from regional_hub.verb_parameters import Params, Result
 from shared_schema.keys import Member, MemberRole, MemberStatus
 from shared_schema.names import format_time
 from shared_schema.recall import RecallPage, in_words
@@ -15,8 +16,6 @@ from shared_schema.service.control import VerbError
 from shared_schema.service.hub_api import HubApi, HubRefused, HubUnreachable
 from shared_schema.statement import Kind
 
-Params = dict[str, Any]
-Result = dict[str, Any]
 SHORT_DIGEST = 8
 MAX_PAGES = 50
 """Ten thousand withdrawals at a time, new ones first."""

@@ -1,7 +1,7 @@
 """The verbs of a recovery: what the operator of a hub that was restored from an old copy runs and reads."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import update
 from sqlalchemy.orm import Session
@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from regional_hub import audit, follow, heads, log, recovered_log, recovery, trends
 from regional_hub.app import Hub
 from regional_hub.orm import MemberRow, RecoveryRow, SourceRow
+from regional_hub.verb_parameters import Params, Result, actor_of
 from regional_hub.web import recovery_api
 from shared_schema.checkpoint import NoteVerifier
 from shared_schema.keys import MemberRole, PublicKey
@@ -17,9 +18,6 @@ from shared_schema.service.control import VerbError
 from shared_schema.service.hub_api import check_hub_url
 from shared_schema.service.key_file import KEY_FILE, NEXT_KEY_FILE
 
-Params = dict[str, Any]
-Result = dict[str, Any]
-OPERATOR: Final = "operator"
 SHOWN_DIGESTS: Final = 20
 HERE: Final = "all that was signed is here"
 
@@ -40,7 +38,9 @@ def recover(hub: Hub, params: Params) -> Result:
             return _status(session, hub) | {"answers": []}
         values = {"ordered": True} | ({"alone": True} if alone else {})
         session.execute(update(RecoveryRow).values(**values).execution_options(synchronize_session=False))
-        audit.record(session, OPERATOR, "recovery-alone" if alone else "recovery-ordered", hub.name, hub.clock())
+        audit.record(
+            session, actor_of(params), "recovery-alone" if alone else "recovery-ordered", hub.name, hub.clock()
+        )
     return go_on(hub, {})
 
 
@@ -126,7 +126,7 @@ def set_address(hub: Hub, params: Params) -> Result:
         row.url = url
         direction = "parent" if row.role == MemberRole.PARENT.value else "member"
         follow.add_source(session, Pin(NoteVerifier(name, PublicKey(row.public_key))), url, direction)
-        audit.record(session, OPERATOR, "member-address", name, hub.clock())
+        audit.record(session, actor_of(params), "member-address", name, hub.clock())
     return {"name": name, "url": url}
 
 

@@ -1,22 +1,19 @@
 """What the operator does at the relay. Only `list` says who asked for what; it is shown here and written nowhere."""
 
 from collections.abc import Iterable
-from typing import Any
 
 from sqlalchemy import select
 
 from regional_hub import relay, relay_questions, relay_window, trends
 from regional_hub.app import Hub
 from regional_hub.orm import RelayItemRow, SourceRow
+from regional_hub.verb_parameters import Params, Result, actor_of
 from shared_schema.errors import ContractError
 from shared_schema.relay import verify_relay_receipt
 from shared_schema.service.control import VerbError
 from shared_schema.service.hub_api import HubApi, HubRefused, HubUnreachable
 from shared_schema.statement import format_time
 
-Params = dict[str, Any]
-Result = dict[str, Any]
-OPERATOR = "operator"
 SHORT_DIGEST = 8
 REASONS = ("error", "consent", "outdated", "other")
 
@@ -65,7 +62,7 @@ def forward(hub: Hub, params: Params) -> Result:
         known = [each.digest for each in relay_questions.find_questions(session)]
     digest = _complete(str(params["question"]), known, "a question about a relayed item")
     with hub.database.write() as session:
-        question = relay_questions.forward(session, digest, actor=OPERATOR, now=hub.clock())
+        question = relay_questions.forward(session, digest, actor=actor_of(params), now=hub.clock())
     return {"question": question.digest, "relayed": question.relayed, "state": "forwarded"}
 
 
@@ -95,7 +92,7 @@ def withdraw(hub: Hub, params: Params) -> Result:
     with hub.database.write() as session:
         known = [row.relayed for row in relay.list_items(session) if row.relayed is not None]
         digest = _complete(str(params["relayed"]), known, "an item that this hub has relayed")
-        relay_window.take_back(session, hub.desk, digest, reason, actor=OPERATOR, now=hub.clock())
+        relay_window.take_back(session, hub.desk, digest, reason, actor=actor_of(params), now=hub.clock())
     return {"relayed": digest, "state": relay.RelayState.WITHDRAWN.value}
 
 

@@ -8,11 +8,11 @@ import re
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from sqlalchemy import func, select
 
 from regional_hub import (
+    account_verbs,
     alarms,
     audit,
     backup_verbs,
@@ -39,9 +39,10 @@ from regional_hub.app import Hub
 from regional_hub.holdings import Library
 from regional_hub.orm import AlarmRow, EntryRow, EvidenceRow, MemberRow, QuarantineRow, SourceRow
 from regional_hub.publication import publish
+from regional_hub.verb_parameters import OPERATOR, Params, Result, actor_of
 from shared_schema.checkpoint import NoteVerifier
 from shared_schema.envelope import sign_payload
-from shared_schema.errors import ContractError, FeedError
+from shared_schema.errors import ContractError, FeedError, ProgramError
 from shared_schema.feed import FeedItem, FeedState
 from shared_schema.governance import ENROLMENT_KIND, LEAST_CONTRIBUTORS, EnrolmentRequest, PolicyBody
 from shared_schema.head_evidence import TwoHeads
@@ -55,9 +56,6 @@ from shared_schema.service.hub_api import HubApi, HubRefused, HubUnreachable, ch
 from shared_schema.service.logging import get_logger
 from shared_schema.statement import Audience, Kind
 
-Params = dict[str, Any]
-Result = dict[str, Any]
-OPERATOR = "operator"
 RESTORING = "it was restored from an old copy and gathers what it has lost; this hub keeps everything"
 MAX_PAGES_A_RUN = 1_000
 """Half a million entries of one hub; an endless log must not keep the hub from reading the others."""
@@ -68,12 +66,15 @@ def run(hub: Hub, verb: str, params: Params) -> Result:
     function = VERBS.get(verb)
     if function is None:
         raise VerbError("unknown-verb", f"expected one of {', '.join(VERBS)}")
+    actor_of(params)  # who acts is known before anything is done
     try:
         if verb in SIGNING_VERBS:
             hub.ask_first()
         return function(hub, params)
     except ContractError as error:
         raise VerbError(error.code.value, error.message) from None
+    except ProgramError as error:
+        raise VerbError(error.code, error.message) from None
     except (HubUnreachable, HubRefused) as error:
         code = error.code if isinstance(error, HubRefused) else "unreachable"
         raise VerbError(code, error.message) from None
@@ -81,13 +82,13 @@ def run(hub: Hub, verb: str, params: Params) -> Result:
         raise VerbError("bad-parameter", f"expected the parameter {error.args[0]}") from None
 
 
-def publish_policy(hub: Hub, policy: PolicyBody) -> None:
+def publish_policy(hub: Hub, policy: PolicyBody, actor: str = OPERATOR) -> None:
     """Put a policy in force: sign it and append it to the log. Raises VerbError when it would protect nobody."""
     if policy.min_contributors < LEAST_CONTRIBUTORS:
         raise VerbError("bad-parameter", f"expected min_contributors of at least {LEAST_CONTRIBUTORS}")
     with hub.database.write() as session:
         publish(session, Kind.POLICY, policy, Audience.REGION, name=hub.name, key=hub.key, now=hub.clock())
-        audit.record(session, OPERATOR, "policy-published", str(policy.version), hub.clock())
+        audit.record(session, actor, "policy-published", str(policy.version), hub.clock())
     hub.reload_trust()
 
 
@@ -124,7 +125,7 @@ def make_code(hub: Hub, params: Params) -> Result:
     if name == hub.name:
         raise VerbError("name-taken", "expected the name of a member, not of this hub")
     with hub.database.write() as session:
-        code = members.make_code(session, name, actor=OPERATOR, now=hub.clock())
+        code = members.make_code(session, name, actor=actor_of(params), now=hub.clock())
     return {"name": name, "code": code, "valid_days": members.CODE_LIFETIME.days}
 
 
@@ -149,13 +150,13 @@ def approve(hub: Hub, params: Params) -> Result:
             replaces = members.is_replacement(session, name)
     except ContractError as error:
         with hub.database.write() as session:
-            audit.record(session, OPERATOR, f"enrolment-refused-{error.code.value}", name[:100], now)
+            audit.record(session, actor_of(params), f"enrolment-refused-{error.code.value}", name[:100], now)
         raise
     if replaces:
-        return member_verbs.replace_key(hub, request)
+        return member_verbs.replace_key(hub, request, actor_of(params))
     members.check_unclaimed(hub.refresh_trust().directory, request)
     with hub.database.write() as session:
-        body = members.admit(session, request, actor=OPERATOR, now=now)
+        body = members.admit(session, request, actor=actor_of(params), now=now)
         chain = request.rotations or ()
         entry = member_verbs.hand_of(hub).vouch(session, body, chain, Audience.EUROPE)
         session.get_one(MemberRow, name).admitted_by = entry.index
@@ -192,7 +193,7 @@ def add_parent(hub: Hub, params: Params) -> Result:
         audience = members.parent_audience(hub.settings.level)
         member_verbs.hand_of(hub).vouch(session, body, identity.rotations, audience)
         follow.add_source(session, Pin.with_history(verifier, identity.rotations), url, "parent")
-        audit.record(session, OPERATOR, "parent-added", identity.name, now)
+        audit.record(session, actor_of(params), "parent-added", identity.name, now)
     hub.reload_trust()
     return {"name": identity.name, "level": identity.level, "fingerprint": hub.key.public.fingerprint}
 
@@ -343,7 +344,7 @@ def set_policy(hub: Hub, params: Params) -> Result:
         policies.check_own(session, policy)
     if policy.version <= known:
         raise VerbError("bad-parameter", f"expected a policy version above {known}")
-    publish_policy(hub, policy)
+    publish_policy(hub, policy, actor_of(params))
     with hub.database.write() as session:
         policies.compare(session, policy, hub.clock())
     return {"version": policy.version}
@@ -392,6 +393,7 @@ VERBS: dict[str, Callable[[Hub, Params], Result]] = {
     "evidence.export": witness_verbs.export_evidence,
     "policy.show": show_policy,
     "policy.set": set_policy,
+    **account_verbs.VERBS,
     **backup_verbs.VERBS,
     **doctor_verbs.VERBS,
     **recovery_verbs.VERBS,

@@ -2,13 +2,13 @@
 
 import base64
 from collections.abc import Iterable
-from typing import Any
 
 from sqlalchemy import select
 
 from regional_hub import alarms, audit, cosigning, heads, log, witness
 from regional_hub.app import Hub
 from regional_hub.orm import ContentRow, EvidenceRow, HeadEvidenceRow, SourceRow, WitnessedRow, WitnessRow
+from regional_hub.verb_parameters import Params, Result, actor_of
 from shared_schema.canonical import parse_strict
 from shared_schema.checkpoint import NoteVerifier, split_note
 from shared_schema.cosignature import parse_cosigner, verify_announcement, verify_cosignature
@@ -23,9 +23,6 @@ from shared_schema.service.hub_api import HubApi, HubRefused, HubUnreachable, Wi
 from shared_schema.service.logging import get_logger
 from shared_schema.witness import MAX_REQUEST_BYTES, check_log_name, write_request
 
-Params = dict[str, Any]
-Result = dict[str, Any]
-OPERATOR = "operator"
 SHORT_DIGEST = 8
 
 
@@ -37,7 +34,7 @@ def add_witness(hub: Hub, params: Params) -> Result:
         raise VerbError("bad-parameter", "expected another witness than this hub itself")
     with hub.database.write() as session:
         witness.add_witness(session, verifier.name, url, verifier.vkey)
-        audit.record(session, OPERATOR, "witness-added", verifier.name[:200], hub.clock())
+        audit.record(session, actor_of(params), "witness-added", verifier.name[:200], hub.clock())
     return {"name": verifier.name, "url": url}
 
 
@@ -49,7 +46,7 @@ def add_log(hub: Hub, params: Params) -> Result:
         raise VerbError("bad-parameter", "expected another log than this hub's own")
     with hub.database.write() as session:
         witness.add_log(session, verifier)
-        audit.record(session, OPERATOR, "witnessed-log-added", verifier.name[:200], hub.clock())
+        audit.record(session, actor_of(params), "witnessed-log-added", verifier.name[:200], hub.clock())
     return {"origin": verifier.name}
 
 
@@ -59,7 +56,7 @@ def remove(hub: Hub, params: Params) -> Result:
     with hub.database.write() as session:
         (witness.remove_log if is_log else witness.remove_witness)(session, name)
         action = "witnessed-log-removed" if is_log else "witness-removed"
-        audit.record(session, OPERATOR, action, name[:200], hub.clock())
+        audit.record(session, actor_of(params), action, name[:200], hub.clock())
     return {"removed": name}
 
 

@@ -4,6 +4,16 @@
 the log; everything else says how far somebody is.
 """
 
+from regional_hub.orm.accounts import (
+    AccountRow,
+    InvitationRow,
+    PendingSignInRow,
+    RecoveryCodeRow,
+    ScriptTokenRow,
+    SecondFactorRow,
+    SessionRow,
+    SignInAttemptRow,
+)
 from regional_hub.orm.columns import Base, BigId, UtcTime, table_of
 from regional_hub.orm.figures import FiguresHeadRow, SeriesRow, ShownCellRow, ShownSumRow
 from regional_hub.orm.following import (
@@ -30,6 +40,7 @@ from regional_hub.orm.witnessing import CosignatureRow, HeadEvidenceRow, Witness
 
 __all__ = [
     "RECOVERED",
+    "AccountRow",
     "AggregateRow",
     "AlarmRow",
     "AuditRow",
@@ -46,11 +57,14 @@ __all__ = [
     "FiguresHeadRow",
     "HeadEvidenceRow",
     "HeadRow",
+    "InvitationRow",
     "MemberRow",
     "MirrorLeafRow",
+    "PendingSignInRow",
     "QuarantineReportRow",
     "QuarantineRow",
     "RecallReportRow",
+    "RecoveryCodeRow",
     "RecoveryContentRow",
     "RecoveryHeardRow",
     "RecoveryLeafRow",
@@ -58,9 +72,13 @@ __all__ = [
     "RecoveryRow",
     "RelayItemRow",
     "RelayQuestionRow",
+    "ScriptTokenRow",
+    "SecondFactorRow",
     "SeriesRow",
+    "SessionRow",
     "ShownCellRow",
     "ShownSumRow",
+    "SignInAttemptRow",
     "SourceRow",
     "TileRow",
     "UtcTime",

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Integer, Table, TypeDecorator
+from sqlalchemy import BigInteger, DateTime, Dialect, Integer, Table, Text, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase
 
 
@@ -22,7 +22,9 @@ class UtcTime(TypeDecorator[datetime]):
 
 
 class Base(DeclarativeBase):
-    """Base of the hub's tables."""
+    """Base of the hub's tables. What both programs have names no types of columns, and gets these."""
+
+    type_annotation_map = {datetime: UtcTime, str: Text}  # noqa: RUF012 - SQLAlchemy reads it so
 
 
 def table_of(row: type[Base]) -> Table:

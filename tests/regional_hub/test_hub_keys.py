@@ -104,13 +104,13 @@ def test_a_step_that_another_process_has_taken_meanwhile_is_not_taken_again(hub:
     with pytest.raises(HubError, match="sign this log now"), hub.hub.database.write() as session:
         hub_keys.announce(
             session, stale, key_of("another"), name=hub.hub.name, level="region", area=hub.hub.area,
-            notice=timedelta(days=30), now=hub.clock(),
+            notice=timedelta(days=30), actor="operator", now=hub.clock(),
         )  # fmt: skip
     announced = hub.hub.own_keys
     hub.clock.advance(days=30)
     hub.verb("keys.activate")
     with pytest.raises(HubError, match="sign this log now"), hub.hub.database.write() as session:
-        hub_keys.activate(session, announced, name=hub.hub.name, now=hub.clock())
+        hub_keys.activate(session, announced, name=hub.hub.name, actor="operator", now=hub.clock())
     assert (hub.log_size(), hub.hub.own_keys.state) == (size + 1, "activated")
 
 
