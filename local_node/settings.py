@@ -11,7 +11,6 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -21,6 +20,7 @@ from local_node.paths import SETTINGS_FILE
 from shared_schema.content import CitySize, Urbanisation
 from shared_schema.names import Origin
 from shared_schema.service.control import VerbError
+from shared_schema.service.setting_values import check_printable, check_zone
 
 ENVIRONMENT_PREFIX = "LOCAL_NODE_"
 SAMPLE = "deploy/node.example.toml shows the form"
@@ -43,20 +43,6 @@ def _check_public_url(url: str | None) -> str | None:
     return url.rstrip("/")
 
 
-def _check_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ValueError, OSError, ZoneInfoNotFoundError):
-        raise ValueError("expected a name of the IANA time zone database") from None
-    return name
-
-
-def _check_printable(text: str) -> str:
-    if not text.isprintable() or text != text.strip():
-        raise ValueError("expected printable characters without space around them")
-    return text
-
-
 class NodeSettings(BaseSettings):
     """One node. Docs: docs/operations.md lists every setting; a test keeps the two in step."""
 
@@ -65,7 +51,7 @@ class NodeSettings(BaseSettings):
     name: Annotated[Origin, Field(description="The node's name in every statement, for example leipzig.sn.de")]
     display_name: Annotated[
         str,
-        AfterValidator(_check_printable),
+        AfterValidator(check_printable),
         Field(min_length=1, max_length=80, description="The city's name as people read it, for example Leipzig"),
     ]
     area_code: Annotated[
@@ -111,7 +97,7 @@ class NodeSettings(BaseSettings):
     ] = None
     time_zone: Annotated[
         str,
-        AfterValidator(_check_zone),
+        AfterValidator(check_zone),
         Field(description="In which the pages show times, for example Europe/Berlin"),
     ] = "UTC"
     sync_interval_seconds: Annotated[

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 from fastapi import FastAPI
@@ -23,6 +24,8 @@ from regional_hub.settings import HubSettings, load_settings
 from regional_hub.static_files import FsyncError, Published, StaticFiles
 from regional_hub.trends import Publishing
 from regional_hub.web import node_api, recovery_api
+from regional_hub.web.application import NO_COOKIES, add_pages
+from regional_hub.web.site import Place, Site
 from shared_schema.checkpoint import NoteVerifier, verify_checkpoint
 from shared_schema.cosignature import cosigner
 from shared_schema.errors import ContractError
@@ -32,7 +35,14 @@ from shared_schema.period import Area
 from shared_schema.pins import Pin
 from shared_schema.problem import ProblemCode
 from shared_schema.recovery import ShownHead, read_own_checkpoint
-from shared_schema.service.browser import KnownHosts, SecurityHeaders, hosts_of
+from shared_schema.service.browser import (
+    WITH_OWN_SCRIPTS,
+    KnownHosts,
+    SameOriginWrites,
+    SecurityHeaders,
+    hosts_of,
+    origins_of,
+)
 from shared_schema.service.control import VerbError, control_server
 from shared_schema.service.database import Database
 from shared_schema.service.hub_api import HubApi
@@ -47,6 +57,7 @@ from shared_schema.service.key_file import (
 )
 from shared_schema.service.limits import BODY_SECONDS
 from shared_schema.service.logging import get_logger
+from shared_schema.service.pages.site import RunVerb
 from shared_schema.service.problems import install_problem_handlers
 
 DATABASE_FILE = "hub.db"
@@ -340,7 +351,7 @@ def open_hub(data_dir: Path, clock: Callable[[], datetime] = utc_now) -> Hub:
     return hub
 
 
-def create_app(hub: Hub, handle_verb: Callable[[str, dict[str, Any]], dict[str, Any]]) -> FastAPI:
+def create_app(hub: Hub, handle_verb: RunVerb) -> FastAPI:
     """The web application. Its lifespan runs the sequencer, the control socket and the background work."""
 
     async def handle(verb: str, params: dict[str, Any]) -> dict[str, Any]:
@@ -371,9 +382,27 @@ def create_app(hub: Hub, handle_verb: Callable[[str, dict[str, Any]], dict[str, 
     install_problem_handlers(app)
     app.include_router(node_api.make_router(hub))
     app.include_router(recovery_api.make_router(hub))
-    app.add_middleware(KnownHosts, hosts=hosts_of(hub.settings.public_url, hub.settings.port))
-    app.add_middleware(SecurityHeaders)
+    add_pages(app, make_site(hub, handle_verb))
+    public_url, port = hub.settings.public_url, hub.settings.port
+    app.add_middleware(SameOriginWrites, origins=origins_of(public_url, port), exempt=NO_COOKIES)
+    app.add_middleware(KnownHosts, hosts=hosts_of(public_url, port))
+    app.add_middleware(SecurityHeaders, policy=WITH_OWN_SCRIPTS)
     return app
+
+
+def make_site(hub: Hub, handle_verb: RunVerb) -> Site:
+    """The hub's pages, whose verbs run as those of the command line do."""
+    settings = hub.settings
+    place = Place(
+        name=settings.name,
+        display_name=settings.display_name or settings.name,
+        level=settings.level,
+        read_fingerprint=lambda: hub.verifier.key.fingerprint,
+        zone=ZoneInfo(settings.time_zone),
+    )
+    site = Site(hub.database, place, hub.clock, handle_verb)
+    site.public_url = settings.public_url.rstrip("/")
+    return site
 
 
 WORK = (

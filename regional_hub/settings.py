@@ -7,13 +7,14 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from regional_hub.paths import SETTINGS_FILE
 from shared_schema.governance import Level
 from shared_schema.names import Origin
 from shared_schema.service.control import VerbError
+from shared_schema.service.setting_values import check_printable, check_zone
 
 ENVIRONMENT_PREFIX = "REGIONAL_HUB_"
 
@@ -29,6 +30,13 @@ class HubSettings(BaseSettings):
     area_version: Annotated[str, Field(description="Year of the area code's edition, for example 2024")]
     area_code: Annotated[str, Field(description="Code of the hub's area, for example DED")]
     public_url: Annotated[str, Field(description="Address that members use; signed reads are bound to it")]
+    display_name: Annotated[
+        Annotated[str, AfterValidator(check_printable)] | None,
+        Field(min_length=1, max_length=80, description="What people call the hub; without it, its name"),
+    ] = None
+    time_zone: Annotated[
+        str, AfterValidator(check_zone), Field(description="Zone of the times on the pages, for example Europe/Berlin")
+    ] = "UTC"
     host: Annotated[str, Field(description="Address to listen on")] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535, description="Port to listen on")]
     database_url: Annotated[

@@ -65,6 +65,7 @@ class PeoplePages(pages.PeoplePages[Account, AccountForm]):
 
     ROLES: ClassVar[Mapping[str, str]] = ROLES
     ROLE_NAMES: ClassVar[Mapping[str, str]] = ROLE_NAMES
+    ADMINISTRATES: ClassVar[str] = N_("May manage accounts and settings as well")
     FIELDS: ClassVar[Mapping[str, str]] = FIELDS
     _site: Site
 

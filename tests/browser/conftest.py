@@ -17,8 +17,9 @@ from local_node.settings import load_settings, write_settings
 from shared_schema.service.key_file import load_key, write_key
 from tests.browser.chromium import EXECUTABLE, Look, Window, new_context, new_window, running_chromium
 from tests.browser.screens import STAFF, Furnished, furnish_all
+from tests.browsing import PASSWORD
 from tests.hub_simulator import HubSimulator, MovableClock, seeded_key
-from tests.local_node.browsing import PASSWORD, give_account
+from tests.local_node.browsing import give_account
 from tests.local_node.conftest import LEIPZIG
 
 Open = Callable[..., Window]

@@ -8,7 +8,7 @@ from shared_schema.service.accounts.one_time_codes import code_at
 from tests.browser.chromium import NARROW, Look, Window
 from tests.browser.conftest import Open
 from tests.browser.screens import Furnished
-from tests.local_node.browsing import PASSWORD
+from tests.browsing import PASSWORD
 
 pytestmark = pytest.mark.browser
 

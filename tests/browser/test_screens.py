@@ -8,7 +8,8 @@ import pytest
 from tests.browser.chromium import NARROW, WIDE, Look, Window
 from tests.browser.conftest import Open
 from tests.browser.screens import Furnished, Screen, all_screens
-from tests.local_node.browsing import PASSWORD, give_account
+from tests.browsing import PASSWORD
+from tests.local_node.browsing import give_account
 
 pytestmark = pytest.mark.browser
 

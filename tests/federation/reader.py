@@ -3,7 +3,7 @@
 import httpx
 
 from deploy.demo.federation import Program
-from tests.local_node.browsing import PASSWORD
+from tests.browsing import PASSWORD
 
 
 def read_page(node: Program, path: str, *, person: str = "anna") -> str:

@@ -1,10 +1,7 @@
-"""A browser without a window: asks the real application over an in-process transport, keeps cookies, sends forms."""
+"""A browser at a node: asks the real application over an in-process transport."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
-from urllib.parse import urlencode
 
 import anyio
 import httpx
@@ -20,23 +17,14 @@ from local_node.web.inbox_news import News
 from local_node.web.picture_view import Memory
 from local_node.web.site import Site
 from shared_schema.service.pages.site import SESSION_COOKIE
-from shared_schema.service.passwords import hash_password
+from tests.browsing import PASSWORD, PageBrowser, password_hash
 
 BASE = "http://127.0.0.1:8600"
-PASSWORD = "late trains sing softly"
-FORM = "application/x-www-form-urlencoded"
-Fields = Mapping[str, str | list[str]]
 
 
 def give_account(node: Node, person: str, *, administrates: bool = False) -> None:
     """An account with the password that `Browser.sign_in` types."""
     verbs.run(node, "account.set", {"id": person, "password": PASSWORD, "administrates": administrates})
-
-
-@cache
-def password_hash() -> str:
-    """The hash of the password, made once a process."""
-    return hash_password(PASSWORD)
 
 
 _latest: list[tuple[Node, FastAPI, str]] = []
@@ -93,7 +81,7 @@ def _site_of(app: FastAPI) -> Site:
 
 
 @dataclass
-class Browser:
+class Browser(PageBrowser):
     """One browser at one node, signed in or not."""
 
     node: Node
@@ -121,56 +109,14 @@ class Browser:
             self.cookies[SESSION_COOKIE] = sessions.begin(session, account, "Chromium, Linux", now)
         return self
 
-    def get(self, path: str, *, method: str = "GET", headers: Mapping[str, str] | None = None) -> httpx.Response:
-        """Ask for an address as a person's browser does; a redirection is not followed."""
-        return self._ask(method, path, headers)
-
-    def page(self, path: str) -> str:
-        """The text of a page that is there."""
-        response = self.get(path)
-        assert response.status_code == 200, (path, response.status_code, response.headers.get("location"))
-        return response.text
-
-    def post(
-        self,
-        path: str,
-        fields: Fields | None = None,
-        *,
-        files: Mapping[str, tuple[str, bytes]] | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> httpx.Response:
-        """Send a form of this site."""
-        ours = {"Sec-Fetch-Site": "same-origin"} | dict(headers or {})
-        if files is not None:
-            return self._ask("POST", path, ours, data=dict(fields or {}), files=dict(files))
-        content = urlencode(dict(fields or {}), doseq=True).encode()
-        return self._ask("POST", path, {"Content-Type": FORM} | ours, content=content)
-
-    def follow(self, response: httpx.Response) -> str:
-        """The page that an answer leads to."""
-        assert response.status_code == 303, response.text
-        return self.page(response.headers["location"])
-
-    def _ask(self, method: str, path: str, headers: Mapping[str, str] | None, **body: Any) -> httpx.Response:
-        sent = {"Accept": "text/html"} | dict(headers or {})
-        if self.cookies:  # by hand: the client would not send a secure cookie to a loopback address
-            sent.setdefault("Cookie", "; ".join(f"{name}={value}" for name, value in self.cookies.items()))
-
+    def send(self, method: str, path: str, headers: dict[bytes, bytes], **body: Any) -> httpx.Response:
+        """Ask the application over an in-process transport."""
         node: Node | None = self.node  # none yet where a node is set up
         base = BASE if node is None else f"http://127.0.0.1:{node.settings.port}"
-        as_bytes = {name.encode(): value.encode() for name, value in sent.items()}
 
         async def ask() -> httpx.Response:
             transport = httpx.ASGITransport(self.app)
             async with httpx.AsyncClient(transport=transport, base_url=base) as client:
-                return await client.request(method, path, headers=as_bytes, **body)
+                return await client.request(method, path, headers=headers, **body)
 
-        response = anyio.run(ask)
-        for cookie in response.headers.get_list("set-cookie"):
-            name, _, rest = cookie.partition("=")
-            value = rest.partition(";")[0].strip('"')
-            if value and "max-age=0" not in cookie.lower():
-                self.cookies[name] = value
-            else:
-                self.cookies.pop(name, None)
-        return response
+        return anyio.run(ask)

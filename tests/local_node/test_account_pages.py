@@ -12,8 +12,9 @@ from local_node.door import accounts, second_factor, sessions
 from local_node.orm import AccountRow
 from local_node.review import Role
 from shared_schema.service.accounts.one_time_codes import code_at
+from tests.browsing import PASSWORD
 from tests.hub_simulator import MovableClock
-from tests.local_node.browsing import PASSWORD, Browser, give_account
+from tests.local_node.browsing import Browser, give_account
 
 NEW_PASSWORD = "blue horses read slowly"
 

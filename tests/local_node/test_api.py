@@ -16,8 +16,9 @@ from local_node.door import Scope, accounts, script_tokens
 from local_node.entered_for import list_entered_for
 from local_node.orm import ImportBatchRow
 from shared_schema.statement import Audience, Kind
+from tests.browsing import PASSWORD
 from tests.hub_simulator import HubSimulator, MovableClock
-from tests.local_node.browsing import PASSWORD, Browser, give_account
+from tests.local_node.browsing import Browser, give_account
 from tests.local_node.test_trends import aggregate, cell
 
 INBOX = "/api/v1/inbox"

@@ -16,7 +16,8 @@ from shared_schema.service.accounts.sessions import MAX_FAILURES
 from shared_schema.service.control import VerbError
 from shared_schema.service.pages.entering import STEP_COOKIE
 from shared_schema.service.pages.site import SESSION_COOKIE
-from tests.local_node.browsing import PASSWORD, Browser, app_of, give_account
+from tests.browsing import PASSWORD
+from tests.local_node.browsing import Browser, app_of, give_account
 
 NEW = "quiet lanterns count the rain"
 

@@ -12,7 +12,6 @@ import re
 import sqlite3
 from typing import Final
 
-import httpx
 import pytest
 from fastapi.routing import APIRoute
 
@@ -22,6 +21,7 @@ from local_node.agencies import AgencyForm, add_agency
 from local_node.app import Node
 from local_node.door import Scope, accounts, script_tokens
 from shared_schema.service.pages.forms import SET_HERE
+from tests.door_promises import ask, is_let_in
 from tests.local_node.browsing import Browser, app_of, give_account
 
 STAFF: Final = {
@@ -243,20 +243,6 @@ def staffed(node: Node) -> Node:
         form = AccountForm("Paul", "partner", agency="youth-office")
         account_changes.change(session, "paul", form, account_changes.seen(paul), by="olga", now=node.clock())
     return node
-
-
-def ask(browser: Browser, line: str, unknown: dict[str, str], headers: dict[str, str] | None = None) -> httpx.Response:
-    """Ask as a program does, whose answer names a code; a form is empty."""
-    method, _, path = line.partition(" ")
-    path = re.sub(r"\{(\w+)(?::\w+)?\}", lambda part: unknown.get(part[1], "nobody-has-this"), path)
-    sent = {"Accept": "application/json"} | (headers or {})
-    return browser.get(path, headers=sent) if method == "GET" else browser.post(path, {}, headers=sent)
-
-
-def is_let_in(answer: httpx.Response) -> bool:
-    """Whether the gate opened. What a handler says about an id or a form that is none is another matter."""
-    is_problem = answer.headers.get("content-type") == "application/problem+json"
-    return not (is_problem and answer.json()["code"] in ("not-signed-in", "not-allowed"))
 
 
 def test_every_address_of_the_application_is_in_one_table(node: Node) -> None:

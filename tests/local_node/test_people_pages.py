@@ -9,8 +9,9 @@ from local_node import agencies, audit
 from local_node.app import Node
 from local_node.door import accounts
 from local_node.review import Role
+from tests.browsing import PASSWORD
 from tests.factories import add_returns, make_returns_file
-from tests.local_node.browsing import PASSWORD, Browser, give_account
+from tests.local_node.browsing import Browser, give_account
 
 Typed = dict[str, str | list[str]]
 YOUTH: Typed = {

@@ -49,7 +49,7 @@ class Shelf:
 
 
 SHARED: Final = Shelf("shared_schema", "shared_schema/service/pages")
-SHELVES: Final = (SHARED, Shelf("local_node", "local_node/web"))
+SHELVES: Final = (SHARED, Shelf("local_node", "local_node/web"), Shelf("regional_hub", "regional_hub/web"))
 STARTER_POLICY: Final = ROOT / "regional_hub" / "starter_policy.json"
 KEYWORDS: Final = {"N_": None, "_": None, "gettext": None, "ngettext": (1, 2)}
 COMPLETE: Final = ("de",)

@@ -47,6 +47,8 @@ class PeoplePages(ABC, Generic[AccountT, FormT]):
     ROLES: ClassVar[Mapping[str, str]]
     """Role → what somebody with it does."""
     ROLE_NAMES: ClassVar[Mapping[str, str]]
+    ADMINISTRATES: ClassVar[str]
+    """What the box says that adds the administrator's role."""
     FIELDS: ClassVar[Mapping[str, str]] = FIELDS
     """Code of an error → the field that it is about."""
 
@@ -180,6 +182,7 @@ class PeoplePages(ABC, Generic[AccountT, FormT]):
             person_id=person,
             typed=typed,
             roles=self.ROLES,
+            administrates=self.ADMINISTRATES,
             **values,
         )
 
@@ -202,6 +205,7 @@ class PeoplePages(ABC, Generic[AccountT, FormT]):
             typed=typed or (changes.form_of(account) if account else None),
             seen=changes.seen(account) if account else "",
             roles=self.ROLES,
+            administrates=self.ADMINISTRATES,
             role_names=self.ROLE_NAMES,
             **values,
         )

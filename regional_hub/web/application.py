@@ -1,0 +1,48 @@
+"""The hub's pages, beside the addresses of the contract that members and readers of the log use.
+
+What is in the app before stays as it is: the contract has signatures of its own, and a gate in front of each
+submission would cost a thread. Whatever comes after stands behind the gate, also what forgets to name its right.
+"""
+
+from types import ModuleType
+from typing import Final
+
+from fastapi import Depends, FastAPI
+
+from regional_hub.web import people_pages, script_api, start
+from regional_hub.web.site import API_PREFIX, PROGRAM, Site
+from shared_schema.service.pages import (
+    account,
+    account_factor,
+    account_tokens,
+    failures,
+    sign_in,
+    sign_in_code,
+    welcome,
+)
+from shared_schema.service.pages.site import static_files
+
+GROUPS: Final[tuple[ModuleType, ...]] = (
+    sign_in,
+    sign_in_code,
+    welcome,
+    account,
+    account_factor,
+    account_tokens,
+    people_pages,
+    start,
+    script_api,
+)
+"""Every group of screens; each one says in its `install` which right a route needs."""
+NO_COOKIES: Final = (API_PREFIX, "/add-checkpoint")
+"""Addresses that are written to by programs, with a signature or a token, and where no cookie is looked at."""
+
+
+def add_pages(app: FastAPI, site: Site) -> None:
+    """Add gate, pages and static files to an application that has the contract's addresses."""
+    site.app = app
+    failures.install(app, site)
+    app.router.dependencies.append(Depends(site.gate))
+    app.mount("/static", static_files(PROGRAM), name="static")
+    for group in GROUPS:
+        group.install(site)

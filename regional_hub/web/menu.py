@@ -1,0 +1,17 @@
+"""The hub's menu: every group of screens, with the right that shows it."""
+
+from typing import Final
+
+from regional_hub.web.access import Right
+from shared_schema.service.pages.menu import Menu, MenuLine
+from shared_schema.service.translations import N_
+
+MENU: Final[Menu] = (
+    (
+        N_("This hub"),
+        (
+            MenuLine("/", N_("Start"), Right.SEE_START),
+            MenuLine("/accounts", N_("Accounts"), Right.MANAGE_ACCOUNTS),
+        ),
+    ),
+)

@@ -1,0 +1,19 @@
+"""Values of settings that both programs have. A wrong one is a ValueError, which the settings turn into a sentence."""
+
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+
+def check_zone(name: str) -> str:
+    """The name of a time zone. Raises ValueError."""
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise ValueError("expected a name of the IANA time zone database") from None
+    return name
+
+
+def check_printable(text: str) -> str:
+    """A name that people can read. Raises ValueError."""
+    if not text.isprintable() or text != text.strip():
+        raise ValueError("expected printable characters without space around them")
+    return text
