@@ -25,7 +25,7 @@ class PeoplePages(people.PeoplePages[Account, AccountForm]):
 
     ROLES: ClassVar[Mapping[str, str]] = {
         Role.OPERATOR: N_("Operator: looks after members, rules and the log, and sees everything of the console"),
-        Role.AUDITOR: N_("Auditor: sees the console and the audit trail, and changes nothing"),
+        Role.AUDITOR: N_("Auditor: sees the console and the audit log, and changes nothing"),
         Role.ANALYST: N_("Analyst: works with published figures, evidence and trends, and sees no member's operations"),
     }
     ROLE_NAMES: ClassVar[Mapping[str, str]] = {
