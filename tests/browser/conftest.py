@@ -1,27 +1,39 @@
-"""A furnished node behind real HTTP, and one Chromium for the whole run."""
+"""A furnished node and a furnished hub behind real HTTP, and one Chromium for the whole run."""
 
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import uvicorn
+from fastapi import FastAPI
 from playwright.sync_api import Browser
 
 from local_node import verbs
 from local_node.app import Node, create_app
 from local_node.settings import load_settings, write_settings
+from regional_hub import verbs as hub_verbs
+from regional_hub.app import Hub
+from regional_hub.app import create_app as create_hub_app
+from regional_hub.door import accounts, needs_second_factor, second_factor, sessions
+from regional_hub.settings import HubSettings
+from shared_schema.service.accounts.one_time_codes import code_at
 from shared_schema.service.key_file import load_key, write_key
+from shared_schema.service.pages.site import SESSION_COOKIE
 from tests.browser.chromium import EXECUTABLE, Look, Window, new_context, new_window, running_chromium
-from tests.browser.screens import STAFF, Furnished, furnish_all
+from tests.browser.screens import HUB, STAFF, Furnished, FurnishedHub, Screen, furnish_all, furnish_hub
 from tests.browsing import PASSWORD
 from tests.hub_simulator import HubSimulator, MovableClock, seeded_key
 from tests.local_node.browsing import give_account
 from tests.local_node.conftest import LEIPZIG
+from tests.regional_hub.browsing import ADMINISTRATOR
+from tests.regional_hub.browsing import STAFF as HUB_STAFF
 
+AddressOf = Callable[[Screen], str]
 Open = Callable[..., Window]
 """`(person, look, another=False)`: a window of somebody with a look; `another` one beside the first."""
 
@@ -44,9 +56,7 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Furnished]:
     data_dir = tmp_path_factory.mktemp("furnished")
     clock = MovableClock()
     hub = HubSimulator("sachsen.de", clock=clock)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     write_settings(
         data_dir,
         {
@@ -72,26 +82,103 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Furnished]:
 def served(furnished: Furnished) -> Iterator[str]:
     """The address of the furnished node's pages."""
     node = furnished.node
-    app = create_app(node, lambda verb, params: verbs.run(node, verb, params))
-    server = uvicorn.Server(
-        uvicorn.Config(app, host="127.0.0.1", port=node.settings.port, log_config=None, lifespan="off")
+    with serving(create_app(node, lambda verb, params: verbs.run(node, verb, params)), node.settings.port) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def furnished_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FurnishedHub]:
+    """A hub of a region where everybody of its staff has an account, with typical data in every part."""
+    port = free_port()
+    settings = HubSettings(
+        name="sachsen.de",
+        display_name="Sachsen",
+        level="region",
+        area_scheme="NUTS",
+        area_version="2024",
+        area_code="DED",
+        public_url=f"http://127.0.0.1:{port}",
+        port=port,
+        time_zone="Europe/Berlin",
+        work_interval_seconds=0,
     )
+    hub = Hub(tmp_path_factory.mktemp("hub"), settings, seeded_key("sachsen.de"), MovableClock())
+    for person, role in HUB_STAFF.items():
+        administrates = person == ADMINISTRATOR
+        hub_verbs.run(hub, "account.add", {"id": person, "role": role, "administrates": administrates})
+        hub_verbs.run(hub, "account.set", {"id": person, "password": PASSWORD})
+    made = FurnishedHub(hub)
+    furnish_hub(made)
+    yield made
+    hub.close()
+
+
+@pytest.fixture(scope="session")
+def served_hub(furnished_hub: FurnishedHub) -> Iterator[str]:
+    """The address of the furnished hub's pages."""
+    hub = furnished_hub.hub
+    with serving(
+        create_hub_app(hub, lambda verb, params: hub_verbs.run(hub, verb, params)), hub.settings.port
+    ) as address:
+        yield address
+
+
+def free_port() -> int:
+    """A port on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def serving(app: FastAPI, port: int) -> Iterator[str]:
+    """The address of an application while it is served."""
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, lifespan="off"))
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:  # uvicorn has no other way to say so
         thread.join(0.01)
-    yield f"http://127.0.0.1:{node.settings.port}"
+    yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     thread.join(10)
 
 
 @pytest.fixture(scope="session")
-def cookies(furnished: Furnished, served: str) -> Callable[[str | None], list[Any]]:
+def address_of(request: pytest.FixtureRequest) -> AddressOf:
+    """Where a screen is, in the program that it belongs to."""
+
+    def of(screen: Screen) -> str:
+        program = "_hub" if screen.is_of_hub else ""
+        served: str = request.getfixturevalue(f"served{program}")
+        return served + screen.address(request.getfixturevalue(f"furnished{program}"))
+
+    return of
+
+
+def hub_cookies(furnished: FurnishedHub, served: str, person: str) -> list[Any]:
+    """A session of somebody at the hub, with the second factor that the role needs."""
+    hub = furnished.hub
+    with hub.database.write() as session:
+        account = accounts.get_account(session, person)
+        if needs_second_factor(session, account.roles) and not second_factor.standing(session, person).is_on:
+            secret = second_factor.begin(session, person, hub.clock())
+            second_factor.confirm(session, person, code_at(secret, hub.clock()), hub.clock())
+        token = sessions.begin(session, account, "Chromium, Linux", hub.clock())
+    place = served.replace("http:", "https:")
+    return [{"name": SESSION_COOKIE, "value": token, "url": place, "secure": True, "httpOnly": True}]
+
+
+@pytest.fixture(scope="session")
+def cookies(request: pytest.FixtureRequest) -> Callable[[str | None], list[Any]]:
     """The session of somebody, for a browser; everybody signs in once a run."""
     known: dict[str | None, list[Any]] = {None: []}
 
     def of(person: str | None) -> list[Any]:
-        if person not in known and person is not None:
+        if person is not None and person not in known and person.startswith(HUB):
+            hub, address = request.getfixturevalue("furnished_hub"), request.getfixturevalue("served_hub")
+            known[person] = hub_cookies(hub, address, person.removeprefix(HUB))
+        elif person not in known and person is not None:
+            furnished, served = request.getfixturevalue("furnished"), request.getfixturevalue("served")
             give_account(furnished.node, person)
             form = {"person": person, "password": PASSWORD}
             answer = httpx.post(f"{served}/sign-in", data=form, headers={"Sec-Fetch-Site": "same-origin"})

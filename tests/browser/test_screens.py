@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from tests.browser.chromium import NARROW, WIDE, Look, Window
-from tests.browser.conftest import Open
-from tests.browser.screens import Furnished, Screen, all_screens
+from tests.browser.conftest import AddressOf, Open
+from tests.browser.screens import Furnished, Screen, all_screens, hub_screens
 from tests.browsing import PASSWORD
 from tests.local_node.browsing import give_account
 
 pytestmark = pytest.mark.browser
 
-EVERY = all_screens()
+EVERY = [*all_screens(), *hub_screens()]
 MAIN = [screen for screen in EVERY if screen.shot]
 SCREENS = [pytest.param(screen, id=screen.id) for screen in EVERY]
 MAIN_SCREENS = [pytest.param(each, id=each.id, marks=() if each.shot else pytest.mark.long) for each in EVERY]
@@ -49,11 +49,11 @@ def check(window: Window, address: str) -> None:
 
 @pytest.mark.parametrize("screen", MAIN_SCREENS)
 def test_a_screen_is_good_for_everybody(
-    screen: Screen, furnished: Furnished, served: str, open_window: Open, shots: Path | None
+    screen: Screen, address_of: AddressOf, open_window: Open, shots: Path | None
 ) -> None:
-    address = served + screen.address(furnished)
+    address = address_of(screen)
     for look in (Look("dark", "de", NARROW), *((Look(),) if shots is not None else ())):  # all looks: the long run
-        window = open_window(screen.as_, look)
+        window = open_window(screen.who, look)
         window.open(address)
         check(window, address)
         if screen.shot and shots is not None:
@@ -61,11 +61,9 @@ def test_a_screen_is_good_for_everybody(
 
 
 @pytest.mark.parametrize("screen", SOME_SCREENS)
-def test_a_screen_can_be_used_by_keyboard_alone(
-    screen: Screen, furnished: Furnished, served: str, open_window: Open
-) -> None:
-    window = open_window(screen.as_, Look())
-    window.open(served + screen.address(furnished))
+def test_a_screen_can_be_used_by_keyboard_alone(screen: Screen, address_of: AddressOf, open_window: Open) -> None:
+    window = open_window(screen.who, Look())
+    window.open(address_of(screen))
     radios = window.page.locator("input[type=radio]").filter(visible=True)
     names = radios.evaluate_all("all => all.map(each => each.name)")  # a group of them is one stop
     reachable = window.page.locator(FOCUSABLE).filter(visible=True).count() - len(names) + len(set(names))
@@ -80,9 +78,9 @@ def test_a_screen_can_be_used_by_keyboard_alone(
 
 
 @pytest.mark.parametrize("screen", SOME_SCREENS)
-def test_a_screen_works_without_scripts(screen: Screen, furnished: Furnished, served: str, open_window: Open) -> None:
-    window = open_window(screen.as_, Look(width=NARROW, scripts=False))
-    window.open(served + screen.address(furnished))
+def test_a_screen_works_without_scripts(screen: Screen, address_of: AddressOf, open_window: Open) -> None:
+    window = open_window(screen.who, Look(width=NARROW, scripts=False))
+    window.open(address_of(screen))
     page = window.page
     assert page.locator("main h1").is_visible()
     assert window.overflow() <= 0
@@ -93,11 +91,9 @@ def test_a_screen_works_without_scripts(screen: Screen, furnished: Furnished, se
 @pytest.mark.long
 @pytest.mark.parametrize("look", [pytest.param(look, id=look.name) for look in ALL_LOOKS])
 @pytest.mark.parametrize("screen", SCREENS)
-def test_a_screen_is_good_in_every_look(
-    screen: Screen, look: Look, furnished: Furnished, served: str, open_window: Open
-) -> None:
-    window = open_window(screen.as_, look)
-    window.open(served + screen.address(furnished))
+def test_a_screen_is_good_in_every_look(screen: Screen, look: Look, address_of: AddressOf, open_window: Open) -> None:
+    window = open_window(screen.who, look)
+    window.open(address_of(screen))
     check(window, screen.path)
 
 
