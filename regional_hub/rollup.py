@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from typing import NamedTuple
 
 from shared_schema.laplace import Noise, rounding_variance_milli, variance_milli
@@ -174,7 +175,8 @@ def _correction(item: Contribution) -> int | None:
 def _add_corrections(member: str, bodies: Sequence[tuple[str, TrendBody]], place: int) -> Term:
     """A cell that the release itself does not have cannot be corrected."""
     release, *corrections = (_term_of_city(member, digest, body, place) for digest, body in bodies)
-    return _join([release, *(term for term in corrections if term.cities)]) if release.cities else release
+    known = [term for term in corrections if term.cities]
+    return _join([release, *known]) if release.cities and (known or _is_too_large(release)) else release
 
 
 def _term_of_city(member: str, digest: str, body: TrendBody, place: int) -> Term:
@@ -199,9 +201,15 @@ def _lift(value: int, mechanism: Mechanism) -> int:
 
 def _noise_of(mechanism: Mechanism) -> tuple[Noise, int]:
     if isinstance(mechanism, LaplaceMechanism):
-        scale = mechanism.scale.to_fraction()
-        return Noise(scale, 1), variance_milli(scale)
+        return _draw_of(mechanism.scale.numerator, mechanism.scale.denominator)
     return Noise(mechanism.base, 1), rounding_variance_milli(mechanism.base)
+
+
+@lru_cache(maxsize=256)
+def _draw_of(numerator: int, denominator: int) -> tuple[Noise, int]:
+    """One draw of a scale, the same object for the same scale: most cities have the policy's."""
+    scale = Fraction(numerator, denominator)
+    return Noise(scale, 1), variance_milli(scale)
 
 
 def _share_of_hub(item: Contribution, body: AggregateBody) -> Share:
@@ -238,6 +246,9 @@ def _read_noise(share: NoiseShare) -> Noise:
 
 def add_noise(kinds: Iterable[tuple[Noise, ...] | None]) -> tuple[Noise, ...] | None:
     """All of it, each source once; None as soon as one part is not known."""
+    kinds = list(kinds)
+    if (source := _only_source(kinds)) is not None:
+        return (Noise(source, sum(kind[0].draws for kind in kinds if kind)),)
     total: Counter[tuple[bool, Fraction | int]] = Counter()  # a base of 5 equals a scale of 5, and is none
     for kind in kinds:
         if kind is None:
@@ -245,6 +256,13 @@ def add_noise(kinds: Iterable[tuple[Noise, ...] | None]) -> tuple[Noise, ...] | 
         for noise in kind:
             total[isinstance(noise.source, int), noise.source] += noise.draws
     return tuple(Noise(source, draws) for (_, source), draws in sorted(total.items()))
+
+
+def _only_source(kinds: Sequence[tuple[Noise, ...] | None]) -> Fraction | int | None:
+    """The one source of all of them where it is the very same object: nothing is compared or hashed for it."""
+    source = kinds[0][0].source if kinds and kinds[0] else None
+    alike = source is not None and all(kind and len(kind) == 1 and kind[0].source is source for kind in kinds)
+    return source if alike else None
 
 
 def worst_status(statuses: Iterable[CellStatus]) -> CellStatus:
@@ -258,17 +276,19 @@ def _join(terms: Sequence[Term]) -> Term:
 
     What is larger than any city's figure can be is none: the hub above would refuse the sum of all cities with it.
     """
-    estimate, spread = sum(term.estimate for term in terms), sum(term.variance_milli for term in terms)
-    if abs(estimate) > MAX_ABSOLUTE_VALUE or spread > MAX_VARIANCE_MILLI:
-        return Term("L")
-    return Term(
+    joined = Term(
         worst_status(term.status for term in terms),
         1,
-        estimate,
-        spread,
+        sum(term.estimate for term in terms),
+        sum(term.variance_milli for term in terms),
         add_noise([term.noise for term in terms]),
         tuple(part for term in terms for part in term.parts),
     )
+    return Term("L") if _is_too_large(joined) else joined
+
+
+def _is_too_large(term: Term) -> bool:
+    return abs(term.estimate) > MAX_ABSOLUTE_VALUE or term.variance_milli > MAX_VARIANCE_MILLI
 
 
 def _chain(parts: Sequence[Share]) -> Share:
