@@ -27,8 +27,9 @@ class SteadyZip(ZipFile):
         super().__init__(out, "w", ZIP_DEFLATED, allowZip64=True)
         self._moment = max(moment.timetuple()[:6], _OLDEST)
 
-    def writestr(self, member: str | ZipInfo, data: Any, *_: Any, **__: Any) -> None:
-        info = self._member(member if isinstance(member, str) else member.filename)
+    def writestr(self, zinfo_or_arcname: str | ZipInfo, data: Any, *_: Any, **__: Any) -> None:
+        name = zinfo_or_arcname if isinstance(zinfo_or_arcname, str) else zinfo_or_arcname.filename
+        info = self._member(name)
         super().writestr(info, _APP if info.filename == APP_PART else data)
 
     def write(self, filename: Any, arcname: Any = None, *_: Any, **__: Any) -> None:

@@ -223,7 +223,7 @@ def test_all_of_it_follows_from_the_log(hub: RunningHub, cities: list[City]) -> 
 
 @pytest.mark.parametrize(("label", "by"), [("2014-01", "month"), ("2014-Q4", "quarter"), ("1999", "year")])
 def test_a_label_is_read_and_written(label: str, by: str) -> None:
-    assert label_of(month_of(label), by) == label  # type: ignore[arg-type]
+    assert label_of(month_of(label), by) == label
 
 
 def test_one_cell_that_is_not_there_takes_the_total_away() -> None:
