@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from regional_hub import alarms, charges, cosigning, heads, hub_keys, log, members, recovery, witness
 from regional_hub.errors import HubError
 from regional_hub.feed import Publisher
+from regional_hub.figure_answer import FigurePublisher
 from regional_hub.follow import Follower
 from regional_hub.hub_keys import OwnKeys
 from regional_hub.relay import Desk
@@ -400,7 +401,8 @@ def make_site(hub: Hub, handle_verb: RunVerb) -> Site:
         read_fingerprint=lambda: hub.verifier.key.fingerprint,
         zone=ZoneInfo(settings.time_zone),
     )
-    site = Site(hub.database, place, hub.clock, handle_verb)
+    publisher = FigurePublisher(settings.name, settings.level, settings.area_code, settings.public_url)
+    site = Site(hub.database, place, hub.clock, handle_verb, publisher)
     site.public_url = settings.public_url.rstrip("/")
     return site
 

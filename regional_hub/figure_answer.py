@@ -17,7 +17,7 @@ from regional_hub.figure_index import next_index
 from regional_hub.figure_store import published_at, read_figures, read_offer
 from regional_hub.figures import Figure, FigureQuery, Offer, choose_state, parse_query
 from regional_hub.members import get_policy
-from shared_schema.governance import Level, PolicyBody
+from shared_schema.governance import DEFAULT_LEAST_SHOWN, Level, PolicyBody
 from shared_schema.trend import MeasureDefinition
 
 API_PATH = "/v1/aggregates"
@@ -47,6 +47,8 @@ class Citation:
     link: str
     line: str
     """One line for a footnote."""
+    least_shown: int = DEFAULT_LEAST_SHOWN
+    """From which number on a page shows one; files have all that is published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ def _cite(session: Session, query: FigureQuery, publisher: FigurePublisher) -> C
         published,
         link,
         line,
+        policy.least_number_shown if policy else DEFAULT_LEAST_SHOWN,
     )
 
 

@@ -15,10 +15,11 @@ from local_node.web.picture_charts import draw_bars, draw_lines
 from local_node.web.picture_files import file_name, make_csv, make_xlsx
 from local_node.web.picture_query import EVERY, Query, newest_tables, read_query
 from local_node.web.picture_view import Memory, Picture, PolicyOf, read_picture, tables_with_figures
-from local_node.web.picture_words import LENGTHS, PictureWords
+from local_node.web.picture_words import PictureWords
 from local_node.web.site import Site, visitor_of, words_of
 from shared_schema.governance import PolicyBody
 from shared_schema.service.exports import CSV_TYPE, XLSX_TYPE
+from shared_schema.service.pages.figure_words import LENGTHS
 from shared_schema.service.pages.forms import FormError
 
 ASKED: Final = ("table", "cell", "by", "from", "to", "view")

@@ -15,26 +15,10 @@ from local_node.web.words import Words
 from shared_schema.period import parse_period
 from shared_schema.service.charts import Mark
 from shared_schema.service.pages import terms
+from shared_schema.service.pages.figure_words import FEW, HIDDEN, MARKS, NOT_COLLECTED
 from shared_schema.service.translations import N_
 from shared_schema.trend import Coverage, TableDefinition
 
-LENGTHS: Final[Mapping[str, str]] = MappingProxyType(
-    {"month": N_("By month"), "quarter": N_("By quarter"), "year": N_("By year")}
-)
-MARKS: Final[Mapping[Mark, str]] = MappingProxyType(
-    {
-        Mark.MISSING: N_("not collected: a gap, not a zero"),
-        Mark.ABSENT: N_("nothing was shared"),
-        Mark.FEW: N_("too few to tell"),
-        Mark.HIDDEN: N_("hidden: from few cities, or one could be worked out"),
-        Mark.PARTIAL: N_("without agencies that reported a part of it only"),
-        Mark.BREAK: N_("break: counted in a new way from here on"),
-        Mark.DIFFERS: N_("definition differs: not to be compared"),
-        Mark.UP: N_("up, by more than chance"),
-        Mark.DOWN: N_("down, by more than chance"),
-        Mark.PEAK: N_("stands out against the twelve before, beyond chance"),
-    }
-)
 ERASED: Final = N_("erased, as the retention rules say")
 NOTES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -58,9 +42,9 @@ CHANGES: Final[Mapping[tuple[str | None, bool], str]] = MappingProxyType(
 """(direction, whether it stands out) → the alert."""
 NO_FIGURE: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "few": N_("too few to tell"),
-        "hidden": N_("hidden"),
-        "missing": N_("not collected"),
+        "few": FEW,
+        "hidden": HIDDEN,
+        "missing": NOT_COLLECTED,
         "absent": N_("nothing was shared"),
         "erased": ERASED,
     }

@@ -9,7 +9,7 @@ from typing import Final
 
 from fastapi import Depends, FastAPI
 
-from regional_hub.web import people_pages, script_api, start
+from regional_hub.web import analyst_api, people_pages, script_api, start, workbench
 from regional_hub.web.site import API_PREFIX, PROGRAM, Site
 from shared_schema.service.pages import (
     account,
@@ -31,7 +31,9 @@ GROUPS: Final[tuple[ModuleType, ...]] = (
     account_tokens,
     people_pages,
     start,
+    workbench,
     script_api,
+    analyst_api,
 )
 """Every group of screens; each one says in its `install` which right a route needs."""
 NO_COOKIES: Final = (API_PREFIX, "/add-checkpoint")

@@ -8,6 +8,13 @@ from shared_schema.service.translations import N_
 
 MENU: Final[Menu] = (
     (
+        N_("Figures"),
+        (
+            MenuLine("/figures", N_("Ask for figures"), Right.SEE_FIGURES),
+            MenuLine("/figures/use", N_("In Excel, R, Python"), Right.SEE_FIGURES),
+        ),
+    ),
+    (
         N_("This hub"),
         (
             MenuLine("/", N_("Start"), Right.SEE_START),

@@ -15,6 +15,7 @@ from fastapi import Request
 
 from regional_hub.account_changes import account_changes
 from regional_hub.door import Scope, door, needs_second_factor
+from regional_hub.figure_answer import FigurePublisher
 from regional_hub.web.access import Right, Visitor
 from regional_hub.web.menu import MENU
 from regional_hub.web.words import CATALOGUES, Words
@@ -72,8 +73,16 @@ class Place:
 class Site(site.Site):
     """The pages of one hub."""
 
-    def __init__(self, database: Database, place: Place, clock: Callable[[], datetime], run: site.RunVerb) -> None:
+    def __init__(
+        self,
+        database: Database,
+        place: Place,
+        clock: Callable[[], datetime],
+        run: site.RunVerb,
+        publisher: FigurePublisher,
+    ) -> None:
         super().__init__(PROGRAM, database, place, clock, run)
+        self.publisher = publisher
 
     def act(self, request: Request, verb: str, params: dict[str, Any]) -> dict[str, Any]:
         """Run a verb as the person who asks, as the command line runs it for the console. Raises VerbError."""

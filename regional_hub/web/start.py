@@ -11,6 +11,12 @@ from regional_hub.web.site import Site, visitor_of
 from shared_schema.service.translations import N_
 
 DOORS: Final = (
+    (
+        "/figures",
+        N_("Figures"),
+        N_("Sums that can be cited, with their intervals, as charts, tables and files."),
+        Right.SEE_FIGURES,
+    ),
     ("/accounts", N_("Accounts"), N_("Who works with this hub, and what they may do."), Right.MANAGE_ACCOUNTS),
     (
         "/account",

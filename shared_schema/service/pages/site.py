@@ -206,7 +206,7 @@ class Site:
     def _gate_for_scripts(self, request: Request, right: str | None, scope: str | None) -> None:
         """A token and never a cookie. What its owner may not do now, the token does not open either."""
         visitor, token = self._find_bearer(request)
-        request.state.visitor = visitor
+        request.state.visitor, request.state.token = visitor, token
         if right is None or scope not in token.scopes or not visitor.may(right) or visitor.owes_second_factor:
             raise OutOfScopeError
 
