@@ -1,16 +1,12 @@
 """A furnished node and a furnished hub behind real HTTP, and one Chromium for the whole run."""
 
 import socket
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
-from fastapi import FastAPI
 from playwright.sync_api import Browser
 
 from local_node import verbs
@@ -32,6 +28,7 @@ from tests.local_node.browsing import give_account
 from tests.local_node.conftest import LEIPZIG
 from tests.regional_hub.browsing import ADMINISTRATOR
 from tests.regional_hub.browsing import STAFF as HUB_STAFF
+from tests.serving import serving
 
 AddressOf = Callable[[Screen], str]
 Open = Callable[..., Window]
@@ -128,19 +125,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-@contextmanager
-def serving(app: FastAPI, port: int) -> Iterator[str]:
-    """The address of an application while it is served."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, lifespan="off"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:  # uvicorn has no other way to say so
-        thread.join(0.01)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join(10)
 
 
 @pytest.fixture(scope="session")
