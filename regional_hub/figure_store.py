@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, cast
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from regional_hub.figure_index import next_index
@@ -57,7 +57,8 @@ def read_offer(
     areas = {own_area: AreaOffer(own_area, name, level, "own")}
     for row in found:
         areas.setdefault(row.area, AreaOffer(row.area, row.origin, cast(Level, row.level), row.relation))
-    last = session.scalar(select(func.max(ShownSumRow.start)).where(ShownSumRow.entry_index < as_of))
+    newest_start = select(ShownSumRow.start).where(ShownSumRow.entry_index < as_of)
+    last = session.scalar(newest_start.order_by(ShownSumRow.start.desc()).limit(1))  # by the index, not a maximum
     return Offer(newest, areas, own_area, next_index(session), as_of, 2000 * 12 if last is None else last)
 
 

@@ -50,7 +50,10 @@ class ShownSumRow(Base):
     """One revision of a sum, without its cells."""
 
     __tablename__ = "shown_sums"
-    __table_args__ = (Index("shown_sums_by_series", "series_id", "start", "entry_index"),)
+    __table_args__ = (
+        Index("shown_sums_by_series", "series_id", "start", "entry_index"),
+        Index("shown_sums_by_start", "start", "entry_index"),
+    )
 
     entry_index: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
     series_id: Mapped[int] = mapped_column(BigInteger)

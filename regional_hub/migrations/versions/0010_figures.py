@@ -56,6 +56,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("entry_index"),
     )
     op.create_index("shown_sums_by_series", "shown_sums", ["series_id", "start", "entry_index"])
+    op.create_index("shown_sums_by_start", "shown_sums", ["start", "entry_index"])
     numbers = ("estimate", "variance_milli", "low", "high", "suppressed", "suppressed_high")
     op.create_table(
         "shown_cells",
