@@ -9,7 +9,7 @@ from typing import Final
 
 from fastapi import Depends, FastAPI
 
-from regional_hub.web import analyst_api, people_pages, script_api, start, workbench
+from regional_hub.web import analyst_api, interface, people_pages, script_api, start, workbench
 from regional_hub.web.site import API_PREFIX, PROGRAM, Site
 from shared_schema.service.pages import (
     account,
@@ -34,6 +34,7 @@ GROUPS: Final[tuple[ModuleType, ...]] = (
     workbench,
     script_api,
     analyst_api,
+    interface,
 )
 """Every group of screens; each one says in its `install` which right a route needs."""
 NO_COOKIES: Final = (API_PREFIX, "/add-checkpoint")

@@ -12,6 +12,7 @@ MENU: Final[Menu] = (
         (
             MenuLine("/figures", N_("Ask for figures"), Right.SEE_FIGURES),
             MenuLine("/figures/use", N_("In Excel, R, Python"), Right.SEE_FIGURES),
+            MenuLine("/interface", N_("Interface"), Right.OUTSIDE),
         ),
     ),
     (

@@ -39,6 +39,8 @@ EVERYBODY = "anna ben paul rita olga carla"
 
 DOOR = {
     "GET /health": OUTSIDE,
+    "GET /openapi.json": OUTSIDE,
+    "GET /interface": OUTSIDE,
     "GET /sign-in": OUTSIDE,
     "POST /sign-in": OUTSIDE,
     "GET /sign-in/code": OUTSIDE,

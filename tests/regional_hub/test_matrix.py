@@ -86,8 +86,19 @@ ACCOUNTS: Final = {
     "POST /invite": "ada",
 }
 START: Final = {"GET /": EVERYBODY}
-SCRIPTS: Final = {"GET /v1/status": "olga aldo"}
-PAGES: Final = {**DOOR, **OWN_ACCOUNT, **ACCOUNTS, **START}
+FIGURES: Final = {
+    "GET /figures": EVERYBODY,
+    "GET /figures/file": EVERYBODY,
+    "GET /figures/use": EVERYBODY,
+    "GET /openapi.json": OUTSIDE,
+    "GET /interface": OUTSIDE,
+}
+SCRIPTS: Final = {
+    "GET /v1/status": "olga aldo",
+    "GET /v1/aggregates": EVERYBODY,
+    "GET /v1/tables": EVERYBODY,
+}
+PAGES: Final = {**DOOR, **OWN_ACCOUNT, **ACCOUNTS, **START, **FIGURES}
 EXPECTED: Final = {**PAGES, **SCRIPTS}
 UNKNOWN: Final = {"token_id": "999999"}
 POSTS: Final = [line for line in EXPECTED if line.startswith("POST ")]
