@@ -37,8 +37,8 @@ GROUPS: Final[tuple[ModuleType, ...]] = (
     interface,
 )
 """Every group of screens; each one says in its `install` which right a route needs."""
-NO_COOKIES: Final = (API_PREFIX, "/add-checkpoint")
-"""Addresses that are written to by programs, with a signature or a token, and where no cookie is looked at."""
+NO_COOKIES: Final = (API_PREFIX, "/add-checkpoint", "/checkpoint", "/health", "/receipt/", "/tile/")
+"""Addresses of programs: with a signature, a token or neither, but no cookie is ever looked at there."""
 
 
 def add_pages(app: FastAPI, site: Site) -> None:
