@@ -51,6 +51,8 @@ CONTRACT: Final = {
 }
 """What members, readers of the log and witnesses ask for: without a session, most of it with a signature."""
 DOOR: Final = {
+    "GET /openapi.json": OUTSIDE,
+    "GET /interface": OUTSIDE,
     "GET /sign-in": OUTSIDE,
     "POST /sign-in": OUTSIDE,
     "GET /sign-in/code": OUTSIDE,
@@ -90,8 +92,6 @@ FIGURES: Final = {
     "GET /figures": EVERYBODY,
     "GET /figures/file": EVERYBODY,
     "GET /figures/use": EVERYBODY,
-    "GET /openapi.json": OUTSIDE,
-    "GET /interface": OUTSIDE,
 }
 SCRIPTS: Final = {
     "GET /v1/status": "olga aldo",
