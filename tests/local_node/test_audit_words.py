@@ -14,6 +14,7 @@ from local_node.resumed import ACTION
 from local_node.return_entry import CONFIRMED, OBJECTED
 from local_node.verbs.backups import BACKUP_MADE
 from local_node.web.audit_words import ACTIONS, action_name
+from shared_schema.service import accounts, pages
 
 PUT_TOGETHER = {
     "f'clash.{state}'": [f"clash.{state}" for state in ClashState],
@@ -31,10 +32,11 @@ PUT_TOGETHER = {
 
 
 def written() -> Iterator[str]:
-    """The actions of all calls of `audit.append`."""
-    for path in Path(next(iter(local_node.__path__))).rglob("*.py"):
+    """The actions of all calls of `audit.append`, and of what the shared parts behind the door record in its place."""
+    folders = [Path(next(iter(package.__path__))) for package in (local_node, accounts, pages)]
+    for path in (path for folder in folders for path in folder.rglob("*.py")):
         for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(call, ast.Call) and ast.unparse(call.func) == "audit.append":
+            if isinstance(call, ast.Call) and ast.unparse(call.func).endswith(("audit.append", "record")):
                 yield from actions_in(call.args[2])
 
 

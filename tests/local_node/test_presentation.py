@@ -12,7 +12,8 @@ from shared_schema.statement import Audience, Kind
 from shared_schema.trend import Withheld
 from shared_schema.vocabulary import VOCABULARIES, Outcome
 
-WEB = Path(presentation.__file__).parent
+FOLDERS = (Path(presentation.__file__).parent, Path(terms.__file__).parent)
+"""The node's pages, and those that both programs show."""
 NEVER_SAID = re.compile(r"suspect|\btargets?\b(?!_group)|threat score|hot ?spot|intelligence", re.IGNORECASE)
 
 
@@ -32,9 +33,9 @@ def test_outcomes_are_shown_without_the_terms_of_other_registers() -> None:
 
 
 def test_every_term_of_the_vocabulary_has_words() -> None:
-    terms = [terms.term(term) for enum in VOCABULARIES.values() for term in enum]
-    assert all(terms)
-    assert not [term for term in terms if NEVER_SAID.search(term)]
+    labels = [terms.term(term) for enum in VOCABULARIES.values() for term in enum]
+    assert all(labels)
+    assert not [label for label in labels if NEVER_SAID.search(label)]
 
 
 def test_codes_become_words_and_moments_become_dates() -> None:
@@ -56,7 +57,7 @@ def test_cells_have_the_labels_of_the_vocabulary() -> None:
 
 
 def test_the_pages_never_speak_of_persons_as_cases() -> None:
-    for file in (*WEB.rglob("*.html"), *WEB.rglob("*.py")):
+    for file in (file for folder in FOLDERS for end in ("html", "py") for file in folder.rglob(f"*.{end}")):
         found = NEVER_SAID.search(file.read_text(encoding="utf-8").replace('target="_blank"', ""))
         assert found is None, file.name
 
@@ -65,6 +66,6 @@ def test_no_page_has_a_script_or_anything_inline() -> None:
     inline = re.compile(
         r"<script(?! src=)|<style|\bstyle=|\son[a-z]+=|javascript:|(?:src|href|action)=.https?://", re.IGNORECASE
     )
-    for file in WEB.rglob("*.html"):
+    for file in (file for folder in FOLDERS for file in folder.rglob("*.html")):
         found = inline.search(file.read_text(encoding="utf-8"))
         assert found is None, file.name

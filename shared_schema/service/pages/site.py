@@ -279,7 +279,7 @@ class Site:
         environment.policies["ext.i18n.trimmed"] = True  # as `tests.repository.catalogues` reads the templates
         environment.install_gettext_callables(words.gettext, words.ngettext, newstyle=True)  # type: ignore[attr-defined]
         environment.filters.update(words.filters())
-        environment.globals.update(words.functions(), place=self.place, languages=OWN_NAMES, **self.names())
+        environment.globals.update(words.functions(), own_place=self.place, languages=OWN_NAMES, **self.names())
         environment.globals.update(
             menu=lambda visitor: menu_for(program.menu, visitor, self.rights),
             has_screen=lambda path: ("GET", path) in self.rights,
