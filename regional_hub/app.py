@@ -412,6 +412,7 @@ WORK = (
     "follow",
     "aggregate",
     "figures.index",
+    "watch.run",
     "relay.publish",
     "witness.collect",
     "keys.tend",
@@ -421,7 +422,7 @@ WORK = (
 
 
 async def _work_forever(hub: Hub, handle: Callable[[str, dict[str, Any]], Any]) -> None:
-    """Follow, add up, relay, ask witnesses and change keys at the interval of the settings.
+    """Follow, add up, watch trends, relay, ask witnesses and change keys at the interval of the settings.
 
     What fails is logged and tried again next time.
     """

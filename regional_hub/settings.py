@@ -53,6 +53,9 @@ class HubSettings(BaseSettings):
     work_interval_seconds: Annotated[
         int, Field(ge=0, le=86_400, description="How often to follow and add up by itself; 0 for only when told")
     ] = 300
+    false_alarm_years: Annotated[
+        int, Field(ge=1, le=100, description="The trend watch raises at most one false alarm in so many years")
+    ] = 2
     relay_window_hours: Annotated[
         int, Field(ge=1, le=744, description="How long to gather what is relayed without its city's name")
     ] = 24

@@ -32,6 +32,7 @@ from regional_hub import (
     relay_verbs,
     source_watch,
     trends,
+    watch_verbs,
     witness,
     witness_verbs,
 )
@@ -397,6 +398,7 @@ VERBS: dict[str, Callable[[Hub, Params], Result]] = {
     **backup_verbs.VERBS,
     **doctor_verbs.VERBS,
     **recovery_verbs.VERBS,
+    **watch_verbs.VERBS,
 }
 SIGNING_VERBS = frozenset(
     {

@@ -36,6 +36,7 @@ from regional_hub.orm.recovery import (
 )
 from regional_hub.orm.relaying import RelayItemRow, RelayQuestionRow
 from regional_hub.orm.sums import RECOVERED, AggregateRow, ChargeRow
+from regional_hub.orm.watching import TrendAlertRow, TrendLookRow
 from regional_hub.orm.witnessing import CosignatureRow, HeadEvidenceRow, WitnessedRow, WitnessRow
 
 __all__ = [
@@ -81,6 +82,8 @@ __all__ = [
     "SignInAttemptRow",
     "SourceRow",
     "TileRow",
+    "TrendAlertRow",
+    "TrendLookRow",
     "UtcTime",
     "WitnessRow",
     "WitnessedRow",
