@@ -15,12 +15,12 @@ from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Session
 
 from local_node import balance, hub_client, inbox, library, reader, reading, search_index
-from local_node.evidence import Evidence
 from local_node.inbox_query import Order, Wanted
 from local_node.lesson import Lesson
 from local_node.library import Entry
 from local_node.search_query import Filters, SearchError, match_all, match_any
 from shared_schema.content import Surroundings
+from shared_schema.evidence import Evidence
 from shared_schema.statement import Kind
 
 CARDS_A_PAGE = 20

@@ -7,7 +7,7 @@ oldest forebear that this node knows. A forebear that is not here, or was taken 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from local_node.evidence import OUTCOME_WORDS
+from shared_schema.evidence import OUTCOME_WORDS
 from shared_schema.vocabulary import Outcome
 
 MAX_DEPTH = 10

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session, aliased
 from local_node import search_index
 from local_node.orm import OutboxRow, SearchItemRow
 from local_node.search_index import Hit
-from local_node.versions import family_of
 from shared_schema.statement import Kind
+from shared_schema.versions import family_of
 from shared_schema.vocabulary import Outcome, Phenomenon, Setting
 
 MAX_QUESTIONS = 100

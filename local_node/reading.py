@@ -11,12 +11,13 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from local_node import inbox, lineage, search_index
-from local_node.evidence import Evidence, Trial, merge
 from local_node.freshness import Freshness, freshness_of
 from local_node.lesson import Lesson
 from local_node.orm import SearchItemRow
-from local_node.versions import FieldChange, Version, compare, family_of
+from local_node.versions import FieldChange, compare
+from shared_schema.evidence import Evidence, Trial, merge
 from shared_schema.statement import Kind
+from shared_schema.versions import Version, family_of
 from shared_schema.vocabulary import Outcome
 
 MAX_VERSIONS = 100

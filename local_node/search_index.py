@@ -35,9 +35,9 @@ from local_node.lesson import LESSON_KINDS, Lesson, texts_of
 from local_node.likeness import Likeness, pack, sketch_text, title_key, unpack
 from local_node.orm import InboxRow, SearchItemRow
 from local_node.search_query import Filters, fold
-from local_node.versions import Version
 from shared_schema.content import BulletinBody, PracticeBody, QuestionBody
 from shared_schema.statement import Kind
+from shared_schema.versions import Version
 from shared_schema.vocabulary import Outcome
 
 ACCEPTED = "accepted"

@@ -1,34 +1,16 @@
-"""The versions of an item: which one takes the place of which, and what has changed, word by word.
-
-An item takes the place of an older one only if the same origin signed both: nobody rewrites what another city said.
-Items that a hub relays without the city's name take nobody's place. All of them carry the hub's signature, so nothing
-here shows that two are of the same city, and one city could push aside what another one wrote.
-"""
+"""What has changed between two versions of an item, word by word. Which takes the place of which: `shared_schema`."""
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from local_node.freshness import Content
-from shared_schema.statement import Kind
 
 NOT_COMPARED = ("review", "replaces")
 """Different in every version, and nothing that readers look for."""
 _PIECES = re.compile(r"\S+|\s+")
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """One version, as the index knows it."""
-
-    digest: str
-    origin: str
-    seq: int
-    kind: Kind
-    relayed: bool
-    replaces: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,36 +33,6 @@ class FieldChange:
         """As the program wdiff writes it: `[-old-] {+new+}`."""
         marks = {"same": "{}", "removed": "[-{}-]", "added": "{{+{}+}}"}
         return "".join(marks[piece.change].format(piece.text) for piece in self.pieces)
-
-
-def can_replace(newer: Version, older: Version) -> bool:
-    """Whether `newer` takes the place of `older`. `search_index.REPLACED` asks the same of the database."""
-    return (
-        newer.replaces == older.digest
-        and newer.origin == older.origin
-        and newer.kind is older.kind
-        and newer.seq > older.seq
-        and not newer.relayed
-        and not older.relayed
-    )
-
-
-def family_of(versions: Sequence[Version], digest: str) -> tuple[Version, ...]:
-    """All versions of the item that `digest` is one of, the newest first; empty when it is not among them."""
-    known = {version.digest: version for version in versions}
-    members = {digest} if digest in known else set()
-    grown = True
-    while grown:
-        found = {
-            each.digest
-            for newer in versions
-            if (older := known.get(newer.replaces or "")) and can_replace(newer, older)
-            for each in (newer, older)
-            if {newer.digest, older.digest} & members
-        }
-        grown = not found <= members
-        members |= found
-    return tuple(sorted((known[member] for member in members), key=lambda version: version.seq, reverse=True))
 
 
 def compare(older: Content, newer: Content) -> tuple[FieldChange, ...]:

@@ -5,10 +5,10 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Final
 
-from local_node.evidence import Evidence
 from local_node.lesson import Lesson
 from local_node.web.words import Words
 from shared_schema.content import AnswerBody, ExperienceBody, PracticeBody
+from shared_schema.evidence import Evidence
 from shared_schema.service.translations import N_
 
 EMMIE: Final = (

@@ -5,15 +5,16 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from local_node.balance import choose
-from local_node.evidence import Trial, merge
 from local_node.freshness import Freshness, freshness_of, freshness_of_content, in_words
 from local_node.lesson import read_lesson
 from local_node.lineage import Relative, grow, in_lines
-from local_node.versions import Version, can_replace, compare, family_of
+from local_node.versions import compare
 from shared_schema.content import QuestionBody
+from shared_schema.evidence import Trial, merge
 from shared_schema.period import Area
 from shared_schema.relay import generalise
 from shared_schema.statement import Kind
+from shared_schema.versions import Version, can_replace, family_of
 from shared_schema.vocabulary import Outcome
 from tests.factories import make_practice, make_trend
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from shared_schema.vocabulary import Outcome
+from shared_schema.vocabulary import EvidenceLevel, Outcome
 
 OUTCOME_WORDS = {
     Outcome.WORKED: "worked",
@@ -25,11 +25,15 @@ OUTCOME_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One report. `city` is None where the author is not named; A city's `seq` rises with everything it signs."""
+    """One report. `city` is None where the author is not named; A city's `seq` rises with everything it signs.
+
+    `level` is how well the report itself is founded, whatever its outcome.
+    """
 
     city: str | None
     outcome: Outcome
     seq: int
+    level: EvidenceLevel = EvidenceLevel.LEVEL_0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,14 @@ class Evidence:
 
 def merge(trials: Iterable[Trial]) -> Evidence:
     """The newest word of every city, counted by outcome."""
+    words = newest_words(trials)
+    counts = Counter(trial.outcome for trial in words)
+    outcomes = tuple((outcome, counts[outcome]) for outcome in OUTCOME_WORDS if counts[outcome])
+    return Evidence(len(words), sum(trial.city is None for trial in words), outcomes)
+
+
+def newest_words(trials: Iterable[Trial]) -> tuple[Trial, ...]:
+    """One report of every city, its newest; and every one whose author is not named."""
     newest: dict[str, Trial] = {}
     unnamed: list[Trial] = []
     for trial in trials:
@@ -57,6 +69,4 @@ def merge(trials: Iterable[Trial]) -> Evidence:
             unnamed.append(trial)
         elif trial.city not in newest or newest[trial.city].seq < trial.seq:
             newest[trial.city] = trial
-    counts = Counter(trial.outcome for trial in [*newest.values(), *unnamed])
-    outcomes = tuple((outcome, counts[outcome]) for outcome in OUTCOME_WORDS if counts[outcome])
-    return Evidence(len(newest) + len(unnamed), len(unnamed), outcomes)
+    return (*newest.values(), *unnamed)
