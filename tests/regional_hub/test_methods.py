@@ -2,6 +2,7 @@
 
 import re
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
@@ -56,7 +57,7 @@ def test_the_note_has_every_section_once_with_something_in_it() -> None:
     ],
 )
 def test_a_number_of_another_policy_is_another_number_in_the_note(
-    changes: dict[str, int], section: str, before: str, after: str
+    changes: dict[str, Any], section: str, before: str, after: str
 ) -> None:
     old, new = (numbers_of(note_of(make_policy(**each)), section) for each in ({}, changes))
     assert before in old and after not in old
