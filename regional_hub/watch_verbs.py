@@ -1,17 +1,15 @@
 """The trend watch as verbs: what the hub does by itself, and what an operator sees and decides."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from regional_hub import watch_store
 from regional_hub.app import Hub
 from regional_hub.trend_watch import ALERT_STATES, OPEN, AlertState, FalseAlarms
+from regional_hub.verb_parameters import Params, Result, actor_of
 from regional_hub.watch_reading import Watcher, find_looks, judge, make_watcher
 from shared_schema.statement import format_time
 
-Params = dict[str, Any]
-Result = dict[str, Any]
-OPERATOR: Final = "operator"
 LOOKS_A_TURN: Final = 24
 """Judged before anything is written: the largest hubs need seconds for it, and nobody waits meanwhile."""
 
@@ -57,7 +55,7 @@ def dismiss(hub: Hub, params: Params) -> Result:
 def _set_state(hub: Hub, params: Params, state: AlertState) -> Result:
     alert = str(params["alert"])
     with hub.database.write() as session:
-        changed = watch_store.set_state(session, alert, state, actor=OPERATOR, now=hub.clock())
+        changed = watch_store.set_state(session, alert, state, actor=actor_of(params), now=hub.clock())
     return {"alert": alert, "state": state, "changed": changed}
 
 
