@@ -205,3 +205,11 @@ def test_a_wrong_option_is_one_line_and_exit_code_two(data: Path, arguments: tup
     done = run(*arguments, data=data)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("regional-hub: ") and done.stderr.count("\n") == 1
+
+
+def test_the_trend_watch_says_how_often_it_errs_and_refuses_an_alert_that_is_not_there(data: Path) -> None:
+    listed = answer("watch", "list", data=data)
+    assert listed["alerts"] == [] and listed["false_alarms"] == "at most 1 expected in 2 years"
+    assert answer("watch", "run", data=data)["judged"] == 0
+    done = run("watch", "dismiss", "0" * 20, data=data)
+    assert (done.returncode, done.stdout) == (2, "") and done.stderr.count("\n") == 1
