@@ -402,7 +402,7 @@ def make_site(hub: Hub, handle_verb: RunVerb) -> Site:
         zone=ZoneInfo(settings.time_zone),
     )
     publisher = FigurePublisher(settings.name, settings.level, settings.area_code, settings.public_url)
-    site = Site(hub.database, place, hub.clock, handle_verb, publisher)
+    site = Site(hub.database, place, hub.clock, handle_verb, publisher, hub.area, settings.false_alarm_years)
     site.public_url = settings.public_url.rstrip("/")
     return site
 

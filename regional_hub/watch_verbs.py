@@ -77,6 +77,7 @@ def _line(alert: watch_store.Alert) -> Result:
         "id": alert.id,
         "kind": alert.kind,
         "table": alert.table_id,
+        "title": alert.title,
         "cell": alert.cell,
         "period": alert.period,
         "rising": alert.stated,

@@ -9,7 +9,17 @@ from typing import Final
 
 from fastapi import Depends, FastAPI
 
-from regional_hub.web import analyst_api, interface, people_pages, script_api, start, workbench
+from regional_hub.web import (
+    analyst_api,
+    evidence_pages,
+    interface,
+    methods_pages,
+    people_pages,
+    script_api,
+    start,
+    watch_pages,
+    workbench,
+)
 from regional_hub.web.site import API_PREFIX, PROGRAM, Site
 from shared_schema.service.pages import (
     account,
@@ -32,6 +42,9 @@ GROUPS: Final[tuple[ModuleType, ...]] = (
     people_pages,
     start,
     workbench,
+    watch_pages,
+    evidence_pages,
+    methods_pages,
     script_api,
     analyst_api,
     interface,

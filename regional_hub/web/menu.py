@@ -11,6 +11,9 @@ MENU: Final[Menu] = (
         N_("Figures"),
         (
             MenuLine("/figures", N_("Ask for figures"), Right.SEE_FIGURES),
+            MenuLine("/watch", N_("Trend watch"), Right.SEE_FIGURES),
+            MenuLine("/evidence", N_("What works"), Right.SEE_FIGURES),
+            MenuLine("/methods", N_("Methods"), Right.OUTSIDE),
             MenuLine("/figures/use", N_("In Excel, R, Python"), Right.SEE_FIGURES),
             MenuLine("/interface", N_("Interface"), Right.OUTSIDE),
         ),

@@ -20,6 +20,7 @@ from regional_hub.web.access import Right, Visitor
 from regional_hub.web.menu import MENU
 from regional_hub.web.words import CATALOGUES, Words
 from shared_schema.governance import Level
+from shared_schema.period import Area
 from shared_schema.service.database import Database
 from shared_schema.service.pages import site
 from shared_schema.service.translations import N_
@@ -80,9 +81,13 @@ class Site(site.Site):
         clock: Callable[[], datetime],
         run: site.RunVerb,
         publisher: FigurePublisher,
+        area: Area,
+        false_alarm_years: int,
     ) -> None:
         super().__init__(PROGRAM, database, place, clock, run)
         self.publisher = publisher
+        self.area = area
+        self.false_alarm_years = false_alarm_years
 
     def act(self, request: Request, verb: str, params: dict[str, Any]) -> dict[str, Any]:
         """Run a verb as the person who asks, as the command line runs it for the console. Raises VerbError."""

@@ -47,3 +47,9 @@ SCREENS = [
     HubScreen("/figures?from=2001-01&to=2001-03", as_="nils"),
     HubScreen("/figures/use?from=2026-05&to=2026-10", as_="nils", shot="hub-figures-use"),
 ]
+SCREENS += [
+    HubScreen("/watch", as_="nils"),
+    HubScreen("/evidence", as_="nils", shot="hub-evidence"),
+    HubScreen("/methods", as_=None, shot="hub-methods"),
+    HubScreen("/interface", as_=None),
+]

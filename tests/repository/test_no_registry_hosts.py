@@ -88,8 +88,11 @@ def test_a_lock_file_holds_versions_and_digests_and_no_address(name: str) -> Non
 
 
 def test_the_development_lock_holds_the_versions_of_the_runtime_lock() -> None:
-    def pins(name: str) -> set[str]:
+    def pins(name: str) -> dict[str, str]:
+        """What is pinned → where it is needed; nothing for everywhere."""
         lines = (ROOT / "requirements" / name).read_text(encoding="utf-8").splitlines()
-        return {line.removesuffix(" \\") for line in lines if "==" in line and not line.startswith(" ")}
+        pinned = (line.removesuffix(" \\").partition(" ; ") for line in lines if "==" in line and line[0] != " ")
+        return {pin: marker for pin, _, marker in pinned}
 
-    assert pins("runtime.txt") <= pins("dev.txt")
+    runtime, development = pins("runtime.txt"), pins("dev.txt")
+    assert {pin for pin in runtime if development.get(pin) not in (runtime[pin], "")} == set()
