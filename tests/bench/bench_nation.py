@@ -41,12 +41,15 @@ def measure(part: str = "three-years") -> Iterator[Measured]:
     if data is None:
         return
     first = 0 if part == "eleven-years" else len(data.months) - 36
-    with tempfile.TemporaryDirectory(prefix="pe-nation-", dir=FAST if FAST.is_dir() else None) as folder:
-        with nation_of(data, Path(folder)) as nation:
-            begun = time.process_time()
-            releases = nation.load(range(first, len(data.months)))
-            yield measured("load_processor_seconds", time.process_time() - begun, sample_size=releases)
-            yield from evaluate(nation, data.months[first:])
+    fast = FAST if FAST.is_dir() else None
+    with (
+        tempfile.TemporaryDirectory(prefix="pe-nation-", dir=fast) as folder,
+        nation_of(data, Path(folder)) as nation,
+    ):
+        begun = time.process_time()
+        releases = nation.load(range(first, len(data.months)))
+        yield measured("load_processor_seconds", time.process_time() - begun, sample_size=releases)
+        yield from evaluate(nation, data.months[first:])
 
 
 def evaluate(nation: Nation, months: Sequence[str]) -> Iterator[Measured]:
