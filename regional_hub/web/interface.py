@@ -63,7 +63,6 @@ OPERATIONS: Final = (
     ),
     Operation("GET", "/v1/hub", "Who this hub is: name, level, keys", "public", {200: [JSON]}),
     Operation("GET", "/v1/cosigner", "With which key this hub cosigns", "public", {200: [TEXT]}),
-    Operation("GET", "/v1/recovery", "Whether this hub gathers what an old copy has lost", "public", {200: [JSON]}),
     Operation(
         "GET",
         "/v1/witnessed/{origin}",
@@ -88,14 +87,21 @@ OPERATIONS: Final = (
         "POST", "/v1/relay", "Confide an item to be relayed", "signature", {200: [JSON], 202: [JSON]}, bodies=SENT
     ),
     Operation("GET", "/v1/relay", "How one's own confided items stand", "signature", {200: [JSON]}),
-    Operation("GET", "/v1/recalls", "How far withdrawals have come", "signature", {200: [JSON]}),
+    Operation(
+        "GET",
+        "/v1/recalls",
+        "How far withdrawals have come",
+        "signature",
+        {200: [JSON]},
+        (Parameter("since", "From this entry of the log on", _CURSOR),),
+    ),
     Operation(
         "GET",
         "/v1/explain/{digest}",
         "Who holds one's own item",
         "signature",
         {200: [JSON]},
-        (_path("digest", "The digest of the item", _DIGEST),),
+        (_path("digest", "The digest of the item", _DIGEST), Parameter("member", "For this receiver alone")),
     ),
     Operation(
         "POST", "/v1/enrolments", "Ask to be a member, with a one-time code", "signature", {202: [JSON]}, bodies=SENT
@@ -104,7 +110,7 @@ OPERATIONS: Final = (
     Operation("POST", "/v1/leave", "Leave", "signature", {200: [JSON]}, bodies=SENT),
     # hubs among each other, and witnesses
     Operation("POST", "/add-checkpoint", "Cosign a head (C2SP tlog-witness)", "public", {200: [TEXT]}, bodies=(TEXT,)),
-    Operation("POST", "/v1/cosignatures", "Bring a cosignature", "public", {200: [JSON]}, bodies=SENT),
+    Operation("POST", "/v1/cosignatures", "Bring a cosignature", "public", {200: [JSON]}, bodies=(TEXT,)),
     Operation(
         "GET",
         "/v1/seen/{origin}",
@@ -124,6 +130,18 @@ OPERATIONS: Final = (
     ),
     Operation(
         "POST", "/v1/recovery/entries", "Bring back what a hub has lost", "signature", {200: [JSON]}, bodies=SENT
+    ),
+    Operation(
+        "GET",
+        "/v1/recovery",
+        "Whether this hub gathers what an old copy has lost, and what it misses",
+        "signature",
+        {200: [JSON]},
+        (
+            Parameter("seen", "The largest size of its log that the one who asks has seen", _CURSOR),
+            Parameter("after", "The last digest of the list before", _DIGEST),
+            Parameter("done", "1 when everything was brought", {"type": "integer", "enum": [0, 1]}),
+        ),
     ),
     # analysts and operators
     Operation(
