@@ -33,7 +33,7 @@ from shared_schema.service.accounts.rows import Rows
 TOKEN_PREFIX: Final = "pxh_"  # noqa: S105 - no password
 """So that a token in a text or a log is recognised as one, and as one of a hub."""
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}", re.ASCII)
-"""Without a dot: in the audit trail nobody has the name of a member."""
+"""Without a dot: in the audit log nobody has the name of a member."""
 
 
 class Role(StrEnum):
@@ -47,7 +47,7 @@ class Role(StrEnum):
 NEED_SECOND_FACTOR: Final = frozenset({Role.OPERATOR.value, ADMINISTRATOR})
 """Whose account opens most: who changes the federation, and who gives accounts. A hub has no other rule."""
 RESERVED: Final = frozenset({"operator", "program", "hub", "nobody"})
-"""Who acts in the audit trail without being a person of the pages: the console of the machine, the program itself."""
+"""Who acts in the audit log without being a person of the pages: the console of the machine, the program itself."""
 
 
 class Scope(StrEnum):

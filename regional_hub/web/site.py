@@ -3,7 +3,7 @@
     site.get("/members", pages.list_all, Right.SEE_CONSOLE)
     site.post("/members/{name}/state", pages.change_state, Right.OPERATE)
 
-A handler that changes something calls `site.act`, so that the audit trail says who it was.
+A handler that changes something calls `site.act`, so that the audit log says who it was.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,9 +1,4 @@
-"""The hub's accounts from the console of the machine: verbs, the command line, and who acts in the audit trail."""
-
-import json
-import subprocess
-import sys
-from pathlib import Path
+"""The hub's accounts from the console of the machine and on the page, and who acts in the audit log."""
 
 import pytest
 from sqlalchemy import select
@@ -161,30 +156,3 @@ def test_whoever_administrates_without_being_operator_runs_nothing(region: Runni
     assert carla.get("/accounts").status_code == 200
     for role in ("operator", "analyst"):
         assert carla.post("/invite", {"id": f"new-{role}", "name": "New", "role": role}).status_code == 200
-
-
-# --- the command line -----------------------------------------------------------------------------------------------
-
-
-def command(data: Path, *words: str, typed: str = "") -> "subprocess.CompletedProcess[str]":
-    program = [sys.executable, "-m", "regional_hub", *words, "--data", str(data)]
-    return subprocess.run(program, input=typed, capture_output=True, text=True, check=False, timeout=120)
-
-
-def test_an_operator_is_made_on_the_command_line(tmp_path: Path) -> None:
-    data = tmp_path / "hub"
-    made = command(
-        data, "init", "--name", "sachsen.de", "--level", "region", "--area", "NUTS:2024:DED", "--public-url",
-        "http://127.0.0.1:8700",
-    )  # fmt: skip
-    assert made.returncode == 0, made.stderr
-    added = command(data, "account", "add", "olga", "--role", "operator", "--administrates", "--json")
-    assert json.loads(added.stdout)["roles"] == ["administrator", "operator"]
-    wrong = command(data, "account", "set", "olga", typed="short\n")
-    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
-    assert "12 to 128" in wrong.stderr and "Traceback" not in wrong.stderr
-    assert command(data, "account", "set", "olga", typed=f"{PASSWORD}\n").returncode == 0
-    listed = json.loads(command(data, "account", "list", "--json").stdout)["accounts"]
-    assert [(line["id"], line["state"]) for line in listed] == [("olga", "in use")]
-    unknown = command(data, "account", "add", "eve", "--role", "queen")
-    assert (unknown.returncode, unknown.stderr.count("\n")) == (2, 1)

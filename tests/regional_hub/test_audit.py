@@ -1,12 +1,14 @@
 """The audit log is a chain: what was changed in it is found, and it holds no free text."""
 
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import text
 
 from regional_hub import audit
 from regional_hub.errors import LogError
+from shared_schema.service.database import Database
 from tests.regional_hub.running import RollBackError, RunningHub
 
 
@@ -44,3 +46,22 @@ def test_a_changed_event_breaks_the_chain(standing_hub: RunningHub, change: str)
         raise RollBackError
     with standing_hub.hub.database.read() as session:
         audit.verify(session)
+
+
+def test_two_processes_write_one_chain(hub: RunningHub) -> None:
+    """On PostgreSQL several processes write to it: each has a connection of its own, as these two databases have."""
+    other = Database(hub.hub.database.url)
+
+    def write(database: Database, actor: str) -> None:
+        for number in range(15):
+            with database.write() as session:
+                audit.record(session, actor, "tested", f"subject-{number}", hub.clock())
+
+    with hub.hub.database.read() as session:
+        before = audit.verify(session)
+    with ThreadPoolExecutor(2) as threads:
+        for done in [threads.submit(write, hub.hub.database, "olga"), threads.submit(write, other, "aldo")]:
+            done.result()
+    other.close()
+    with hub.hub.database.read() as session:
+        assert audit.verify(session) == before + 30

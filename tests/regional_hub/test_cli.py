@@ -18,6 +18,7 @@ from regional_hub.cli import main
 from shared_schema.keys import SigningKey
 from shared_schema.service.control import VerbError
 from shared_schema.service.key_file import KEY_FILE, load_key, write_key
+from tests.browsing import PASSWORD
 from tests.regional_hub.conftest import HubStarter
 from tests.regional_hub.running import RunningHub, join
 
@@ -213,3 +214,23 @@ def test_the_trend_watch_says_how_often_it_errs_and_refuses_an_alert_that_is_not
     assert answer("watch", "run", data=data)["judged"] == 0
     done = run("watch", "dismiss", "0" * 20, data=data)
     assert (done.returncode, done.stdout) == (2, "") and done.stderr.count("\n") == 1
+
+
+def test_the_first_operator_is_made_on_the_command_line(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    added = answer("account", "add", "olga", "--role", "operator", "--administrates", data=data)
+    assert (added["roles"], added["state"]) == (["administrator", "operator"], "no password")
+    for role in ("queen", ""):
+        refused = run("account", "add", "eve", "--role", role, data=data)
+        assert (refused.returncode, refused.stderr.count("\n")) == (2, 1), refused.stderr
+    monkeypatch.setattr(sys, "stdin", io.StringIO("short\n"))
+    refused = run("account", "set", "olga", data=data)
+    assert (refused.returncode, refused.stderr.count("\n"), "short" in refused.stderr) == (2, 1, False)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{PASSWORD}\n"))
+    assert answer("account", "set", "olga", data=data)["state"] == "in use"
+    link = answer("account", "invite", "nils", "--role", "analyst", "--name", "Nils Berg", data=data)["link"]
+    assert link.startswith("http://127.0.0.1:8700/welcome/")
+    assert answer("account", "disable", "nils", data=data)["state"] == "disabled"
+    assert answer("account", "enable", "nils", data=data)["state"] == "no password"
+    assert "/welcome/" in answer("account", "reset", "olga", data=data)["link"]
+    listed = answer("account", "list", data=data)["accounts"]
+    assert [(line["id"], line["state"]) for line in listed] == [("nils", "no password"), ("olga", "no password")]
