@@ -1,7 +1,10 @@
 """The audit log: who did what, in a chain of hashes. No contents, no free text, no secrets."""
 
 import hashlib
+import json
+from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
@@ -32,6 +35,38 @@ def record(session: Session, actor: str, action: str, subject: str, now: datetim
     session.flush()
 
 
+def find_events(
+    session: Session, *, action: str = "", actor: str = "", before: int | None = None, limit: int
+) -> list[AuditRow]:
+    """The newest events first, of one action or person; `before` is a number of an event, for paging."""
+    query = select(AuditRow).order_by(AuditRow.seq.desc()).limit(limit)
+    if action:
+        query = query.where(AuditRow.action == action)
+    if actor:
+        query = query.where(AuditRow.actor == actor)
+    return list(session.scalars(query if before is None else query.where(AuditRow.seq < before)))
+
+
+def known_words(session: Session) -> tuple[list[str], list[str]]:
+    """Every action and everybody who acted, for the choices of a filter."""
+    actions, actors = (
+        list(session.scalars(select(column).distinct().order_by(column)))
+        for column in (AuditRow.action, AuditRow.actor)
+    )
+    return actions, actors
+
+
+def export(session: Session) -> Iterator[str]:
+    """The whole chain, oldest first: one line of JSON for each event, in ASCII, so that no sign can hide.
+
+    A reader checks it without this program: `entry_hash` is the SHA-256 of the canonical JSON (RFC 8785) of the other
+    fields, and `previous_hash` is that of the line before, 64 zeros in the first one.
+    """
+    for row in session.scalars(select(AuditRow).order_by(AuditRow.seq).execution_options(yield_per=1_000)):
+        fields = _hashed(row) | {"entry_hash": row.entry_hash}
+        yield json.dumps(fields, separators=(",", ":")).replace("\x7f", "\\u007f") + "\n"
+
+
 def verify(session: Session) -> int:
     """Return the number of events. Raises LogError when the chain is broken."""
     previous, expected = START, 1
@@ -43,5 +78,8 @@ def verify(session: Session) -> int:
 
 
 def _hash(row: AuditRow) -> str:
-    fields = {name: getattr(row, name) for name in ("seq", "at", "actor", "action", "subject", "previous_hash")}
-    return hashlib.sha256(canonical.encode(fields)).hexdigest()
+    return hashlib.sha256(canonical.encode(_hashed(row))).hexdigest()
+
+
+def _hashed(row: AuditRow) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in ("seq", "at", "actor", "action", "subject", "previous_hash")}

@@ -17,18 +17,21 @@ from shared_schema.statement import parse_time
 CHECKS = 10
 
 
-def examine(hub: Hub, _params: Params) -> Result:
-    """Look at the machine, the database, the log, the members and the other hubs. Changes nothing."""
-    now = hub.clock()
+def examine(hub: Hub, params: Params) -> Result:
+    """Look at the machine, the database, the log, the members and the other hubs. Changes nothing.
+
+    With `quick` neither the whole database is read nor another hub asked: a page waits for it.
+    """
+    now, is_quick = hub.clock(), bool(params.get("quick"))
     findings = [*doctor.look_at_disk(hub.data_dir), *doctor.look_at_files(hub.data_dir)]
-    damaged = doctor.look_at_database(hub.database, hub.name)
+    damaged = doctor.look_at_database(hub.database, hub.name, thorough=not is_quick)
     if damaged:
         return doctor.result_of([*findings, *damaged], CHECKS)
     with hub.database.read() as session:
         made = session.scalar(select(AuditRow.at).where(AuditRow.action == BACKUP_MADE).order_by(AuditRow.seq.desc()))
         findings += doctor.look_at_backup(None if made is None else parse_time(made), now, "regional-hub")
         findings += [*_look_at_log(session), *_look_at_members(session, hub), *_look_at_alarms(session)]
-    for name, url in heads.followers_of(hub):
+    for name, url in [] if is_quick else heads.followers_of(hub):
         with hub.api(url) as api:
             findings += doctor.look_at_hub(name, api, now)
     return doctor.result_of(findings, CHECKS)

@@ -5,6 +5,7 @@ from sqlalchemy import select
 from regional_hub import departure, log, member_keys, members
 from regional_hub.app import Hub
 from regional_hub.member_keys import Hand, describe_key
+from regional_hub.member_states import reading_state
 from regional_hub.orm import MemberRow
 from regional_hub.verb_parameters import Params, Result, actor_of
 from shared_schema.governance import EnrolmentRequest
@@ -29,6 +30,7 @@ def list_members(hub: Hub, _params: Params) -> Result:
                     "name": row.name,
                     "role": row.role,
                     "status": row.status,
+                    "reading": reading_state(row.last_read_at, now),
                     "keyid": row.keyid,
                     "former_keys": [
                         f"{known.key.keyid[: member_keys.SHORT_KEYID]} {describe_key(known, now)}"

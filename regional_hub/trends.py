@@ -71,6 +71,11 @@ def find_changed(session: Session, trust: Trust, library: Library) -> int:
     return len(changed)
 
 
+def list_changed(session: Session, trust: Trust) -> list[str]:
+    """The names of the sums whose inputs or rules have changed since they were published. Reads no contents."""
+    return [subject.name for subject, _ in _Work(session, trust, Library(trust)).changed()]
+
+
 def publish_aggregates(
     session: Session, trust: Trust, hub: Publishing, now: datetime, library: Library | None = None
 ) -> int:

@@ -25,6 +25,7 @@ from regional_hub import (
     log_verbs,
     member_verbs,
     members,
+    overview_verbs,
     policies,
     quarantine_verbs,
     recall_verbs,
@@ -397,6 +398,7 @@ VERBS: dict[str, Callable[[Hub, Params], Result]] = {
     **account_verbs.VERBS,
     **backup_verbs.VERBS,
     **doctor_verbs.VERBS,
+    **overview_verbs.VERBS,
     **recovery_verbs.VERBS,
     **watch_verbs.VERBS,
 }

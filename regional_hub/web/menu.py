@@ -8,6 +8,20 @@ from shared_schema.service.translations import N_
 
 MENU: Final[Menu] = (
     (
+        N_("Federation"),
+        (
+            MenuLine("/members", N_("Members"), Right.SEE_CONSOLE),
+            MenuLine("/enrolments", N_("Admit members"), Right.SEE_CONSOLE),
+            MenuLine("/quarantine", N_("Quarantine"), Right.SEE_CONSOLE),
+            MenuLine("/policy", N_("Policy"), Right.SEE_CONSOLE),
+            MenuLine("/withdrawals", N_("Withdrawals"), Right.SEE_CONSOLE),
+            MenuLine("/questions", N_("Relayed questions"), Right.SEE_CONSOLE),
+            MenuLine("/sums", N_("Sums"), Right.SEE_CONSOLE),
+            MenuLine("/witnesses", N_("Witnesses"), Right.SEE_CONSOLE),
+            MenuLine("/audit", N_("Audit trail"), Right.SEE_AUDIT),
+        ),
+    ),
+    (
         N_("Figures"),
         (
             MenuLine("/figures", N_("Ask for figures"), Right.SEE_FIGURES),

@@ -1,4 +1,4 @@
-"""The first page: who is here, and what this person may open."""
+"""The first page: how the federation stands; for whoever may not see that, what this person may open."""
 
 from typing import Final
 
@@ -6,6 +6,7 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from regional_hub.web.access import Right
+from regional_hub.web.console_start import ConsoleStart
 from regional_hub.web.people_pages import PeoplePages
 from regional_hub.web.site import Site, visitor_of
 from shared_schema.service.translations import N_
@@ -38,10 +39,13 @@ class Start:
 
     def __init__(self, site: Site) -> None:
         self._site = site
+        self._console = ConsoleStart(site)
 
     def show(self, request: Request) -> Response:
         """Greet, and lead on."""
         visitor = visitor_of(request)
+        if visitor.may(Right.SEE_CONSOLE):
+            return self._console.show(request)
         doors = [door for door in DOORS if visitor.may(door[3])]
         role = PeoplePages.ROLE_NAMES[visitor.account.role]
         return self._site.page(request, "start.html", doors=doors, role=role)

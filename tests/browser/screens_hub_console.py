@@ -1,0 +1,55 @@
+"""The operator's console: members in all states, one that waits, something set aside, an alarm, a withdrawal."""
+
+from datetime import timedelta
+
+from regional_hub import alarms, audit, members, verbs
+from regional_hub.intake import accept
+from regional_hub.orm import MemberRow, QuarantineRow
+from shared_schema.keys import SigningKey
+from shared_schema.problem import ProblemCode
+from tests.browser.screens import FurnishedHub, HubScreen
+from tests.hub_simulator import seeded_key
+from tests.regional_hub.running import enrolment
+from tests.shared_schema import builders
+
+READ = {"leipzig.sn.de": timedelta(minutes=7), "dresden.sn.de": timedelta(days=2), "zwickau.sn.de": timedelta(days=12)}
+"""Member → how long ago it last read: in time, late, silent."""
+WAITING = "chemnitz.sn.de"
+
+
+def furnish(furnished: FurnishedHub) -> None:
+    """Members in time, late and silent; one that waits; a quarantined item; an alarm."""
+    hub = furnished.hub
+    for name in READ:
+        ask_for_admission(furnished, name)
+        fingerprint = seeded_key(name).public.fingerprint
+        verbs.run(hub, "enrol.approve", {"name": name, "fingerprint": fingerprint})
+    ask_for_admission(furnished, WAITING)
+    now = hub.clock()
+    with hub.database.write() as session:
+        for name, ago in READ.items():
+            row = session.get_one(MemberRow, name)
+            row.last_read_at, row.read_up_to, row.software = now - ago, 3, "0.2.0"
+        session.add(
+            QuarantineRow(
+                digest="5c" * 32,
+                source="bayern.de",
+                source_index=41,
+                code="unknown-key",
+                envelope=builders.signed_statement(key=seeded_key("hof.by.de"), origin="hof.by.de"),
+                since=now - timedelta(days=1),
+            )
+        )
+        alarms.raise_alarm(
+            session, "bayern.de", ProblemCode.STALE_HEAD, "expected a head of the last 24 hours", now - timedelta(hours=3)
+        )
+        audit.record(session, "olga", "backup-made", "20261121-020000", now - timedelta(hours=8))
+    hand_in(furnished, "leipzig.sn.de")
+
+
+def ask_for_admission(furnished: FurnishedHub, name: str) -> None:
+    """A one-time code that is used."""
+    hub = furnished.hub
+    code = verbs.run(hub, "enrol.code", {"name": name})["code"]
+    with hub.database.write() as session:
+        members.request_enrolment(session, enrolment(name, seeded_key(name), code), now=hub.clock())
