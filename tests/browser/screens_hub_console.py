@@ -3,10 +3,11 @@
 from datetime import timedelta
 
 from regional_hub import alarms, audit, members, verbs
-from regional_hub.intake import accept
+from regional_hub.intake import Accepted, check_submission, commit_submissions
 from regional_hub.orm import MemberRow, QuarantineRow
-from shared_schema.keys import SigningKey
+from shared_schema.envelope import parse_envelope
 from shared_schema.problem import ProblemCode
+from shared_schema.statement import Kind
 from tests.browser.screens import FurnishedHub, HubScreen
 from tests.hub_simulator import seeded_key
 from tests.regional_hub.running import enrolment
@@ -20,6 +21,7 @@ WAITING = "chemnitz.sn.de"
 def furnish(furnished: FurnishedHub) -> None:
     """Members in time, late and silent; one that waits; a quarantined item; an alarm."""
     hub = furnished.hub
+    verbs.publish_policy(hub, builders.POLICY)
     for name in READ:
         ask_for_admission(furnished, name)
         fingerprint = seeded_key(name).public.fingerprint
@@ -41,7 +43,11 @@ def furnish(furnished: FurnishedHub) -> None:
             )
         )
         alarms.raise_alarm(
-            session, "bayern.de", ProblemCode.STALE_HEAD, "expected a head of the last 24 hours", now - timedelta(hours=3)
+            session,
+            "bayern.de",
+            ProblemCode.STALE_HEAD,
+            "expected a head of the last 24 hours",
+            now - timedelta(hours=3),
         )
         audit.record(session, "olga", "backup-made", "20261121-020000", now - timedelta(hours=8))
     hand_in(furnished, "leipzig.sn.de")
@@ -53,3 +59,32 @@ def ask_for_admission(furnished: FurnishedHub, name: str) -> None:
     code = verbs.run(hub, "enrol.code", {"name": name})["code"]
     with hub.database.write() as session:
         members.request_enrolment(session, enrolment(name, seeded_key(name), code), now=hub.clock())
+
+
+def hand_in(furnished: FurnishedHub, name: str) -> None:
+    """Three things of a member, one of which it takes back."""
+    hub = furnished.hub
+    texts = [builders.signed_statement(key=seeded_key(name), origin=name, seq=seq) for seq in (1, 2, 3)]
+    body: dict[str, object] = {"digest": parse_envelope(texts[1]).digest, "reason": "consent"}
+    texts.append(builders.signed_statement(Kind.WITHDRAWAL, body, key=seeded_key(name), origin=name, seq=4))
+    with hub.database.write() as session:
+        submissions = [check_submission(text, hub.trust, hub.clock()) for text in texts]
+        answers = commit_submissions(session, submissions, name=hub.name, key=hub.key, now=hub.clock())
+    assert all(isinstance(answer, Accepted) for answer in answers), answers
+
+
+SCREENS = [
+    HubScreen("/", shot="hub-console"),
+    HubScreen("/members", shot="hub-members"),
+    HubScreen("/members/leipzig.sn.de", shot="hub-member"),
+    HubScreen("/members/leipzig.sn.de/items", shot="hub-member-items"),
+    HubScreen("/enrolments", shot="hub-enrolments"),
+    HubScreen("/quarantine", shot="hub-quarantine"),
+    HubScreen("/policy", shot="hub-policy"),
+    HubScreen("/withdrawals"),
+    HubScreen("/questions"),
+    HubScreen("/sums"),
+    HubScreen("/witnesses"),
+    HubScreen("/audit", as_="aldo", shot="hub-audit"),
+    HubScreen("/members", as_="aldo"),
+]

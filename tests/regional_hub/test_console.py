@@ -15,7 +15,7 @@ from shared_schema.keys import SigningKey
 from shared_schema.problem import ProblemCode
 from tests.regional_hub.browsing import Browser
 from tests.regional_hub.running import City, RunningHub, enrolment, key_of
-from tests.regional_hub.test_figures import NAMES, release
+from tests.regional_hub.test_figures import NAMES
 from tests.shared_schema import builders
 
 pytestmark = pytest.mark.sqlite_is_enough
@@ -249,7 +249,7 @@ def stricter(region: RunningHub, **changes: object) -> str:
 
 
 def mark_of(page: str) -> str:
-    return re.findall(r'name="tested" value="([0-9a-f]{64})"', page)[0]
+    return str(re.findall(r'name="tested" value="([0-9a-f]{64})"', page)[0])
 
 
 def test_a_policy_comes_into_force_only_as_it_was_tested(region: RunningHub, town: City, olga: Browser) -> None:
@@ -357,7 +357,7 @@ def test_the_trail_is_filtered_and_paged_by_number_and_hides_no_sign(region: Run
     with region.hub.database.write() as session:
         for number in range(120):
             audit.record(session, "olga" if number % 2 else "aldo", "test", f"<b>{number}", region.clock())
-        session.scalars(select(AuditRow).order_by(AuditRow.seq.desc())).first().subject = "a\x1b[2J\x7f\u202e"
+        session.scalars(select(AuditRow).order_by(AuditRow.seq.desc()).limit(1)).one().subject = "a\x1b[2J\x7f\u202e"
     page = olga.page("/audit?action=test&person=olga")
     assert page.count("<tr>") == 51 and ">aldo</td>" not in page
     assert "\x1b" not in page and "\\u001b" in page and "<b>" not in page

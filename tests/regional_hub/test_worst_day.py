@@ -1,6 +1,6 @@
-"""The operator's worst day: a member's key is stolen. Revoke, look, give a new key, and nothing of anybody else is lost.
+"""The operator's worst day: a member's key is stolen. Revoke, look, give a new key, and lose nothing else.
 
-Every step of the operator is a page that is opened or a form that is sent, as a browser does it; they are counted.
+Every step of the operator is a page that is opened or a form that is sent, as in a browser, and is counted.
 """
 
 import re
