@@ -224,6 +224,18 @@ def members_list(data: DataDir = HERE, as_json: AsJson = False) -> None:
     _run(data, "members.list", {}, as_json)
 
 
+@member.command("show")
+def members_show(name: Name, data: DataDir = HERE, as_json: AsJson = False) -> None:
+    """One member: how it is doing, and what came in from it."""
+    _run(data, "members.show", {"name": name}, as_json)
+
+
+@member.command("items")
+def members_items(name: Name, data: DataDir = HERE, as_json: AsJson = False) -> None:
+    """The last ten things that a member has handed in, newest first, without contents."""
+    _run(data, "members.items", {"name": name}, as_json)
+
+
 @member.command("set")
 def members_set(
     name: Name,
@@ -245,6 +257,13 @@ def parent_add(
 ) -> None:
     """Ask the hub above to be a member, and follow it."""
     _run(data, "parent.add", {"url": url, "fingerprint": fingerprint, "code": code}, as_json)
+
+
+@cli.command()
+def overview(data: DataDir = HERE, as_json: AsJson = False) -> None:
+    """How the federation stands, as the first page of the console says it. Exit code 1 when something is not well."""
+    if not _run(data, "overview", {}, as_json)["well"]:
+        raise SystemExit(1)
 
 
 @cli.command()

@@ -162,7 +162,7 @@ def show_member(hub: Hub, params: Params) -> Result:
             "role": row.role,
             "status": row.status,
             "reading": reading_state(row.last_read_at, now),
-            "area": row.area,
+            "area": members.membership_of(row).area.code,
             "software": row.software,
             "fingerprint": key.fingerprint,
             "highest_seq": row.highest_seq,

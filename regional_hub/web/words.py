@@ -9,6 +9,7 @@ from shared_schema.service.pages import words
 from shared_schema.service.pages.error_words import SENTENCES as SHARED_SENTENCES
 from shared_schema.service.pages.site import CATALOGUES as SHARED_CATALOGUE
 from shared_schema.service.translations import N_
+from shared_schema.statement import Audience, Kind
 
 CATALOGUES: Final = ("regional_hub.web.locales", SHARED_CATALOGUE)
 SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
@@ -64,6 +65,29 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """Code → why something was set aside, or what an alarm is about."""
+KINDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        Kind.TREND: N_("Figures of a city"),
+        Kind.AGGREGATE: N_("Sum"),
+        Kind.PRACTICE: N_("Practice"),
+        Kind.EXPERIENCE: N_("Experience"),
+        Kind.BULLETIN: N_("Bulletin"),
+        Kind.QUESTION: N_("Question"),
+        Kind.ANSWER: N_("Answer"),
+        Kind.WITHDRAWAL: N_("Withdrawal"),
+        Kind.MEMBERSHIP: N_("Membership"),
+        Kind.POLICY: N_("Policy"),
+        Kind.RELAYED: N_("Item without its city's name"),
+    }
+)
+AUDIENCES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        Audience.HUB: N_("this hub alone"),
+        Audience.REGION: N_("the region"),
+        Audience.NATION: N_("the country"),
+        Audience.EUROPE: N_("Europe"),
+    }
+)
 OTHER_REASON: Final = N_("This program has no sentence for the reason.")
 
 
@@ -77,6 +101,8 @@ class Words(words.Words):
         return super().filters() | {
             "reason": lambda code: self.gettext(REASONS.get(code, OTHER_REASON)),
             "visible": visible,
+            "kind": lambda code: self.gettext(KINDS.get(code, code)),
+            "audience": lambda code: self.gettext(AUDIENCES.get(code, code)),
         }
 
 
