@@ -27,6 +27,8 @@ TOTAL: Final = "_T"
 """The code of the total in SDMX code lists; no table has a cell of this name."""
 MONTHS: Final[Mapping[Granularity, int]] = {"month": 1, "quarter": 3, "year": 12}
 DEFAULT_PERIODS: Final[Mapping[Granularity, int]] = {"month": 24, "quarter": 12, "year": 10}
+MOST_PERIODS: Final = 1_200
+"""A century of months: nobody asks for more, and a page of nine thousand years would take the memory of the hub."""
 MOST_VALUES: Final = 500
 """Of one filter: more than there are areas, or cells in a grid."""
 PARAMETERS: Final = ("table", "area", "level", "cell", "by", "from", "to", "source", "as_of")
@@ -203,6 +205,8 @@ def _choose_span(parameters: Mapping[str, Sequence[str]], by: Granularity, offer
         first = max(last - months * (DEFAULT_PERIODS[by] - 1), 0)
     if first > last:
         raise FigureQueryError("expected from not to be after to", "from")
+    if (last - first) // months >= MOST_PERIODS:
+        raise FigureQueryError(f"expected at most {MOST_PERIODS} periods from from to to", "from")
     return first, last
 
 

@@ -65,6 +65,7 @@ def cities(hub: RunningHub) -> list[City]:
         ({"first": "2026-13"}, "from to be a period"),
         ({"last": "last month"}, "to to be a period"),
         ({"first": "2026-10", "last": "2026-09"}, "from not to be after to"),
+        ({"first": "1900", "last": "9999"}, "at most 1200 periods"),
         ({"source": "rumour"}, "source to be one of"),
         ({"level": "village"}, "level to be region, nation or europe"),
         ({"level": "nation"}, "areas of this level"),
