@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
+from regional_hub import log
 from regional_hub.figures import month_of
 from regional_hub.holdings import read_body
 from regional_hub.orm import (
@@ -59,6 +60,7 @@ def catch_up(session: Session, name: str, level: Level) -> int:
 
     Whoever calls goes on while `is_behind`.
     """
+    log.lock_head(session)  # two processes of one hub must not take the same sums
     first = next_index(session)
     last = session.scalar(select(func.max(EntryRow.index)))
     if last is None or last < first:

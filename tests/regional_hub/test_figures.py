@@ -1,6 +1,9 @@
 """Figures for analysts: what a question may say, what may be shown, and that an answer of then stays what it was."""
 
+from calendar import monthrange
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 
@@ -217,6 +220,39 @@ def test_all_of_it_follows_from_the_log(hub: RunningHub, cities: list[City]) -> 
     hub.verb("figures.index")
     assert (rows(hub.hub.database), ask(hub)[1]) == (before, shown)
     assert hub.verb("figures.index") == {"sums": 0}
+
+
+def test_two_processes_take_every_sum_once(
+    hub: RunningHub, cities: list[City], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for city in cities:
+        for month in range(1, 10):
+            day = monthrange(2026, month)[1]
+            period = builders.MONTH | {"start": f"2026-{month:02d}-01", "end": f"2026-{month:02d}-{day}"}
+            hub.accept(city.trend(5, 7, 9, period=period))
+    hub.verb("aggregate")
+    before = rows(hub.hub.database)
+    with hub.hub.database.write() as session:
+        figure_index.start_again(session)
+    monkeypatch.setattr(figure_index, "ENTRIES_A_TIME", 1)  # so that they meet again and again
+    with ThreadPoolExecutor(2) as pool:
+        other = Database(hub.hub.database.url)  # as another process would open it
+        meeting = Barrier(2)
+        taken = list(pool.map(lambda database: take_all(database, meeting), (hub.hub.database, other)))
+        other.close()
+    assert sum(taken) == before[0] > 9
+    assert rows(hub.hub.database) == before
+
+
+def take_all(database: Database, meeting: Barrier) -> int:
+    taken = 0
+    meeting.wait()
+    while True:
+        with database.read() as session:
+            if not figure_index.is_behind(session):
+                return taken
+        with database.write() as session:
+            taken += figure_index.catch_up(session, "sachsen.de", "region")
 
 
 # --- arithmetic ----------------------------------------------------------------------------------------------------
