@@ -1,0 +1,52 @@
+"""What the console reads, on both databases: the verbs behind its pages, and the audit trail page by page."""
+
+import pytest
+
+from regional_hub import audit
+from shared_schema.service.control import VerbError
+from tests.regional_hub.running import City, RunningHub
+
+
+def test_the_overview_counts_what_there_is(hub: RunningHub, city: City) -> None:
+    hub.accept(city.sign())
+    city.feed()
+    lines = hub.verb("overview")["lines"]
+    assert lines["log"]["size"] == hub.log_size()
+    assert lines["members"] == {"state": "good", "in_time": 1, "late": 0, "silent": 0}
+    assert (lines["backup"]["state"], lines["keys"]["state"]) == ("bad", "good")
+    assert "certificate" not in lines, "there is none without https"
+
+
+def test_a_member_is_shown_with_what_it_has_handed_in(hub: RunningHub, city: City) -> None:
+    item = city.sign()
+    hub.accept(item)
+    hub.accept(city.withdrawal(item))
+    shown = hub.verb("members.show", name=city.name)
+    assert shown["handed_in"] == {"practice": 1, "withdrawal": 1}
+    assert (shown["lag"], shown["highest_seq"]) == (hub.log_size(), 2)
+    states = [(each["kind"], each["state"]) for each in hub.verb("members.items", name=city.name)["items"]]
+    assert states == [("withdrawal", "in-force"), ("practice", "withdrawn")]
+
+
+@pytest.mark.parametrize("verb", ["members.show", "members.items"])
+def test_nobody_is_shown_who_is_no_member(hub: RunningHub, verb: str) -> None:
+    with pytest.raises(VerbError) as caught:
+        hub.verb(verb, name="nobody.sn.de")
+    assert caught.value.code == "not-found"
+
+
+def test_changed_sums_are_named_by_table_and_period_until_they_are_published(hub: RunningHub, city: City) -> None:
+    hub.accept(city.trend())
+    assert hub.verb("sums.changed")["sums"] == [{"table": "bias_incidents.by_offence@1", "period": "2026-10"}]
+    hub.verb("aggregate")
+    assert hub.verb("sums.changed")["sums"] == []
+
+
+def test_the_trail_is_read_by_number_and_exported_whole(hub: RunningHub, city: City) -> None:
+    with hub.hub.database.read() as session:
+        newest = audit.find_events(session, limit=2)
+        older = audit.find_events(session, before=newest[-1].seq, limit=100)
+        assert [row.seq for row in [*newest, *older]] == list(range(audit.verify(session), 0, -1))
+        actions, people = audit.known_words(session)
+        assert "member-admitted" in actions and "operator" in people
+        assert len(list(audit.export(session))) == audit.verify(session)
