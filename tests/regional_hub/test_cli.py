@@ -96,6 +96,8 @@ def test_what_is_wrong_is_one_line_and_exit_code_2(data: Path, tmp_path: Path) -
         (("status",), tmp_path / "nowhere"),
         (("enrol", "approve", "x.de", "--fingerprint", "0"), data),
         (("members", "set", "x.de", "--status", "active"), data),
+        (("members", "show", "x.de"), data),
+        (("members", "items", "x.de"), data),
         (("policy", "set", str(tmp_path / "missing.json")), data),
     ):
         done = run(*arguments, data=where)
@@ -116,6 +118,11 @@ def test_verify_says_no_with_exit_code_1(tmp_path: Path) -> None:
 def test_a_person_gets_words_and_a_program_gets_json(data: Path) -> None:
     shown = run("status", data=data)
     assert shown.returncode == 0 and "log size: 1" in shown.stdout and "{" not in shown.stdout.splitlines()[0]
+
+
+def test_the_overview_says_with_its_exit_code_whether_all_is_well(data: Path) -> None:
+    done = run("overview", "--json", data=data)
+    assert (done.returncode, json.loads(done.stdout)["well"]) == (1, False), "nobody has made a backup yet"
 
 
 @pytest.mark.parametrize("level", ["city", "", "Region"])
