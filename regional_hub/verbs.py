@@ -205,7 +205,9 @@ def follow_all(hub: Hub, _params: Params) -> Result:
     trust = hub.refresh_trust()
     with hub.database.read() as session:
         names = session.scalars(select(SourceRow.name).order_by(SourceRow.name)).all()
-    return {"sources": [_follow_one(hub, name) for name in names if _is_followed(trust, name)]}
+    read = [_follow_one(hub, name) for name in names if _is_followed(trust, name)]
+    figure_verbs.index(hub, {})  # sums of other hubs have come
+    return {"sources": read}
 
 
 def _is_followed(trust: members.Trust, name: str) -> bool:
@@ -310,10 +312,10 @@ def aggregate(hub: Hub, _params: Params) -> Result:
     library = Library(trust)
     with hub.database.read() as session:
         changed = trends.find_changed(session, trust, library)
-    if not changed:
-        return {"published": 0}
-    with hub.database.write() as session:
-        published = trends.publish_aggregates(session, trust, hub.publishing, hub.clock(), library)
+    published = 0
+    if changed:
+        with hub.database.write() as session:
+            published = trends.publish_aggregates(session, trust, hub.publishing, hub.clock(), library)
     figure_verbs.index(hub, {})
     return {"published": published}
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from deploy.demo.check import Findings, check_federation
-from deploy.demo.federation import COORDINATOR, PASSWORD, REVIEWER, DemoError, Federation
+from deploy.demo.federation import ANALYST, COORDINATOR, OPERATOR, PASSWORD, REVIEWER, DemoError, Federation
 from deploy.demo.recall import take_back
 from deploy.demo.story import MONTHS, run_story
 
@@ -121,7 +121,9 @@ def _print_findings(findings: Findings, federation: Federation, options: argpars
         f"  seconds                       {findings.seconds}",
         *(f"  PROBLEM: {problem}" for problem in findings.problems),
         "",
-        f"Where to look (sign in as {COORDINATOR}, coordinator, or {REVIEWER}, reviewer; password: {PASSWORD})",
+        f"Where to look (password: {PASSWORD})",
+        f"  cities: sign in as {COORDINATOR}, coordinator, or {REVIEWER}, reviewer",
+        f"  hubs: sign in as {ANALYST}, analyst, or {OPERATOR}, operator (with a second factor)",
         *(f"  {program.name:16} {program.url}  {program.data}" for program in federation.programs),
     ]
     print("\n".join(lines), file=out, flush=True)

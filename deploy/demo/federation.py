@@ -24,8 +24,10 @@ ROOT = HERE.parent.parent
 NATION = "bund.de"
 REGIONS = {"sachsen.de": "NUTS:2024:DED", "nrw.de": "NUTS:2024:DEA"}
 COORDINATOR, REVIEWER = "anna", "ben"
+OPERATOR, ANALYST = "olga", "nils"
+"""Who works with each node, and who with each hub."""
 PASSWORD = "demo: late trains sing"
-"""Of both, on every node: a demo's secret is printed for everybody to see."""
+"""Of all of them: a demo's secret is printed for everybody to see."""
 TIME_ZONE = "Europe/Berlin"
 START_SECONDS = 60
 STOP_SECONDS = 15
@@ -149,6 +151,7 @@ class Federation:
             program.start()
         together(Program.wait_until_ready, self.programs)
         together(_make_accounts, self.nodes.values())
+        together(_make_hub_accounts, self.hubs.values())
 
     def stop(self) -> None:
         with ExitStack() as stack:  # every one is stopped, whatever happens to another
@@ -217,6 +220,13 @@ def _init_node(node: Program, city: City) -> None:
 def _make_accounts(node: Program) -> None:
     for person in (COORDINATOR, REVIEWER):
         node.ask("account.set", id=person, password=PASSWORD, administrates=person == COORDINATOR)
+
+
+def _make_hub_accounts(hub: Program) -> None:
+    """An operator sets a second factor up when signing in for the first time; an analyst needs none."""
+    for person, role in ((OPERATOR, "operator"), (ANALYST, "analyst")):
+        hub.ask("account.add", id=person, role=role, administrates=person == OPERATOR)
+        hub.ask("account.set", id=person, password=PASSWORD)
 
 
 def enrol_hub(hub: Program, nation: Program) -> None:
