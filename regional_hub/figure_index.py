@@ -7,6 +7,7 @@ has now counts as suppressed.
     while is_behind(session): catch_up(session, name, level)
 """
 
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import delete, func, insert, select, update
@@ -26,6 +27,7 @@ from regional_hub.orm import (
     table_of,
 )
 from shared_schema.governance import Level
+from shared_schema.period import Area, parse_period
 from shared_schema.statement import Audience, Kind
 from shared_schema.trend import AggregateBody, AggregateCell
 
@@ -41,7 +43,9 @@ class _Published(NamedTuple):
     entry: int
     origin: str
     audience: str
-    envelope: bytes
+    subject: str | None
+    envelope: bytes | None
+    """None where it was withdrawn."""
 
 
 def next_index(session: Session) -> int:
@@ -55,6 +59,12 @@ def is_behind(session: Session) -> bool:
     return newest is not None and newest >= next_index(session)
 
 
+def lacks_sums(session: Session) -> bool:
+    """Whether the log has sums that were not read yet."""
+    waiting = select(EntryRow.index).where(EntryRow.kind == Kind.AGGREGATE.value, EntryRow.index >= next_index(session))
+    return session.scalar(waiting.limit(1)) is not None
+
+
 def catch_up(session: Session, name: str, level: Level) -> int:
     """Read the next entries of the log, in the caller's transaction; return how many sums they brought.
 
@@ -66,9 +76,9 @@ def catch_up(session: Session, name: str, level: Level) -> int:
     if last is None or last < first:
         return 0
     rows = session.execute(
-        select(EntryRow.index, EntryRow.origin, EntryRow.audience, ContentRow.envelope)
-        .join(ContentRow, ContentRow.digest == EntryRow.digest)
-        .where(EntryRow.kind == Kind.AGGREGATE.value, EntryRow.index >= first, EntryRow.withdrawn_by.is_(None))
+        select(EntryRow.index, EntryRow.origin, EntryRow.audience, EntryRow.subject, ContentRow.envelope)
+        .outerjoin(ContentRow, ContentRow.digest == EntryRow.digest)
+        .where(EntryRow.kind == Kind.AGGREGATE.value, EntryRow.index >= first)
         .order_by(EntryRow.index)
         .limit(ENTRIES_A_TIME)
     )
@@ -87,30 +97,18 @@ def start_again(session: Session) -> None:
 
 
 def _store(session: Session, row: _Published, name: str, level: Level) -> bool:
-    body = read_body(Kind.AGGREGATE.value, row.envelope)
     relation = _relation_of(row.origin, row.audience, name)
-    if not isinstance(body, AggregateBody) or relation is None:
+    if relation is None:
+        return False
+    if row.envelope is None:
+        _close_before(session, row)
+        return False
+    body = read_body(Kind.AGGREGATE.value, row.envelope)
+    if not isinstance(body, AggregateBody) or (relation == "below" and not _is_own_area(session, row, body)):
         return False
     series = _series_of(session, body, row, relation, level)
     start = month_of(body.period.label)
-    before = session.scalars(
-        select(ShownSumRow).where(
-            ShownSumRow.series_id == series.id, ShownSumRow.start == start, ShownSumRow.until.is_(None)
-        )
-    ).all()
-    for each in before:
-        each.until = row.entry
-        session.execute(
-            update(ShownCellRow)
-            .where(
-                ShownCellRow.series_id == series.id,
-                ShownCellRow.start == start,
-                ShownCellRow.entry_index == each.entry_index,
-                ShownCellRow.place < len(body.cells),
-            )
-            .values(until=row.entry)
-            .execution_options(synchronize_session=False)
-        )
+    _close(session, [series.id], start, row.entry)
     session.add(
         ShownSumRow(
             entry_index=row.entry,
@@ -128,6 +126,50 @@ def _store(session: Session, row: _Published, name: str, level: Level) -> bool:
     cells = [at | {"place": place} | _shown(cell, relation) for place, cell in enumerate(body.cells)]
     session.execute(insert(table_of(ShownCellRow)), cells)
     return True
+
+
+def _close(session: Session, series: Sequence[int], start: int, entry: int) -> None:
+    """From this entry on another sum counts for the period, or none."""
+    open_sums = session.scalars(
+        select(ShownSumRow).where(
+            ShownSumRow.series_id.in_(series), ShownSumRow.start == start, ShownSumRow.until.is_(None)
+        )
+    ).all()
+    for each in open_sums:
+        each.until = entry
+        session.execute(
+            update(ShownCellRow)
+            .where(
+                ShownCellRow.series_id == each.series_id,
+                ShownCellRow.start == start,
+                ShownCellRow.entry_index == each.entry_index,
+            )
+            .values(until=entry)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def _close_before(session: Session, row: _Published) -> None:
+    """A sum that was withdrawn has still taken the place of the one before, which does not come back."""
+    if row.subject is None:
+        return
+    table, label = row.subject.split("/")[:2]
+    name, _, version = table.partition("@")
+    series = session.scalars(
+        select(SeriesRow.id).where(
+            SeriesRow.origin == row.origin,
+            SeriesRow.table_id == name,
+            SeriesRow.table_version == int(version),
+            SeriesRow.granularity == parse_period(label).granularity,
+        )
+    ).all()
+    _close(session, series, month_of(label), row.entry)
+
+
+def _is_own_area(session: Session, row: _Published, body: AggregateBody) -> bool:
+    """Whether a hub below speaks of the area that it was admitted with."""
+    admitted = session.scalar(select(MemberRow.area).where(MemberRow.name == row.origin))
+    return admitted is not None and Area.from_bytes(admitted.encode()).code == body.area.code
 
 
 def _relation_of(origin: str, audience: str, name: str) -> str | None:

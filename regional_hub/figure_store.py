@@ -5,10 +5,10 @@ read_figures(session, query)                                       area by area,
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, cast
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, exists, or_, select
 from sqlalchemy.orm import Session
 
 from regional_hub.figure_index import next_index
@@ -19,7 +19,7 @@ from shared_schema.trend import CellStatus, TableDefinition
 
 FIGURES_AT_ONCE: Final = 50_000
 _RELATIONS: Final = ("own", "above", "below")
-"""Where two hubs publish an area, the first of these is the one that is shown."""
+"""Where two hubs publish an area, the first of these is the one that is shown, for all periods."""
 
 
 class _Sum(NamedTuple):
@@ -52,8 +52,9 @@ def read_offer(
     newest: dict[str, TableDefinition] = {}
     for table in sorted(policy.tables if policy else (), key=lambda each: each.version):
         newest[table.id] = table
-    series = select(SeriesRow.area, SeriesRow.origin, SeriesRow.level, SeriesRow.relation).distinct()
-    found = sorted(session.execute(series), key=lambda row: (_RELATIONS.index(row.relation), row.area))
+    is_there = exists().where(ShownSumRow.series_id == SeriesRow.id, ShownSumRow.entry_index < as_of)
+    series = select(SeriesRow.area, SeriesRow.origin, SeriesRow.level, SeriesRow.relation).where(is_there).distinct()
+    found = sorted(session.execute(series), key=lambda row: (_RELATIONS.index(row.relation), row.area, row.origin))
     areas = {own_area: AreaOffer(own_area, name, level, "own")}
     for row in found:
         areas.setdefault(row.area, AreaOffer(row.area, row.origin, cast(Level, row.level), row.relation))
@@ -85,20 +86,22 @@ def _read_areas(session: Session, query: FigureQuery, areas: Sequence[str]) -> I
     wanted = (*query.codes, *((TOTAL,) if query.wants_total else ()))
     series = _find_series(session, query, areas)
     found = _read_cells(session, query, series, _choose_sums(session, query, series))
+    whole = {each.version for each in series.values() if set(each.cells.split(" ")) == set(query.table.cells)}
     for area in areas:
         cells = found.get(area, {})
         if query.wants_total:
-            cells[TOTAL] = _totals(cells, len(query.table.cells))
+            cells[TOTAL] = _totals(cells, len(query.table.cells), whole)
         for code in wanted:
             yield from cells.get(code, ())
 
 
-def _totals(cells: Mapping[str, Sequence[Figure]], count: int) -> list[Figure]:
-    """One for each period of which every cell is there."""
+def _totals(cells: Mapping[str, Sequence[Figure]], count: int, whole: Collection[int]) -> list[Figure]:
+    """One for each period of which every cell is there, in a wording (`whole`) that has these cells and no others."""
     by_period: defaultdict[str, list[Figure]] = defaultdict(list)
     for figures in cells.values():
         for figure in figures:
-            by_period[figure.period].append(figure)
+            if figure.table_version in whole:
+                by_period[figure.period].append(figure)
     return [total_of(found) for _, found in sorted(by_period.items()) if len(found) == count]
 
 
@@ -113,7 +116,7 @@ def _find_series(session: Session, query: FigureQuery, areas: Sequence[str]) -> 
             row.table_version <= query.table.version,
         )
     )
-    series = [_Series(*each) for each in found]
+    series = [each for row in found if query.is_by((each := _Series(*row)).area, each.origin)]
     series.sort(key=lambda each: (_RELATIONS.index(each.relation), -each.version, each.id))
     return {each.id: each for each in series}
 

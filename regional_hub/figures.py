@@ -11,7 +11,7 @@ a zero. A total over all cells is there only where every cell is.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Final
 
@@ -19,7 +19,7 @@ from regional_hub.errors import HubError
 from shared_schema.errors import SchemaError
 from shared_schema.governance import Level
 from shared_schema.laplace import interval_of
-from shared_schema.period import Granularity, parse_period
+from shared_schema.period import FIRST_YEAR, Granularity, parse_period
 from shared_schema.trend import WITH_VALUE, CellStatus, TableDefinition
 from shared_schema.vocabulary import SourceKind
 
@@ -81,13 +81,17 @@ class FigureQuery:
     last: int
     as_of: int
     source: SourceKind | None = None
-    pinned: bool = False
-    """Whether the address says `as_of`, so that its answer never changes."""
+    publishers: Mapping[str, str] = field(default_factory=dict)
+    """Area → the one hub whose figures of it are shown; an area that is not in it may be anybody's."""
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The periods from the first to the last, as `2014-01`, `2014-Q1` or `2014`."""
         return tuple(label_of(start, self.by) for start in range(self.first, self.last + 1, MONTHS[self.by]))
+
+    def is_by(self, area: str, origin: str) -> bool:
+        """Whether the figures of a hub are those that are shown of an area."""
+        return self.publishers.get(area, origin) == origin
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -163,7 +167,7 @@ def parse_query(parameters: Mapping[str, Sequence[str]], offer: Offer) -> Figure
         last,
         offer.as_of,
         _choose_source(parameters),
-        pinned=bool(parameters.get("as_of")),
+        {code: area.origin for code, area in offer.areas.items()},
     )
 
 
@@ -202,7 +206,7 @@ def _choose_span(parameters: Mapping[str, Sequence[str]], by: Granularity, offer
         last = offer.last_month - offer.last_month % months
     first = _month(parameters, "from", by)
     if first is None:
-        first = max(last - months * (DEFAULT_PERIODS[by] - 1), 0)
+        first = max(last - months * (DEFAULT_PERIODS[by] - 1), FIRST_YEAR * 12)
     if first > last:
         raise FigureQueryError("expected from not to be after to", "from")
     if (last - first) // months >= MOST_PERIODS:
@@ -231,9 +235,7 @@ def _choose_areas(parameters: Mapping[str, Sequence[str]], offer: Offer) -> tupl
         raise FigureQueryError("expected level to be region, nation or europe", "level")
     names = tuple(dict.fromkeys(value for value in parameters.get("area", ()) if value))
     if unknown := [name for name in names if name not in offer.areas]:
-        raise FigureQueryError(
-            "expected area to be the code of an area with figures; /v1/areas lists them", unknown[0][:20]
-        )
+        raise FigureQueryError("expected area to be the code of an area with figures", unknown[0][:20])
     if level:
         names = tuple(
             code for code, area in offer.areas.items() if area.level == level and (not names or code in names)

@@ -1,16 +1,14 @@
 """Figures for programs: `GET /v1/aggregates` in every format, and what can be asked for.
 
-The parameters are those of the page (`regional_hub.figures`), and `format`. An answer is written piece by piece while
-it is read; what is wrong with a question is said before the first one. Each token has so many questions a minute.
+The parameters are those of the page (`regional_hub.figures`), and `format`. What is wrong with a question is said
+before anything is sent. Each token has so many questions a minute.
 
     /v1/aggregates?table=bias_incidents.by_bias&by=month&from=2024-01&format=csv&as_of=812
 """
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
-from itertools import chain
+from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any, Final
 
@@ -23,6 +21,7 @@ from regional_hub.figures import FigureQueryError
 from regional_hub.formats import FORMATS, Format
 from regional_hub.web.access import Right
 from regional_hub.web.site import Site
+from regional_hub.web.spooled import pieces_of, spool
 from shared_schema.problem import ProblemCode
 from shared_schema.service.database import Database
 from shared_schema.service.exports import download_headers
@@ -77,7 +76,7 @@ class AnalystApi:
         return file_response(self._site.database, parameters, self._publisher, chosen)
 
     def tables(self, request: Request) -> Response:
-        """The tables, areas and periods that can be asked for, in one state of the log."""
+        """The tables and areas that can be asked for, in one state of the log."""
         if (seconds := self._pace.wait(request.state.token.id)) > 0:
             return _too_many(seconds)
         parameters = parameters_of(request)
@@ -113,28 +112,21 @@ def format_of(names: list[str]) -> Format:
 def file_response(
     database: Database, parameters: Parameters, publisher: FigurePublisher, chosen: Format, *, download: bool = False
 ) -> Response:
-    """An answer in a format, piece by piece. Raises FigureQueryError before the first one."""
-    stack = ExitStack()
-    try:
-        session = stack.enter_context(database.read())
+    """An answer in a format. Raises FigureQueryError before anything is sent.
+
+    It is written whole before the first piece is sent, into memory or a file without a name: a reader that takes its
+    time must not keep a connection to the database, nor what is erased meanwhile in its files.
+    """
+    with database.read() as session:
         answer = find_answer(session, parameters, publisher)
-        pieces = iter(chosen.write(answer))
-        first = next(pieces, b"")  # what cannot be written says so here
-    except BaseException:
-        stack.close()
-        raise
+        written = spool(chosen.write(answer))
     name = f"{answer.query.table.id}-{answer.query.as_of}.{chosen.ending}"
     headers = {
         "Content-Location": answer.citation.link + f"&format={chosen.name}",
         "Cache-Control": "no-store",
         **(download_headers(name) if download else {}),
     }
-    return StreamingResponse(_closing(chain([first], pieces), stack), media_type=chosen.media_type, headers=headers)
-
-
-def _closing(pieces: Iterator[bytes], stack: ExitStack) -> Iterator[bytes]:
-    with stack:
-        yield from pieces
+    return StreamingResponse(pieces_of(written), media_type=chosen.media_type, headers=headers)
 
 
 def _too_many(seconds: int) -> Response:

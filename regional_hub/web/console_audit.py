@@ -1,6 +1,5 @@
 """The audit trail: who did what to which thing, and the whole chain as a file that anybody can check."""
 
-from collections.abc import Iterator
 from typing import Final
 
 from fastapi import Request
@@ -9,6 +8,7 @@ from fastapi.responses import Response, StreamingResponse
 from regional_hub import audit
 from regional_hub.web.access import Right
 from regional_hub.web.site import Site
+from regional_hub.web.spooled import pieces_of, spool
 
 EVENTS_A_PAGE: Final = 50
 MOST_DIGITS: Final = 15
@@ -50,10 +50,7 @@ class ConsoleAudit:
 
     def export(self) -> Response:
         """The whole chain, one line of JSON for each event."""
-
-        def lines() -> Iterator[str]:
-            with self._site.database.read() as session:
-                yield from audit.export(session)
-
+        with self._site.database.read() as session:
+            written = spool(line.encode() for line in audit.export(session))
         headers = {"Content-Disposition": 'attachment; filename="audit.jsonl"'}
-        return StreamingResponse(lines(), media_type="application/jsonl", headers=headers)
+        return StreamingResponse(pieces_of(written), media_type="application/jsonl", headers=headers)

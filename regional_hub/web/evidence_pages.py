@@ -1,6 +1,7 @@
 """What is known about what works, by outcome, evidence and phenomenon, and where nothing is known."""
 
 from enum import StrEnum
+from threading import Lock
 from typing import Any, Final, TypeVar
 
 from fastapi import Request
@@ -30,6 +31,7 @@ class EvidencePages:
 
     def __init__(self, site: Site) -> None:
         self._site, self._shelf = site, EvidenceShelf()
+        self._lock = Lock()  # the shelf is read by one at a time
 
     def show(self, request: Request) -> Response:
         """One row for each phenomenon and evidence level, one column for each outcome."""
@@ -40,7 +42,7 @@ class EvidencePages:
             _terms(parameters, "level", PreventionLevel),
             _terms(parameters, "intervention", InterventionType),
         )
-        with self._site.database.read() as session:
+        with self._lock, self._site.database.read() as session:
             table = make_table(*self._shelf.read(session), filters)
         return self._site.page(
             request,

@@ -78,8 +78,9 @@ def arrange(query: FigureQuery, figures: Iterable[Figure], least: int) -> list[L
     found: dict[tuple[str, str], dict[str, Figure]] = {}
     for figure in figures:
         found.setdefault((figure.area, figure.cell), {})[figure.period] = figure
+    labels = query.labels
     return [
-        Line(area, cell, tuple(show(by_period.get(label), least) for label in query.labels))
+        Line(area, cell, tuple(show(by_period.get(label), least) for label in labels))
         for (area, cell), by_period in found.items()
     ]
 

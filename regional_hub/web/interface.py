@@ -155,7 +155,7 @@ OPERATIONS: Final = (
     Operation(
         "GET",
         "/v1/tables",
-        "Which tables, areas and periods can be asked for",
+        "Which tables and areas can be asked for",
         "token",
         {200: [JSON]},
         (Parameter("as_of", _MEANING["as_of"]),),

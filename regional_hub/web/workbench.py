@@ -96,6 +96,7 @@ class Workbench:
             lengths={each: words.gettext(LENGTHS[each]) for each in MONTHS},
             sources={kind.value: words.gettext(label(kind)) for kind in SourceKind},
             address=self._address,
+            site_url=self._site.public_url,
             total=TOTAL,
             error=None,
         )

@@ -6,11 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import pytest
+from sqlalchemy import select
 
 from regional_hub import figure_index
+from regional_hub.erasure import erase
 from regional_hub.figure_answer import Answer, FigurePublisher, find_answer, find_offer
 from regional_hub.figures import TOTAL, AreaOffer, Figure, FigureQueryError, label_of, month_of, total_of
-from regional_hub.orm import ShownCellRow, ShownSumRow
+from regional_hub.orm import EntryRow, MemberRow, ShownCellRow, ShownSumRow
 from shared_schema.period import Area
 from shared_schema.service.database import Database
 from tests.regional_hub.conftest import HubStarter
@@ -191,6 +193,49 @@ def test_of_a_hub_below_only_what_it_shows_itself_is_shown(start_hub: HubStarter
     assert found == {("verbal", "2026-09"): ("Q", None), ("verbal", "2026-10"): ("A", 15)}
 
 
+@pytest.mark.sqlite_is_enough
+def test_an_answer_of_then_names_no_area_that_came_later(start_hub: HubStarter) -> None:
+    nation = start_hub("bund.de", "nation", area=GERMANY)
+    asked = {}
+    for name, code in (("sachsen.de", "DED"), ("hessen.de", "DE7")):
+        region = start_hub(name, area=Area(scheme="NUTS", version="2024", code=code))
+        join(region, nation)
+        release(region, [region.enrol(f"c{number}.{name}") for number in range(3)], builders.MONTH, 5, 7, 9)
+        nation.verb("follow")
+        asked[code] = ask(nation, level="region")
+    answer, then = asked["DED"]
+    again, now = ask(nation, level="region", state=str(answer.query.as_of))
+    assert (again.citation, now) == (answer.citation, then)
+    assert {each.area for each in asked["DE7"][1]} == {"DED", "DE7"}
+
+
+@pytest.mark.sqlite_is_enough
+def test_a_hub_below_speaks_of_its_own_area_alone(start_hub: HubStarter) -> None:
+    nation = start_hub("bund.de", "nation", area=GERMANY)
+    region = start_hub("sachsen.de")
+    join(region, nation)
+    with nation.hub.database.write() as session:  # as if it had been admitted for another one
+        session.get_one(MemberRow, "sachsen.de").area = (
+            Area(scheme="NUTS", version="2024", code="DE7").to_bytes().decode()
+        )
+    release(region, [region.enrol(name) for name in NAMES], builders.MONTH, 5, 7, 9)
+    nation.verb("follow")
+    with nation.hub.database.read() as session:
+        assert list(find_offer(session, {}, publisher_of(nation)).areas) == ["DE"]
+
+
+def test_a_sum_of_a_larger_grid_is_no_total_of_a_smaller_one(hub: RunningHub, cities: list[City]) -> None:
+    release(hub, cities, builders.MONTH, 50, 70, 90)
+    assert figures(hub)[TOTAL, "2026-10"] == ("A", 630)
+    smaller = builders.TABLE.model_copy(update={"version": 2, "cells": builders.TABLE.cells[:2]})
+    policy = builders.POLICY.model_copy(update={"version": 2, "tables": (builders.TABLE, smaller)})
+    hub.verb("policy.set", policy=policy.to_object())
+    hub.verb("figures.index")
+    found = figures(hub)
+    assert found["verbal", "2026-10"] == ("A", 150)
+    assert (TOTAL, "2026-10") not in found
+
+
 # --- erasing -------------------------------------------------------------------------------------------------------
 
 
@@ -208,6 +253,24 @@ def test_figures_of_a_city_that_took_its_release_back_are_replaced(hub: RunningH
     hub.accept(cities[0].withdrawal(envelopes[0]))
     hub.verb("aggregate")
     assert figures(hub)["verbal", "2026-10"] == ("Q", None)
+
+
+def test_an_earlier_revision_does_not_come_back_when_its_successor_is_erased(
+    hub: RunningHub, cities: list[City]
+) -> None:
+    release(hub, cities[:2], builders.MONTH, 50, 70, 90)
+    release(hub, cities[2:], builders.MONTH, 50, 70, 90)
+    with hub.hub.database.write() as session:
+        newest = session.scalars(select(EntryRow).where(EntryRow.kind == "aggregate").order_by(EntryRow.index.desc()))
+        row = newest.first()
+        assert row is not None
+        row.withdrawn_by = row.index
+        erase(session, row.digest, row.origin)
+    assert figures(hub) == {}
+    with hub.hub.database.write() as session:
+        figure_index.start_again(session)
+    hub.verb("figures.index")
+    assert figures(hub) == {}
 
 
 def test_all_of_it_follows_from_the_log(hub: RunningHub, cities: list[City]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from regional_hub import log, watch_store
+from regional_hub import figure_index, log, watch_store
 from regional_hub.orm import AuditRow, TrendAlertRow
 from regional_hub.publication import sign_own
 from shared_schema.governance import MembershipBody
@@ -278,3 +278,16 @@ def test_of_regions_only_what_they_show_themselves_is_judged(start_hub: HubStart
     found = [(alert["rising"], alert["of"]) for alert in alerts(nation, "regions") if alert["cell"] == "verbal"]
     assert found == [(4, 6)] * is_shown
     assert alerts(nation) == []
+
+
+@pytest.mark.sqlite_is_enough
+def test_while_figures_are_taken_in_anew_nothing_is_withdrawn(hub: RunningHub, cities: list[City]) -> None:
+    report(hub, cities, 5)
+    (alert,) = alerts(hub)
+    hub.verb("watch.dismiss", alert=alert["id"])
+    with hub.hub.database.write() as session:
+        figure_index.start_again(session)
+    assert hub.verb("watch.run")["withdrawn"] == 0
+    hub.verb("figures.index")
+    assert hub.verb("watch.run")["raised"] == 0
+    assert alerts(hub) == [], "what somebody put aside stays aside"

@@ -5,17 +5,20 @@ import io
 import json
 from urllib.parse import urlsplit
 
+import anyio
 import httpx
 import pytest
+from fastapi.responses import Response, StreamingResponse
 
 from regional_hub.door import script_tokens
 from regional_hub.formats import FORMATS
-from regional_hub.web.analyst_api import REQUESTS_A_MINUTE, Pace
+from regional_hub.web.analyst_api import REQUESTS_A_MINUTE, Pace, file_response
 from regional_hub.web.workbench import FILE_NAMES
 from shared_schema.problem import ProblemCode
+from shared_schema.service.database import READERS
 from tests.regional_hub.browsing import Browser, give_account
 from tests.regional_hub.running import RunningHub, check_problem
-from tests.regional_hub.test_figures import NAMES, SEPTEMBER, release
+from tests.regional_hub.test_figures import NAMES, SEPTEMBER, publisher_of, release
 from tests.shared_schema import builders
 
 pytestmark = pytest.mark.sqlite_is_enough
@@ -159,3 +162,28 @@ def test_json_says_whose_it_is_and_how_to_cite_it(filled: RunningHub) -> None:
     told = json.loads(ask(filled, "cell=verbal&from=2026-10").content)
     assert "sachsen.de (region): Bias incidents by offence" in json.dumps(told)
     assert [each["estimate"] for each in told["figures"]] == [150]
+
+
+def test_a_reader_that_takes_its_time_keeps_no_connection(filled: RunningHub) -> None:
+    site = filled.hub.database
+    parameters, publisher = {"table": [builders.TABLE.id]}, publisher_of(filled)
+    waiting = [file_response(site, parameters, publisher, FORMATS["csv"]) for _ in range(READERS + 1)]
+    assert filled.hub.database.wipe()
+    assert len(waiting) > READERS and ask(filled).status_code == 200
+    assert {len(read(response)) for response in waiting} == {len(ask(filled, "format=csv").content)}
+
+
+def read(response: Response) -> bytes:
+    async def gather() -> bytes:
+        assert isinstance(response, StreamingResponse)
+        return b"".join([bytes(piece) async for piece in response.body_iterator])  # type: ignore[arg-type]
+
+    return anyio.run(gather)
+
+
+@pytest.mark.sqlite_is_enough(False)
+@pytest.mark.parametrize("path", ["/members/%00", "/audit?action=%00", "/figures?area=%00", "/accounts/%00"])
+def test_a_nul_in_an_address_is_refused_on_both_databases(hub: RunningHub, path: str) -> None:
+    browser = Browser(hub).sign_in("olga" if path.startswith(("/members", "/audit")) else "ada")
+    assert browser.get(path).status_code in (404, 422)
+    assert browser.post("/watch/%00", {"action": "see"}).status_code in (403, 404)

@@ -27,6 +27,7 @@ from jinja2 import BytecodeCache, ChoiceLoader, Environment, PackageLoader, Pref
 from jinja2.bccache import Bucket
 from sqlalchemy.orm import Session
 from starlette.datastructures import URL
+from starlette.exceptions import HTTPException
 
 from shared_schema.problem import ProblemCode
 from shared_schema.service.accounts.account import Account
@@ -35,6 +36,7 @@ from shared_schema.service.accounts.door import Door
 from shared_schema.service.accounts.script_tokens import ScriptToken, UnknownToken, is_use_worth_noting
 from shared_schema.service.accounts.sessions import LONGEST_QUIET, SignedIn
 from shared_schema.service.database import Database
+from shared_schema.service.limits import RequestError
 from shared_schema.service.pages.access import OUTSIDE, OWN_ACCOUNT, Visitor
 from shared_schema.service.pages.menu import Menu, menu_for
 from shared_schema.service.pages.statuses import Failure, status_of
@@ -183,6 +185,7 @@ class Site:
 
         Raises NotSignedInError, NotAllowedError, SecondFactorOwedError; for scripts NoTokenError, OutOfScopeError.
         """
+        _check_texts(request)
         route = request.scope.get("route")
         place = (request.method, route.path) if isinstance(route, APIRoute) else ("", "")
         right = self.rights.get(place)
@@ -347,6 +350,14 @@ class Site:
 def static_files(program: Program) -> StaticFiles:
     """The style sheets, scripts and pictures of a program, and those that both programs show."""
     return StaticFiles(packages=[(program.package, "static"), (PACKAGE, "static")])
+
+
+def _check_texts(request: Request) -> None:
+    """A NUL is in no name and no address of anything; PostgreSQL stores none, and would be asked for it."""
+    if any("\x00" in str(value) for value in request.path_params.values()):
+        raise HTTPException(404)
+    if any("\x00" in text for pair in request.query_params.multi_items() for text in pair):
+        raise RequestError("expected parameters without a NUL")
 
 
 def words_of(request: Request, site: Site) -> Words:
