@@ -6,11 +6,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from sqlalchemy.engine import URL, make_url
 
 from shared_schema.service.database import Database
 from tests import postgres
 
+# A deadline per example would make a slow or busy machine fail.
+settings.register_profile("ours", deadline=None)
+settings.load_profile("ours")
 gc.set_threshold(100_000, 50, 50)
 """A process that holds thousands of tests spends a fifth of its time looking for garbage among them, as it is set."""
 
@@ -65,6 +69,12 @@ def made_database(request: pytest.FixtureRequest, tmp_path: Path, template: str 
 def free_port() -> int:
     """A TCP port on loopback that nobody listens on."""
     return postgres.free_port()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Other users of hypothesis in this process may have left their own profile behind."""
+    settings.load_profile("ours")
 
 
 # --- what runs only with --long ---------------------------------------------------------------------------------

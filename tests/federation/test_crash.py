@@ -269,6 +269,7 @@ def test_two_hub_processes_on_one_database_keep_one_log(postgres_database: str, 
         assert post(client, first, senders[0].next_statement()).status_code == 401  # nobody has told the first
 
 
+@pytest.mark.long
 @pytest.mark.postgres
 def test_a_feed_that_is_read_from_two_processes_in_turn_is_one_feed(postgres_database: str, tmp_path: Path) -> None:
     first = make_hub(tmp_path / "first", "--database-url", postgres_database)

@@ -9,6 +9,7 @@ from tests.federation.conftest import Processes
 from tests.federation.planted import PLANTS_A_TEXT, plant, play
 
 
+@pytest.mark.long
 def test_what_was_planted_in_texts_is_seen_nowhere_outside_the_node(processes: Processes, tmp_path: Path) -> None:
     texts = plant(10, random.Random(7))
     outcome = play(processes, tmp_path, texts)

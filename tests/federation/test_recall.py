@@ -77,6 +77,7 @@ def test_the_search_finds_every_spelling() -> None:
         assert not any(spelling in base64.b64encode(text.upper()) for spelling in spellings(needle))
 
 
+@pytest.mark.long
 def test_a_narrowed_item_stays_within_and_leaves_everybody_else(federation: Federation) -> None:
     author, needle = author_of(federation), "Fahrradwerkstatt"
     digest = author.publish(f"Die {needle}")

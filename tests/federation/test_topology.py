@@ -40,6 +40,7 @@ def test_everybody_sees_what_is_for_them_and_nothing_else(shape: str, tmp_path: 
         assert not [status for status in federation.wires.statuses if status >= 500]
 
 
+@pytest.mark.long
 def test_a_cut_link_holds_an_item_up_and_loses_nothing(tmp_path: Path, loop: EventLoop) -> None:
     with Federation.start(Shape.tree(hubs=(1, 2), cities=4), tmp_path, loop) as federation:
         author, far = federation.city("c001.test.eu"), federation.city("c002.test.eu")

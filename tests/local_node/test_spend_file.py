@@ -165,6 +165,7 @@ def given(folder: Path, envelopes: Sequence[bytes]) -> list[str]:
     return ["releases.jsonl", "--policy", "policy.json", "--key", FINGERPRINT]
 
 
+@pytest.mark.long
 def test_a_third_party_needs_no_node_and_learns_by_the_exit_code(tmp_path: Path) -> None:
     well = run(*given(tmp_path, [signed()]), "--json", cwd=tmp_path)
     assert (well.returncode, json.loads(well.stdout)["ok"], well.stderr) == (0, True, "")

@@ -19,6 +19,8 @@ from tests.regional_hub.conftest import HubStarter
 from tests.regional_hub.running import City, RunningHub, join
 from tests.shared_schema import builders
 
+pytestmark = pytest.mark.sqlite_is_enough
+
 NAMES = ("leipzig.sn.de", "dresden.sn.de", "chemnitz.sn.de")
 TABLE = builders.TABLE.id
 GERMANY = Area.from_object(builders.GERMANY)
@@ -108,6 +110,7 @@ def test_a_month_that_nobody_released_is_no_figure_at_all(hub: RunningHub, citie
     assert figures(hub, first="2026-09", last="2026-09") == {}
 
 
+@pytest.mark.sqlite_is_enough(False)
 def test_a_sum_of_three_has_its_interval_and_the_total_that_of_all_cells(hub: RunningHub, cities: list[City]) -> None:
     release(hub, cities, builders.MONTH, 5, 7, 9)
     found = {each.cell: each for each in ask(hub, first="2026-10", last="2026-10")[1]}
@@ -118,6 +121,7 @@ def test_a_sum_of_three_has_its_interval_and_the_total_that_of_all_cells(hub: Ru
     assert total.low is not None and total.high is not None and total.low < 63 < total.high
 
 
+@pytest.mark.sqlite_is_enough(False)
 def test_an_answer_of_then_is_the_same_after_new_figures_came(hub: RunningHub, cities: list[City]) -> None:
     release(hub, cities[:2], builders.MONTH, 5, 7, 9)
     early, then = ask(hub, first="2026-10", last="2026-10")
@@ -255,6 +259,7 @@ def test_figures_of_a_city_that_took_its_release_back_are_replaced(hub: RunningH
     assert figures(hub)["verbal", "2026-10"] == ("Q", None)
 
 
+@pytest.mark.sqlite_is_enough(False)
 def test_an_earlier_revision_does_not_come_back_when_its_successor_is_erased(
     hub: RunningHub, cities: list[City]
 ) -> None:
@@ -285,6 +290,7 @@ def test_all_of_it_follows_from_the_log(hub: RunningHub, cities: list[City]) -> 
     assert hub.verb("figures.index") == {"sums": 0}
 
 
+@pytest.mark.sqlite_is_enough(False)
 def test_two_processes_take_every_sum_once(
     hub: RunningHub, cities: list[City], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -114,6 +114,7 @@ def test_a_proof_holds_no_content(hub: RunningHub, city: City) -> None:
     assert city.name not in text and "title" not in text
 
 
+@pytest.mark.long
 def test_every_width_within_the_tree_is_the_beginning_of_the_tile(grown: tuple[RunningHub, dict[int, bytes]]) -> None:
     hub, _ = grown
     for level, number, length in ((0, 0, 256), (0, 1, 44), (None, 0, 256), (None, 1, 44)):

@@ -22,6 +22,8 @@ from tests.regional_hub.conftest import HubStarter
 from tests.regional_hub.running import SAXONY, City, RunningHub, enrolment, key_of
 from tests.shared_schema import builders
 
+pytestmark = pytest.mark.sqlite_is_enough
+
 NAMES = ("leipzig.sn.de", "dresden.sn.de", "chemnitz.sn.de", "zwickau.sn.de", "plauen.sn.de", "meissen.sn.de")
 MONTHS = tuple(parse_period(f"{year}-{month:02d}") for year in (2025, 2026) for month in range(1, 13))[9:22]
 """October 2025 to October 2026: the month in question and the twelve before it."""
@@ -104,6 +106,7 @@ def test_a_hub_without_a_history_has_no_alerts(hub: RunningHub) -> None:
 # --- what is one ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sqlite_is_enough(False)
 def test_four_of_six_cities_are_an_alert_that_names_none_of_them(hub: RunningHub, cities: list[City]) -> None:
     told = report(hub, cities, 4)
     assert told["raised"] == 2  # the cities, and the sum
@@ -192,6 +195,7 @@ def test_a_rarer_false_alarm_is_a_stricter_test(start_hub: HubStarter) -> None:
 # --- what people decide --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sqlite_is_enough(False)
 @pytest.mark.sqlite_is_enough
 def test_what_people_decide_has_who_and_when_and_an_event_and_stays(hub: RunningHub, cities: list[City]) -> None:
     report(hub, cities, 4)
