@@ -234,8 +234,8 @@ def _choose_areas(parameters: Mapping[str, Sequence[str]], offer: Offer) -> tupl
     if level and level not in ("region", "nation", "europe"):
         raise FigureQueryError("expected level to be region, nation or europe", "level")
     names = tuple(dict.fromkeys(value for value in parameters.get("area", ()) if value))
-    if unknown := [name for name in names if name not in offer.areas]:
-        raise FigureQueryError("expected area to be the code of an area with figures", unknown[0][:20])
+    if any(name not in offer.areas for name in names):
+        raise FigureQueryError("expected area to be the code of an area with figures, also at that time", "area")
     if level:
         names = tuple(
             code for code, area in offer.areas.items() if area.level == level and (not names or code in names)

@@ -364,5 +364,5 @@ def test_the_trail_is_filtered_and_paged_by_number_and_hides_no_sign(region: Run
     (before,) = re.findall(r"before=(\d+)", page)
     older = olga.page(f"/audit?action=test&person=olga&before={before}")
     assert older.count("<tr>") == 11
-    for wrong in ("before=x", "before=" + "9" * 50, "before=-1", "action=%00", "person=%27"):
+    for wrong in ("before=x", "before=" + "9" * 50, "before=-1", "action=%01", "person=%27"):
         assert olga.get(f"/audit?{wrong}").status_code == 200, wrong
