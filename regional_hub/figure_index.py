@@ -204,6 +204,7 @@ def _series_of(session: Session, body: AggregateBody, row: _Published, relation:
             fingerprint=body.table.fingerprint,
             granularity=body.period.granularity,
             dimension=next(iter(body.cells[0].dims)),
+            first_entry=row.entry,
             cells=" ".join(codes),
         )
         session.add(known)

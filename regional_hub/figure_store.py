@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, cast
 
-from sqlalchemy import ColumnElement, exists, or_, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from regional_hub.figure_index import next_index
@@ -52,8 +52,8 @@ def read_offer(
     newest: dict[str, TableDefinition] = {}
     for table in sorted(policy.tables if policy else (), key=lambda each: each.version):
         newest[table.id] = table
-    is_there = exists().where(ShownSumRow.series_id == SeriesRow.id, ShownSumRow.entry_index < as_of)
-    series = select(SeriesRow.area, SeriesRow.origin, SeriesRow.level, SeriesRow.relation).where(is_there).distinct()
+    columns = (SeriesRow.area, SeriesRow.origin, SeriesRow.level, SeriesRow.relation)
+    series = select(*columns).where(SeriesRow.first_entry < as_of).distinct()
     found = sorted(session.execute(series), key=lambda row: (_RELATIONS.index(row.relation), row.area, row.origin))
     areas = {own_area: AreaOffer(own_area, name, level, "own")}
     for row in found:

@@ -42,6 +42,8 @@ class SeriesRow(Base):
     fingerprint: Mapped[str] = mapped_column(String(64))
     granularity: Mapped[str] = mapped_column(String(10))
     dimension: Mapped[str] = mapped_column(String(80))
+    first_entry: Mapped[int] = mapped_column(BigInteger)
+    """The entry of its first sum: before it there was no such series."""
     cells: Mapped[str] = mapped_column(Text)
     """The codes of the grid, in its order, with a space between."""
 

@@ -160,7 +160,20 @@ def _series_rows() -> list[tuple[Any, ...]]:
                 own = area == 0
                 whose = ("bund.de", "own", "nation") if own else (f"{code.lower()}.de", "below", "region")
                 rows.append(
-                    (number, *whose, code, "NUTS", "2024", _table_id(table), 1, "ab" * 32, by, "kind", " ".join(CODES))
+                    (
+                        number,
+                        *whose,
+                        code,
+                        "NUTS",
+                        "2024",
+                        _table_id(table),
+                        1,
+                        "ab" * 32,
+                        by,
+                        "kind",
+                        0,
+                        " ".join(CODES),
+                    )
                 )
     return rows
 
@@ -238,7 +251,7 @@ def _fill_sqlite(database: Database) -> None:
         connection.execute("PRAGMA synchronous=OFF")
         connection.execute("CREATE TEMP TABLE places (place INTEGER)")
         connection.executemany("INSERT INTO places VALUES (?)", [(place,) for place in range(CELLS)])
-        connection.executemany(f"INSERT INTO series VALUES ({', '.join('?' * 13)})", _series_rows())
+        connection.executemany(f"INSERT INTO series VALUES ({', '.join('?' * 14)})", _series_rows())
         connection.executemany(
             f"INSERT INTO shown_sums ({SUM_COLUMNS}) VALUES (?, ?, ?, nullif(?, -1), 1, 'police_recorded', 12, 12, 0)",
             _sums(),

@@ -32,6 +32,7 @@ def upgrade() -> None:
         sa.Column("fingerprint", sa.String(length=64), nullable=False),
         sa.Column("granularity", sa.String(length=10), nullable=False),
         sa.Column("dimension", sa.String(length=80), nullable=False),
+        sa.Column("first_entry", sa.BigInteger(), nullable=False),
         sa.Column("cells", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
