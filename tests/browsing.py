@@ -1,5 +1,6 @@
 """A browser without a window, for the pages of both programs: keeps cookies, sends forms, follows when told to."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
@@ -20,14 +21,14 @@ def password_hash() -> str:
     return hash_password(PASSWORD)
 
 
-class PageBrowser:
+class PageBrowser(ABC):
     """One browser; where it looks, and who is signed in, says the class of the program."""
 
     cookies: dict[str, str]
 
+    @abstractmethod
     def send(self, method: str, path: str, headers: dict[bytes, bytes], **body: Any) -> httpx.Response:
         """Ask the application."""
-        raise NotImplementedError
 
     def get(self, path: str, *, method: str = "GET", headers: Mapping[str, str] | None = None) -> httpx.Response:
         """Ask for an address as a person's browser does; a redirection is not followed."""

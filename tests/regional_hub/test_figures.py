@@ -92,6 +92,14 @@ def test_a_question_that_makes_no_sense_is_refused_by_its_part(
         ask(region, **parameters)
 
 
+@pytest.mark.sqlite_is_enough
+def test_a_permanent_link_never_begins_before_the_years_that_can_be_read(region: RunningHub) -> None:
+    region.verb("figures.index")
+    answer, _ = ask(region, last="1900-02")
+    assert answer.query.labels == ("1900-01", "1900-02")
+    assert ask(region, first=answer.query.labels[0], last="1900-02")[0].citation == answer.citation
+
+
 # --- what may be shown ---------------------------------------------------------------------------------------------
 
 
