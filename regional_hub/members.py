@@ -398,10 +398,11 @@ def _read_body(stored: bytes, model: type[Model]) -> Model | None:
     # What is stored was verified when it came in; `verify` checks it again.
     try:
         payload = parse_strict(envelope_from_object(parse_strict(stored)).payload)
-    except ContractError:  # a bit of it has changed; going on without it could forget a revocation
+        body = payload["body"]
+    except (ContractError, KeyError, TypeError):  # a bit has changed; going on without it could forget a revocation
         raise LogError("expected memberships and policies that can be read; run: regional-hub verify") from None
     try:
-        return model.from_object(payload["body"])
+        return model.from_object(body)
     except ContractError:
         return None
 

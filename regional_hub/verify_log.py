@@ -20,7 +20,7 @@ from regional_hub.charges import COMPARED, KnownTables, to_charge, to_row
 from regional_hub.errors import LogError
 from regional_hub.orm import ChargeRow, CheckpointRow, ContentRow, EntryRow, SourceRow, TileRow
 from shared_schema.canonical import parse_strict
-from shared_schema.checkpoint import NoteVerifier, verify_checkpoint
+from shared_schema.checkpoint import NoteVerifier, keep_signatures, verify_checkpoint
 from shared_schema.directory import Directory, KnownKey
 from shared_schema.entry import digest_of
 from shared_schema.envelope import parse_envelope, verify_envelope
@@ -127,9 +127,12 @@ class _Verification:
         try:
             # From its announcement on the next key signs too, so each one is signed by the newest of its time.
             checkpoint = verify_checkpoint(self._notes[size], contents.verifier)
+            kept = keep_signatures(self._notes[size], contents.verifiers)
         except ContractError as error:
             self.findings.append(f"checkpoint {size}: {error.message}")
             return
+        if kept != self._notes[size]:  # readers pass over a signature that they cannot check; its hub has made each one
+            self.findings.append(f"checkpoint {size}: expected signatures of this hub's keys alone")
         if (checkpoint.size, checkpoint.root) != (size, self._frontier.root()):
             self.findings.append(f"checkpoint {size}: expected the root of the first {size} entries")
 
@@ -226,7 +229,12 @@ class _ContentCheck:
     @property
     def verifier(self) -> NoteVerifier:
         """The newest key of this hub, as far as the log has been read."""
-        return NoteVerifier(self._name, self._signers.own_keys[-1].key)
+        return self.verifiers[-1]
+
+    @property
+    def verifiers(self) -> list[NoteVerifier]:
+        """Every key of this hub, as far as the log has been read, oldest first."""
+        return [NoteVerifier(self._name, known.key) for known in self._signers.own_keys]
 
     def check(self, row: EntryRow, stored: bytes | None, charge: ChargeRow | None) -> list[str]:
         place = f"entry {row.index}"

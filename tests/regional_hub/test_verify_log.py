@@ -4,7 +4,7 @@ import contextlib
 import random
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from regional_hub.orm import Base, ChargeRow, CheckpointRow, ContentRow, EntryRow, HeadRow, TileRow
 from regional_hub.verify_log import VerifyReport, verify_everything
+from shared_schema.envelope import parse_envelope
 from shared_schema.statement import Kind
 from tests import postgres
 from tests.regional_hub.conftest import HubStarter
@@ -146,6 +147,19 @@ def test_one_flipped_bit_is_found(full_hub: RunningHub, table: str, column: str)
         assert attempts < 40 * FLIPS, "the database refuses nearly everything"
         done += check_flip(full_hub, chance.choice(values), chance)
     assert full_hub.verb("verify")["ok"]
+
+
+def test_a_content_that_lost_the_name_of_its_body_is_found(full_hub: RunningHub) -> None:
+    """A flip that leaves base64 and JSON whole: only the name `body` is gone."""
+    for value in values_of(full_hub, "contents", "envelope"):
+        envelope = parse_envelope(value.value)
+        renamed = replace(envelope, payload=envelope.payload.replace(b'"body":', b'"bodx":', 1)).to_bytes()
+        report = verify_after(
+            full_hub,
+            "UPDATE contents SET envelope = :new WHERE digest = :digest",
+            {"new": renamed, "digest": value.keys["digest"]},
+        )
+        assert report.findings
 
 
 @pytest.mark.long
