@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 import threading
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
@@ -44,6 +45,7 @@ from shared_schema.service.browser import (
     hosts_of,
     origins_of,
 )
+from shared_schema.service.certificate import CertificateSeen
 from shared_schema.service.control import VerbError, control_server
 from shared_schema.service.database import Database
 from shared_schema.service.hub_api import HubApi
@@ -94,6 +96,10 @@ class Hub:
         self.files: StaticFiles | None = None
         self._files_alarm = True
         """Whether there may be an alarm about them; at the start, one of an earlier run."""
+        self.certificate: CertificateSeen | None = None
+        """What the last look at the certificate of `public_url` has found, in this run."""
+        self.tls: Callable[[], ssl.SSLContext] = ssl.create_default_context
+        """Whose certificates are believed."""
         self.is_ending = threading.Event()
         self.end_process: Callable[[], None] = lambda: None
         """What ends the program when the disk cannot be trusted any more; `serve` sets it."""
@@ -417,6 +423,7 @@ WORK = (
     "witness.collect",
     "keys.tend",
     "log.publish",
+    "certificate",
 )
 """What a hub does by itself, in this order."""
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from regional_hub import log, log_verbs, members, recall_verbs, relay, relay_questions, trends
 from regional_hub.app import Hub
 from regional_hub.backup_verbs import BACKUP_MADE
+from regional_hub.certificate_verbs import describe
 from regional_hub.member_states import reading_state
 from regional_hub.orm import (
     AlarmRow,
@@ -32,8 +33,8 @@ from shared_schema.names import format_time, parse_time
 from shared_schema.service.control import VerbError
 from shared_schema.service.doctor import LEAST_FREE_BYTES, OLDEST_BACKUP
 
-State = Literal["good", "wait", "bad"]
-"""All is well; something waits for a person or is late; something is wrong."""
+State = Literal["good", "wait", "bad", "unknown"]
+"""All is well; something waits for a person or is late; something is wrong; it cannot be seen from here."""
 LAST_ITEMS: Final = 10
 MOST_UNVERIFIED: Final = timedelta(hours=48)
 """Twice the longest interval in which a hub verifies its log by itself."""
@@ -61,9 +62,9 @@ def show_overview(hub: Hub, _params: Params) -> Result:
             "backup": _backup(session, now),
         }
     if (address := urlsplit(hub.settings.public_url)).scheme == "https":
-        lines["certificate"] = {"state": "good", "host": f"{address.hostname}:{address.port or 443}"}
+        lines["certificate"] = describe(hub.certificate, f"{address.hostname}:{address.port or 443}")
     return {
-        "well": not alarms and all(line["state"] == "good" for line in lines.values()),
+        "well": not alarms and all(line["state"] in ("good", "unknown") for line in lines.values()),
         "alarms": alarms,
         "lines": lines,
     }

@@ -82,6 +82,7 @@ class ProblemCode(StrEnum):
     RATE_LIMIT = "rate-limit"
     BUSY = "busy"
     STORAGE_FULL = "storage-full"
+    CERTIFICATE = "certificate"
     INTERNAL = "internal"
 
 

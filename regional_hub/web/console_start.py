@@ -23,7 +23,12 @@ LINES: Final = {
     "certificate": (N_("Certificate"), ""),
 }
 """What the verb `overview` tells → its name, and where more is said."""
-STATES: Final = {"good": N_("good"), "wait": N_("waits"), "bad": N_("needs you now")}
+STATES: Final = {
+    "good": N_("good"),
+    "wait": N_("waits"),
+    "bad": N_("needs you now"),
+    "unknown": N_("not seen from here"),
+}
 SHOWN_ABOVE: Final = ("alarm ", "backup", "disk")
 """Findings of `doctor` that stand on this page in a line of their own."""
 

@@ -61,6 +61,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         ProblemCode.LOG_DAMAGED: N_("This hub's log is not as it should be."),
         ProblemCode.LOG_BEHIND: N_("This hub's log is shorter than what it has signed."),
         ProblemCode.STORAGE_FULL: N_("There is no space left on the disk."),
+        ProblemCode.CERTIFICATE: N_("The certificate of this hub ends soon, or is not believed."),
         ProblemCode.POLICY_LOOSER_THAN_PARENT: N_("This hub's policy allows more than that of the hub above."),
     }
 )

@@ -79,6 +79,7 @@ STATUS: dict[ProblemCode, int] = {
     ProblemCode.RATE_LIMIT: 429,
     ProblemCode.BUSY: 503,
     ProblemCode.STORAGE_FULL: 507,
+    ProblemCode.CERTIFICATE: 503,
     ProblemCode.INTERNAL: 500,
 }
 """Every code has a status; `tests/repository` checks that none is missing and that docs/protocol.md lists each."""

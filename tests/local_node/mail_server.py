@@ -95,8 +95,8 @@ def _free_port() -> int:
         return int(tried.getsockname()[1])
 
 
-def make_certificate(path: Path) -> Path:
-    """A certificate for this machine and its key, in one file."""
+def make_certificate(path: Path, *, until: timedelta = timedelta(days=1)) -> Path:
+    """A certificate for this machine and its key, in one file; it ends `until` from now, or before."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)
@@ -107,8 +107,8 @@ def make_certificate(path: Path) -> Path:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_before(now - timedelta(days=30))
+        .not_valid_after(now + until)
         .add_extension(names, critical=False)
         .sign(key, hashes.SHA256())
     )
