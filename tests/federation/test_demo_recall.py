@@ -58,6 +58,7 @@ def test_everybody_confirms_and_nobody_shows_it(federation: Federation) -> None:
     assert (taken.author, taken.title) == (AUTHOR, "A reading circle")
 
 
+@pytest.mark.long
 def test_it_is_not_called_withdrawn_everywhere_while_a_city_shows_it(federation: Federation) -> None:
     taken = publish_and_take_back(federation, "An evening walk", cut=True)
     assert (taken.recall, taken.is_gone, taken.withdrawn_everywhere) == ("2 of 3", False, False)

@@ -152,6 +152,7 @@ def play(month: Month) -> None:
         assert waiting == [], f"{city.name} could not deliver"
 
 
+@pytest.mark.long
 def test_a_week_with_links_that_fail_ends_with_the_same_items_everywhere(tmp_path: Path, loop: EventLoop) -> None:
     with Federation.start(Shape.tree(hubs=(1, 2), cities=5), tmp_path, loop) as federation:
         month = Month(federation, random.Random(1), days=5, statements=20, withdrawals=4, revocations=1)

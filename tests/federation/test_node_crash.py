@@ -80,6 +80,7 @@ def draw_until_killed(node: Program, months: list[str], kill_after: int) -> dict
     return answered
 
 
+@pytest.mark.long
 def test_a_killed_node_draws_nothing_twice(node: Program) -> None:
     seen: dict[str, str] = {}
     for attempt in range(4):

@@ -399,7 +399,6 @@ def test_a_node_gives_a_hub_in_recovery_nothing_that_it_has_read_at_another_hub(
         assert mirror._contents_of(session, "bund.de", digests) == {}
 
 
-@pytest.mark.sqlite_is_enough(False)
 def test_a_hub_serves_nobody_before_it_knows_what_was_taken_back_and_who_was_suspended(
     region: Region, leipzig: Node, dresden: Node
 ) -> None:

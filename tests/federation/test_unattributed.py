@@ -222,6 +222,7 @@ def _readable(table: str, values: dict[str, Any]) -> Iterator[object]:
             yield value
 
 
+@pytest.mark.long
 def test_a_failure_travels_without_its_citys_name(region: Region, processes: Processes) -> None:
     author, saxony, eve = region.author, region.saxony, region.eve
     before = eve.read_all()

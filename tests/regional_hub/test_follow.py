@@ -133,6 +133,7 @@ def test_a_region_verifies_a_city_of_another_region_through_the_memberships(
     assert other_region.post(author.sign()).status_code == 401
 
 
+@pytest.mark.long
 def test_three_levels_of_hubs_carry_an_item_from_end_to_end(start_hub: HubStarter) -> None:
     europe = start_hub("europa.eu", "europe")
     nations = [start_hub("bund.de", "nation"), start_hub("bund.at", "nation")]

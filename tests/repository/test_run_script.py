@@ -106,6 +106,21 @@ def test_a_part_of_the_tests_runs_in_one_process(chosen: list[str]) -> None:
     assert runpy.run_path(str(ROOT / "run"))["side_by_side"](chosen) == []
 
 
+@pytest.mark.long
+def test_what_uv_cannot_install_is_installed_by_pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "uv").write_text("#!/bin/sh\nexit 3\n")
+    (programs / "uv").chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
+    package = tmp_path / "local_node"
+    package.mkdir()
+    (package / "__main__.py").write_text("print('started')")
+    result = call_copy(tmp_path, "import sys", "node")
+    assert (result.returncode, result.stdout) == (0, "started\n")
+    assert "uv could not; trying pip" in result.stderr
+
+
 @pytest.mark.parametrize("chosen", [[], ["--no-skips"], ["-q", "--durations=5"]])
 def test_a_whole_run_uses_the_processors(chosen: list[str]) -> None:
     options = runpy.run_path(str(ROOT / "run"))["side_by_side"](chosen)
