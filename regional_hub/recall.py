@@ -28,6 +28,8 @@ from shared_schema.statement import Audience, Kind
 
 LATE_AFTER: Final = timedelta(days=7)
 """A city that is not asked for a week has a reason that somebody should hear."""
+READ_AT_ONCE: Final = 500
+"""Digests in one question: no database takes any number of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ def page_for(
     if reader.role is MemberRole.NODE:
         query = query.where(EntryRow.origin == reader.name)
     entries = session.scalars(query.order_by(EntryRow.index).limit(limit + 1)).all()
-    shown = [each for entry in entries[:limit] if (each := _read(session, entry)) is not None]
+    shown = _read_all(session, entries[:limit])
     heard = _Heard.load(session, [each.entry.digest for each in shown])
     return RecallPage(
         hub=hub.name,
@@ -61,24 +63,36 @@ def page_for(
 def find(session: Session, withdrawal: str) -> Withdrawal | None:
     """A withdrawal of this log by its digest."""
     entry = session.scalars(select(EntryRow).where(EntryRow.digest == withdrawal)).one_or_none()
-    return None if entry is None else _read(session, entry)
+    return next(iter(_read_all(session, [] if entry is None else [entry])), None)
 
 
 def find_last(session: Session, item: EntryRow) -> Withdrawal | None:
     """The withdrawal that an item was last touched by; None when nobody has taken it back."""
     index = item.withdrawn_by if item.withdrawn_by is not None else item.narrowed_by
     entry = None if index is None else session.get(EntryRow, index)
-    return None if entry is None else _read(session, entry)
+    return next(iter(_read_all(session, [] if entry is None else [entry])), None)
 
 
-def _read(session: Session, entry: EntryRow) -> Withdrawal | None:
-    stored = session.scalar(select(ContentRow.envelope).where(ContentRow.digest == entry.digest))
-    if stored is None:
-        return None
-    payload = parse_strict(envelope_from_object(parse_strict(stored)).payload)  # verified when it came in
-    body = WithdrawalBody.from_object(payload["body"])
-    item = session.scalars(select(EntryRow).where(EntryRow.digest == body.digest)).one_or_none()
-    return None if item is None else Withdrawal(entry, item, body)
+def _read_all(session: Session, entries: Sequence[EntryRow]) -> list[Withdrawal]:
+    """The withdrawals of those entries whose content and whose item are here, a page of them at a time."""
+    found = []
+    for first in range(0, len(entries), READ_AT_ONCE):
+        part = entries[first : first + READ_AT_ONCE]
+        wanted = ContentRow.digest.in_([entry.digest for entry in part])
+        stored = session.execute(select(ContentRow.digest, ContentRow.envelope).where(wanted))
+        bodies = {digest: _read_body(envelope) for digest, envelope in stored}
+        named = select(EntryRow).where(EntryRow.digest.in_([body.digest for body in bodies.values()]))
+        items = {item.digest: item for item in session.scalars(named)}
+        for entry in part:
+            body = bodies.get(entry.digest)
+            if body is not None and body.digest in items:
+                found.append(Withdrawal(entry, items[body.digest], body))
+    return found
+
+
+def _read_body(envelope: bytes) -> WithdrawalBody:
+    payload = parse_strict(envelope_from_object(parse_strict(envelope)).payload)  # verified when it came in
+    return WithdrawalBody.from_object(payload["body"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +104,16 @@ class _Heard:
 
     @classmethod
     def load(cls, session: Session, withdrawals: Sequence[str]) -> "_Heard":
-        reports = session.scalars(select(RecallReportRow).where(RecallReportRow.withdrawal.in_(withdrawals)))
-        aside = session.execute(
-            select(QuarantineReportRow.reporter, QuarantineReportRow.digest).where(
-                QuarantineReportRow.digest.in_(withdrawals)
-            )
-        )
-        return cls(
-            {(row.source, row.withdrawal): row for row in reports},
-            frozenset((reporter, digest) for reporter, digest in aside),
-        )
+        reports: dict[tuple[str, str], RecallReportRow] = {}
+        aside: set[tuple[str, str]] = set()
+        for first in range(0, len(withdrawals), READ_AT_ONCE):
+            part = withdrawals[first : first + READ_AT_ONCE]
+            rows = session.scalars(select(RecallReportRow).where(RecallReportRow.withdrawal.in_(part)))
+            reports |= {(row.source, row.withdrawal): row for row in rows}
+            named = QuarantineReportRow.digest.in_(part)
+            said = session.execute(select(QuarantineReportRow.reporter, QuarantineReportRow.digest).where(named))
+            aside |= {(reporter, digest) for reporter, digest in said}
+        return cls(reports, frozenset(aside))
 
 
 def _count(

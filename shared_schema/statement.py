@@ -9,7 +9,7 @@ may travel. The bodies are in `trend.py`, `content.py` and `governance.py`; `STA
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -58,7 +58,10 @@ class Audience(StrEnum):
     @property
     def reach(self) -> int:
         """0 for the home hub alone, 1 for its region, 2 for the nation, 3 for Europe."""
-        return list(Audience).index(self)
+        return _REACH[self]
+
+
+_REACH: Final = {audience: place for place, audience in enumerate(Audience)}
 
 
 StatementBody = (
