@@ -4,10 +4,11 @@ Every reader gets every leaf, so that it can check the log; a content that is no
 """
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from regional_hub import cosigning, log
@@ -46,6 +47,22 @@ def can_read(entry: EntryRow, reader: Member, hub: Publisher) -> bool:
         own_sum = entry.origin == hub.name and entry.kind == Kind.AGGREGATE.value
         return reach > REACH_OF_LEVEL[hub.level] or (own_sum and reach == Audience.HUB.reach)
     return reach >= Audience.REGION.reach
+
+
+def count_handed_out(session: Session, reader: Member, hub: Publisher, read_up_to: int) -> dict[str, int]:
+    """Kind → how many contents of others a member has read so far that are still in force; its own are not counted."""
+    same = (EntryRow.kind, EntryRow.audience, EntryRow.narrowed_to, EntryRow.origin == hub.name)
+    rows = session.execute(
+        select(func.min(EntryRow.index), func.count())
+        .where(EntryRow.index < read_up_to, EntryRow.origin != reader.name, EntryRow.withdrawn_by.is_(None))
+        .group_by(*same)
+    )
+    counts: Counter[str] = Counter()
+    for first, count in rows.all():
+        entry = session.get_one(EntryRow, first)  # all that are alike are read, or none
+        if can_read(entry, reader, hub):
+            counts[entry.kind] += count
+    return dict(sorted(counts.items()))
 
 
 def reach_of(entry: EntryRow) -> int:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from regional_hub import log, log_verbs, members, recall_verbs, relay, relay_questions, trends
+from regional_hub import feed, log, log_verbs, members, recall, recall_verbs, relay, relay_questions, trends
 from regional_hub.app import Hub
 from regional_hub.backup_verbs import BACKUP_MADE
 from regional_hub.certificate_verbs import describe
@@ -157,7 +157,8 @@ def show_member(hub: Hub, params: Params) -> Result:
             .group_by(EntryRow.kind)
             .order_by(EntryRow.kind)
         ).all()
-        key = members.to_member(row, hub.name).key
+        member = members.to_member(row, hub.name)
+        taken_back = recall.tallies_of_member(session, row, hub.publisher, now)
         return {
             "name": row.name,
             "role": row.role,
@@ -165,12 +166,19 @@ def show_member(hub: Hub, params: Params) -> Result:
             "reading": reading_state(row.last_read_at, now),
             "area": members.membership_of(row).area.code,
             "software": row.software,
-            "fingerprint": key.fingerprint,
+            "fingerprint": member.key.fingerprint,
             "highest_seq": row.highest_seq,
             "read_up_to": row.read_up_to,
             "lag": max(size - row.read_up_to, 0),
             "last_read_at": None if row.last_read_at is None else format_time(row.last_read_at),
             "handed_in": {each.kind: each.entries for each in handed_in},
+            "handed_out": feed.count_handed_out(session, member, hub.publisher, row.read_up_to),
+            "taken_back": {
+                "held": len(taken_back),
+                "given_up": sum(each.confirmed for each in taken_back),
+                "late": sum(1 for each in taken_back if each.late),
+                "unreachable": sum(each.unreachable for each in taken_back),
+            },
         }
 
 

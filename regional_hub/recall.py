@@ -60,6 +60,18 @@ def page_for(
     )
 
 
+def tallies_of_member(session: Session, member: MemberRow, hub: Publisher, now: datetime) -> list[Tally]:
+    """For every withdrawn item of which this member may have had a copy: whether it has given it up.
+
+    What lies beyond a hub is not in it.
+    """
+    query = select(EntryRow).where(EntryRow.kind == Kind.WITHDRAWAL.value).order_by(EntryRow.index)
+    withdrawals = _read_all(session, session.scalars(query).all())
+    heard = _Heard.load(session, [each.entry.digest for each in withdrawals])
+    found = [each for each in withdrawals if _could_hold(each, member, hub) and not _keeps(each, member, hub)]
+    return [_state_of(each, member, heard, now) for each in found]
+
+
 def find(session: Session, withdrawal: str) -> Withdrawal | None:
     """A withdrawal of this log by its digest."""
     entry = session.scalars(select(EntryRow).where(EntryRow.digest == withdrawal)).one_or_none()

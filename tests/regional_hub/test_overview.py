@@ -4,6 +4,7 @@ import pytest
 
 from regional_hub import audit
 from shared_schema.service.control import VerbError
+from shared_schema.statement import Kind
 from tests.regional_hub.running import City, RunningHub
 
 
@@ -50,3 +51,26 @@ def test_the_trail_is_read_by_number_and_exported_whole(hub: RunningHub, city: C
         actions, people = audit.known_words(session)
         assert "member-admitted" in actions and "operator" in people
         assert len(list(audit.export(session))) == audit.verify(session)
+
+
+def test_a_member_is_shown_with_what_went_out_to_it_and_what_it_has_given_up(hub: RunningHub, city: City) -> None:
+    other = hub.enrol("dresden.sn.de")
+    kept, first, second, third = other.sign(), other.sign(), other.sign(), other.sign()
+    for body in (kept, first, second, third, other.trend(), other.sign(Kind.QUESTION)):
+        hub.accept(body)
+    before = hub.verb("members.show", name=city.name)
+    assert before["handed_out"] == {}, "it has read nothing"
+    city.feed()
+    city.feed(hub.log_size())
+    hub.accept(other.withdrawal(first))
+    city.feed(hub.log_size())
+    hub.accept(other.withdrawal(second))
+    hub.accept(other.withdrawal(third))
+    shown = hub.verb("members.show", name=city.name)
+    assert shown["handed_out"]["practice"] == 1, "what was taken back is not counted"
+    assert shown["handed_out"]["question"] == 1
+    assert "trend" not in shown["handed_out"], "figures of a city stay with its hub"
+    assert shown["taken_back"] == {"held": 3, "given_up": 1, "late": 0, "unreachable": 0}
+    hub.clock.advance(days=8)
+    assert hub.verb("members.show", name=city.name)["taken_back"]["late"] == 2
+    assert hub.verb("members.show", name=other.name)["taken_back"]["held"] == 0, "its own are not counted"
