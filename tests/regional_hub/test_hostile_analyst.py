@@ -183,6 +183,11 @@ def question(world: World, hub: RunningHub) -> dict[str, list[str]]:
         "area": chance.sample(areas, chance.randint(1, len(areas))),
         "cell": chance.sample([*builders.GRID, TOTAL], chance.randint(0, 4)),
     }
+    if chance.random() < 0.3:
+        asked["level"] = [chance.choice(["region", "nation"])]
+        del asked["area"]
+    if chance.random() < 0.3:
+        asked["source"] = [chance.choice(["police_recorded", "police_recorded", "agency_return"])]
     return asked | ({"as_of": [str(chance.randint(5, newest))]} if chance.random() < 0.7 else {})
 
 
