@@ -48,6 +48,18 @@ WITHHELD: Final[Mapping[str, str]] = {
     "dominance": N_("one city could be estimated from it"),
     "differencing": N_("a city could be worked out from the difference to what is shown already"),
 }
+HINTS: Final[Mapping[str, str]] = {
+    "table": N_("There is no such table here. Choose one of the list."),
+    "area": N_("Of an area in this question there are no figures, at this time at least. Choose from the list."),
+    "level": N_("There are no figures of this level. Choose regions, the nation or Europe."),
+    "cell": N_("The table has no such category. Choose from the list."),
+    "by": N_("The table has no figures for periods of this length."),
+    "from": N_("The beginning is not a month, a quarter or a year, or it lies after the end or too far before it."),
+    "to": N_("The end is not a month, a quarter or a year."),
+    "source": N_("There is no such source of figures. Choose from the list."),
+    "as_of": N_("The state of the log is not one that there is or was."),
+}
+"""Parameter of an address → what is wrong with it, in words."""
 ALL_CELLS: Final = N_("All together")
 
 
@@ -125,7 +137,9 @@ class Workbench:
 
     def _refused(self, request: Request, parameters: Mapping[str, Sequence[str]], error: FigureQueryError) -> Response:
         shown = describe(error) | {"field": error.parameter}
-        return self._site.page(request, "figures_refused.html", status=422, error=shown)
+        return self._site.page(
+            request, "figures_refused.html", status=422, error=shown, hint=HINTS.get(error.parameter)
+        )
 
 
 class FigureWords:

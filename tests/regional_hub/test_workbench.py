@@ -13,7 +13,7 @@ from fastapi.responses import Response, StreamingResponse
 from regional_hub.door import script_tokens
 from regional_hub.formats import FORMATS
 from regional_hub.web.analyst_api import REQUESTS_A_MINUTE, Pace, file_response
-from regional_hub.web.workbench import FILE_NAMES
+from regional_hub.web.workbench import FILE_NAMES, HINTS
 from shared_schema.problem import ProblemCode
 from shared_schema.service.database import READERS
 from tests.regional_hub.browsing import Browser, give_account
@@ -100,6 +100,18 @@ def test_on_a_page_it_says_what_was_expected(filled: RunningHub) -> None:
     answer = Browser(filled).sign_in("nils").get("/figures?by=day")
     assert answer.status_code == 422
     assert "expected by to be month or quarter or year" in answer.text
+
+
+@pytest.mark.parametrize(
+    "wrong", ["by=day", "table=none", "area=XX", "level=city", "cell=none", "to=x", "source=x", "as_of=0"]
+)
+def test_on_a_page_it_says_so_in_the_readers_language_too(filled: RunningHub, wrong: str) -> None:
+    browser = Browser(filled).sign_in("nils")
+    name = wrong.partition("=")[0]
+    english = browser.get(f"/figures?{wrong}").text
+    german = browser.get(f"/figures?{wrong}", headers={"Accept-Language": "de"}).text
+    assert HINTS[name] in english
+    assert HINTS[name] not in german
 
 
 @pytest.mark.parametrize("name", FORMATS)
