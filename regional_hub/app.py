@@ -20,6 +20,7 @@ from regional_hub.feed import Publisher
 from regional_hub.figure_answer import FigurePublisher
 from regional_hub.follow import Follower
 from regional_hub.hub_keys import OwnKeys
+from regional_hub.region_map import NO_OUTLINES, MapError, Outlines, read_outlines
 from regional_hub.relay import Desk
 from regional_hub.sequencer import Sequencer
 from regional_hub.settings import HubSettings, load_settings
@@ -408,9 +409,23 @@ def make_site(hub: Hub, handle_verb: RunVerb) -> Site:
         zone=ZoneInfo(settings.time_zone),
     )
     publisher = FigurePublisher(settings.name, settings.level, settings.area_code, settings.public_url)
-    site = Site(hub.database, place, hub.clock, handle_verb, publisher, hub.area, settings.false_alarm_years)
+    outlines = _read_outlines(hub)
+    site = Site(hub.database, place, hub.clock, handle_verb, publisher, hub.area, settings.false_alarm_years, outlines)
     site.public_url = settings.public_url.rstrip("/")
     return site
+
+
+def _read_outlines(hub: Hub) -> Outlines:
+    """The map of the settings. Raises VerbError that names the file and what was expected of it."""
+    if hub.settings.map_file is None:
+        return NO_OUTLINES
+    path = hub.data_dir / hub.settings.map_file
+    try:
+        return read_outlines(path.read_bytes(), hub.settings.map_code)
+    except OSError:
+        raise VerbError("bad-settings", f"expected a file that can be read at map_file, {path}") from None
+    except MapError as error:
+        raise VerbError("bad-settings", f"{error.message} in map_file, {path}") from None
 
 
 WORK = (

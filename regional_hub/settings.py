@@ -56,6 +56,13 @@ class HubSettings(BaseSettings):
     false_alarm_years: Annotated[
         int, Field(ge=1, le=100, description="The trend watch raises at most one false alarm in so many years")
     ] = 2
+    map_file: Annotated[
+        str | None,
+        Field(description="GeoJSON file with the outlines of the regions, for maps; without it there are none"),
+    ] = None
+    map_code: Annotated[
+        str, Field(min_length=1, max_length=60, description="Property of its features that has the code of the area")
+    ] = "NUTS_ID"
     relay_window_hours: Annotated[
         int, Field(ge=1, le=744, description="How long to gather what is relayed without its city's name")
     ] = 24

@@ -134,6 +134,7 @@ TO_DO: Final[Mapping[ProblemCode, str]] = MappingProxyType(
         ProblemCode.RATE_LIMIT: NOTHING_TO_DO,
         ProblemCode.BUSY: NOTHING_TO_DO,
         ProblemCode.STORAGE_FULL: "tell the operator of the hub: it has no space left",
+        ProblemCode.CERTIFICATE: "tell the operator of the hub: its certificate ends, or nobody believes it",
         ProblemCode.INTERNAL: "tell the operator of the hub: its own log says what went wrong",
     }
 )

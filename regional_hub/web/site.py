@@ -16,6 +16,7 @@ from fastapi import Request
 from regional_hub.account_changes import account_changes
 from regional_hub.door import Scope, door, needs_second_factor
 from regional_hub.figure_answer import FigurePublisher
+from regional_hub.region_map import Outlines
 from regional_hub.web.access import Right, Visitor
 from regional_hub.web.menu import MENU
 from regional_hub.web.words import CATALOGUES, Words
@@ -83,11 +84,13 @@ class Site(site.Site):
         publisher: FigurePublisher,
         area: Area,
         false_alarm_years: int,
+        outlines: Outlines,
     ) -> None:
         super().__init__(PROGRAM, database, place, clock, run)
         self.publisher = publisher
         self.area = area
         self.false_alarm_years = false_alarm_years
+        self.outlines = outlines
 
     def act(self, request: Request, verb: str, params: dict[str, Any]) -> dict[str, Any]:
         """Run a verb as the person who asks, as the command line runs it for the console. Raises VerbError."""

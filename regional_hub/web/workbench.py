@@ -12,13 +12,14 @@ from markupsafe import Markup
 
 from regional_hub.figure_answer import Answer, find_answer, find_offer, permanent_address
 from regional_hub.figures import MONTHS, TOTAL, FigureQuery, FigureQueryError, Offer, label_of
+from regional_hub.region_map import Outlines, Place, draw_map
 from regional_hub.web.access import Right
 from regional_hub.web.analyst_api import file_response, format_of, parameters_of
 from regional_hub.web.figure_view import MOST_CHARTS, Line, Shown, arrange, coverage_of
 from regional_hub.web.site import Site, words_of
 from regional_hub.web.snippets import snippets_for
 from regional_hub.web.words import Words
-from shared_schema.service.charts import Chart, Point, line_chart
+from shared_schema.service.charts import Chart, Mark, Point, line_chart
 from shared_schema.service.pages import terms
 from shared_schema.service.pages.figure_words import FEW, HIDDEN, LENGTHS, MARKS, NOT_COLLECTED
 from shared_schema.service.pages.statuses import describe
@@ -29,6 +30,10 @@ from shared_schema.vocabulary import SourceKind, label
 MOST_LINES: Final = 400
 """Of a table on a page: beyond it a file is the better form."""
 VIEWS: Final[Mapping[str, str]] = {"chart": N_("Charts"), "table": N_("A table")}
+MOST_MAPS: Final = 12
+"""Of a page: each has all the borders in it."""
+MAP: Final[Mapping[str, str]] = {"map": N_("A map")}
+"""A view where the operator has set up a map."""
 FILE_NAMES: Final[Mapping[str, str]] = {
     "csv": "CSV",
     "xlsx": "Excel",
@@ -60,6 +65,7 @@ HINTS: Final[Mapping[str, str]] = {
     "as_of": N_("The state of the log is not one that there is or was."),
 }
 """Parameter of an address → what is wrong with it, in words."""
+NO_TABLES: Final = N_("This hub has published no policy with tables yet. When its operator does, figures can come in.")
 ALL_CELLS: Final = N_("All together")
 
 
@@ -90,6 +96,8 @@ class Workbench:
             return self._refused(request, parameters, error)
         words = words_of(request, self._site)
         said = FigureWords(words, answer)
+        views = {**VIEWS, **(MAP if self._site.outlines.rings else {})}
+        view = view if view in views else "chart"
         return self._site.page(
             request,
             "figures.html",
@@ -101,8 +109,9 @@ class Workbench:
             left_out=max(len(lines) - MOST_LINES, 0),
             drawings=said.draw(lines) if view == "chart" else [],
             too_many_charts=view == "chart" and len(lines) > MOST_CHARTS,
-            view=view if view in VIEWS else "chart",
-            views=VIEWS,
+            maps=said.draw_maps(lines, offer, self._site.outlines) if view == "map" else [],
+            view=view,
+            views=views,
             files=FILE_NAMES,
             coverage=coverage_of(lines),
             lengths={each: words.gettext(LENGTHS[each]) for each in MONTHS},
@@ -137,9 +146,9 @@ class Workbench:
 
     def _refused(self, request: Request, parameters: Mapping[str, Sequence[str]], error: FigureQueryError) -> Response:
         shown = describe(error) | {"field": error.parameter}
-        return self._site.page(
-            request, "figures_refused.html", status=422, error=shown, hint=HINTS.get(error.parameter)
-        )
+        is_empty = error.parameter == "table" and not any(parameters.get("table", ()))
+        hint = NO_TABLES if is_empty else HINTS.get(error.parameter)
+        return self._site.page(request, "figures_refused.html", status=422, error=shown, hint=hint, is_empty=is_empty)
 
 
 class FigureWords:
@@ -156,6 +165,9 @@ class FigureWords:
     def periods(self) -> str:
         first, last = self.query.labels[0], self.query.labels[-1]
         return self.words.span(first) if first == last else f"{self.words.span(first)} – {self.words.span(last)}"
+
+    def translated(self, messages: Mapping[str, str]) -> dict[str, str]:
+        return {key: self.words.gettext(message) for key, message in messages.items()}
 
     def table(self, table: TableDefinition) -> str:
         return self.words.gettext(table.title)
@@ -209,15 +221,39 @@ class FigureWords:
             f"{self.words.span(label)}: {self.shown(shown)}"
             for label, shown in zip(self.query.labels, line.shown, strict=True)
         )
-        chart = Chart(
-            key=f"figure-{number}",
+        chart = self._chart(f"figure-{number}", title, told)
+        return {"title": title, "svg": Markup(line_chart(chart, points))}  # noqa: S704 - its texts are escaped
+
+    def draw_maps(self, lines: Sequence[Line], offer: Offer, outlines: Outlines) -> list[dict[str, Any]]:
+        """A map for each cell, of the newest period with a figure of a region; the page's table has all the others."""
+        regions = [line for line in lines if offer.areas[line.area].level == "region" and line.area in outlines]
+        newest = max((at for line in regions for at, shown in enumerate(line.shown) if shown.figure), default=None)
+        if newest is None:
+            return []
+        by_cell: dict[str, list[Place]] = {}
+        for line in regions:
+            by_cell.setdefault(line.cell, []).append(self._place(line.area, line.shown[newest]))
+        period = self.words.span(self.query.labels[newest])
+        return [self._map(number, f"{self.cell(cell)} · {period}", places, outlines)
+                for number, (cell, places) in enumerate(by_cell.items()) if number < MOST_MAPS]  # fmt: skip
+
+    def _place(self, code: str, shown: Shown) -> Place:
+        told = f"{code}: {self.shown(shown)} {self.interval(shown)}".rstrip()
+        return Place(code, shown.value, told, next(iter(shown.marks), Mark.ABSENT))
+
+    def _map(self, number: int, title: str, places: Sequence[Place], outlines: Outlines) -> dict[str, Any]:
+        chart = self._chart(f"map-{number}", title, "; ".join(place.told for place in places))
+        return {"title": title, "svg": Markup(draw_map(outlines, places, chart))}  # noqa: S704 - its texts are escaped
+
+    def _chart(self, key: str, title: str, told: str) -> Chart:
+        return Chart(
+            key=key,
             title=title,
             description=told,
             words={mark: self.words.gettext(text) for mark, text in MARKS.items()},
             empty=self.words.gettext(N_("No figures in these periods")),
             number=self.words.number,
         )
-        return {"title": title, "svg": Markup(line_chart(chart, points))}  # noqa: S704 - its texts are escaped
 
     def month(self, start: int) -> str:
         """A month as a form writes it."""

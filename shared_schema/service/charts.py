@@ -46,7 +46,7 @@ class Mark(StrEnum):
     PEAK = "peak"
 
 
-_SHAPES: Final[Mapping[Mark, str]] = {
+SHAPES: Final[Mapping[Mark, str]] = {
     Mark.MISSING: "cross",
     Mark.ABSENT: "bar",
     Mark.FEW: "ring",
@@ -102,7 +102,7 @@ def line_chart(chart: Chart, series: Sequence[Point], look: Look = "solid") -> s
     if not any(point.ends for point in series):
         body.append(text(chart.empty, frame.middle, frame.top + _PLOT / 2, class_="chart-soft", text_anchor="middle"))
     legend, end = _legend(chart, marks, bottom + strip + 22)
-    return _document(chart, "".join([*body, *legend]), end)
+    return document(chart, "".join([*body, *legend]), end)
 
 
 def bar_chart(chart: Chart, bars: Sequence[Point]) -> str:
@@ -123,7 +123,7 @@ def bar_chart(chart: Chart, bars: Sequence[Point]) -> str:
     if not bars:
         y += _LINE
         body.append(text(chart.empty, WIDTH / 2, y, class_="chart-soft", text_anchor="middle"))
-    return _document(chart, "".join(body), y + 8)
+    return document(chart, "".join(body), y + 8)
 
 
 def wrapped(label: str) -> Iterator[str]:
@@ -171,7 +171,8 @@ class _Frame:
         return self.top + _PLOT * (last - value) / (last - first)
 
 
-def _document(chart: Chart, body: str, height: float) -> str:
+def document(chart: Chart, body: str, height: float) -> str:
+    """The SVG element around a drawing of `WIDTH` by `height` units."""
     key = re.sub(r"[^a-z0-9-]", "-", chart.key.lower())
     return element(
         "svg",
@@ -260,10 +261,10 @@ def _marks(frame: _Frame, series: Sequence[Point], bottom: float) -> Iterator[st
     for place, point in enumerate(series):
         for mark in point.marks:
             if mark in _BELOW:
-                yield shape(_SHAPES[mark], frame.x(place), bottom + 10, 2.6, class_=f"mark {mark.value}")
+                yield shape(SHAPES[mark], frame.x(place), bottom + 10, 2.6, class_=f"mark {mark.value}")
         for number, mark in enumerate(mark for mark in point.marks if mark in _ABOVE and point.ends):
             y = frame.y(max(point.ends)) - 8 - number * _ABOVE_STEP
-            yield shape(_SHAPES[mark], frame.x(place), y, _MARK, class_="mark change")
+            yield shape(SHAPES[mark], frame.x(place), y, _MARK, class_="mark change")
 
 
 def _last_figure(chart: Chart, frame: _Frame, series: Sequence[Point]) -> Iterator[str]:
@@ -288,7 +289,7 @@ def _legend(chart: Chart, marks: Sequence[Mark], y: float) -> tuple[list[str], f
                 lines.append(element("path", class_="break", d=f"M8 {y - 12:.1f}V{y + 2:.1f}"))
             elif first:
                 kind = "change" if mark in _ABOVE else mark.value
-                lines.append(shape(_SHAPES[mark], 8, y - 4, _MARK, class_=f"mark {kind}"))
+                lines.append(shape(SHAPES[mark], 8, y - 4, _MARK, class_=f"mark {kind}"))
             lines.append(text(line, 18, y, class_="chart-text"))
             first = False
     return lines, y + 8
@@ -301,7 +302,7 @@ def _bar(chart: Chart, bar: Point, y: float, place: Callable[[float], float]) ->
     zero = place(0)
     if bar.value is None:
         for mark in bar.marks[:1]:
-            yield shape(_SHAPES[mark], zero + 8, y + 5, _MARK, class_=f"mark {mark.value}")
+            yield shape(SHAPES[mark], zero + 8, y + 5, _MARK, class_=f"mark {mark.value}")
             yield text(chart.words[mark], zero + 18, y + 10, class_="chart-soft")
         return
     end = place(bar.value)

@@ -22,6 +22,7 @@ from shared_schema.service.key_file import load_key, write_key
 from shared_schema.service.pages.site import SESSION_COOKIE
 from tests.browser.chromium import EXECUTABLE, Look, Window, new_context, new_window, running_chromium
 from tests.browser.screens import HUB, STAFF, Furnished, FurnishedHub, Screen, furnish_all, furnish_hub
+from tests.browser.screens_hub_figures import BORDERS
 from tests.browsing import PASSWORD
 from tests.hub_simulator import HubSimulator, MovableClock, seeded_key
 from tests.local_node.browsing import give_account
@@ -86,7 +87,8 @@ def served(furnished: Furnished) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def furnished_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FurnishedHub]:
     """A hub of a region where everybody of its staff has an account, with typical data in every part."""
-    port = free_port()
+    port, folder = free_port(), tmp_path_factory.mktemp("hub")
+    (folder / "borders.json").write_bytes(BORDERS)
     settings = HubSettings(
         name="sachsen.de",
         display_name="Sachsen",
@@ -98,8 +100,9 @@ def furnished_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Furnishe
         port=port,
         time_zone="Europe/Berlin",
         work_interval_seconds=0,
+        map_file="borders.json",
     )
-    hub = Hub(tmp_path_factory.mktemp("hub"), settings, seeded_key("sachsen.de"), MovableClock())
+    hub = Hub(folder, settings, seeded_key("sachsen.de"), MovableClock())
     for person, role in HUB_STAFF.items():
         administrates = person == ADMINISTRATOR
         hub_verbs.run(hub, "account.add", {"id": person, "role": role, "administrates": administrates})

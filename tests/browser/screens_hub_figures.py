@@ -1,5 +1,7 @@
 """The analyst's workbench: figures as charts and as a table, a question that makes no sense, and how to use them."""
 
+import json
+import math
 from typing import Any
 
 from regional_hub import figure_verbs
@@ -13,6 +15,27 @@ from tests.shared_schema import builders
 MONTHS = {f"2026-{month:02d}": (f"2026-{month:02d}-01", f"2026-{month:02d}-{days}") for month, days in zip(
     range(5, 11), (31, 30, 31, 31, 30, 31), strict=True
 )}  # fmt: skip
+
+
+def _outline() -> list[list[float]]:
+    """An area that nobody could take for a real one: an ellipse."""
+    turns = [2 * math.pi * step / 24 for step in range(24)]
+    ring = [[round(13.5 + 1.4 * math.cos(turn), 3), round(51 + 0.6 * math.sin(turn), 3)] for turn in turns]
+    return [*ring, ring[0]]
+
+
+BORDERS = json.dumps(
+    {
+        "type": "FeatureCollection",
+        "features": [
+            {
+                "type": "Feature",
+                "properties": {"NUTS_ID": "DED"},
+                "geometry": {"type": "Polygon", "coordinates": [_outline()]},
+            }
+        ],
+    }
+).encode()
 
 
 def furnish(furnished: FurnishedHub) -> None:
@@ -44,6 +67,7 @@ def _cell(code: str, month: int, place: int) -> dict[str, Any]:
 SCREENS = [
     HubScreen("/figures?from=2026-05&to=2026-10", as_="nils", shot="hub-figures"),
     HubScreen("/figures?from=2026-05&to=2026-10&view=table", as_="nils", shot="hub-figures-table"),
+    HubScreen("/figures?from=2026-05&to=2026-10&view=map", as_="nils"),
     HubScreen("/figures?from=2001-01&to=2001-03", as_="nils"),
     HubScreen("/figures/use?from=2026-05&to=2026-10", as_="nils", shot="hub-figures-use"),
 ]
