@@ -34,6 +34,15 @@ class VerificationError(ContractError):
     code = ProblemCode.BAD_SIGNATURE
 
 
+class ShareError(VerificationError):
+    """Shares of counts are refused: one is out of its range, or they are not the ones that the client made together.
+
+    Nobody has seen the counts, so no message can say which.
+    """
+
+    code = ProblemCode.BAD_SHARE
+
+
 class ReleaseRuleError(ContractError):
     """The floor that node and hub both apply is not kept."""
 

@@ -95,6 +95,7 @@ TO_DO: Final[Mapping[ProblemCode, str]] = MappingProxyType(
         ProblemCode.GRID_MISMATCH: "read the hub's policy (local-node sync) and release all of its cells",
         ProblemCode.PRIVACY_FLOOR: "release it anew with at least the protection that the policy demands",
         ProblemCode.PRIVACY_BUDGET: "wait until the budget has room again; see: local-node release preview",
+        ProblemCode.BAD_SHARE: "bring both programs up to date; then ask the city to look at its counts and its node",
         ProblemCode.ENROLMENT_CODE: "ask the hub's operator for a new one-time code",
         ProblemCode.FINGERPRINT_MISMATCH: "compare the fingerprint once more by telephone",
         ProblemCode.NAME_TAKEN: "let the two hubs settle whose name it is",

@@ -42,6 +42,8 @@ class ProblemCode(StrEnum):
     GRID_MISMATCH = "grid-mismatch"
     PRIVACY_FLOOR = "privacy-floor"
     PRIVACY_BUDGET = "privacy-budget"
+    # sealed totals
+    BAD_SHARE = "bad-share"
     # enrolment
     ENROLMENT_CODE = "enrolment-code"
     FINGERPRINT_MISMATCH = "fingerprint-mismatch"

@@ -52,6 +52,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         ProblemCode.GRID_MISMATCH: N_("Its cells are not those of the table."),
         ProblemCode.PRIVACY_FLOOR: N_("It protects less than the policy asks for."),
         ProblemCode.PRIVACY_BUDGET: N_("The year's privacy budget for it is used up."),
+        ProblemCode.BAD_SHARE: N_("A count in it is out of its range, or its two halves do not belong together."),
         ProblemCode.FEED_ROLLBACK: N_("A hub shows less of its log than before."),
         ProblemCode.FEED_FORK: N_("A hub has signed two logs that do not go together."),
         ProblemCode.FEED_ENTRY: N_("A hub's log has an entry that is not what it says."),

@@ -45,6 +45,7 @@ STATUS: dict[ProblemCode, int] = {
     ProblemCode.GRID_MISMATCH: 422,
     ProblemCode.PRIVACY_FLOOR: 422,
     ProblemCode.PRIVACY_BUDGET: 422,
+    ProblemCode.BAD_SHARE: 422,
     ProblemCode.ENROLMENT_CODE: 403,
     ProblemCode.FINGERPRINT_MISMATCH: 422,
     ProblemCode.NAME_TAKEN: 409,

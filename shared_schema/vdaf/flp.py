@@ -13,7 +13,7 @@ wire, a column of the chunks laid below each other, is one sum of products.
 from collections.abc import Iterator, Sequence
 from operator import mul
 
-from shared_schema.errors import VerificationError
+from shared_schema.errors import ShareError
 from shared_schema.vdaf.field128 import MODULUS, Vector, dot, inverse
 from shared_schema.vdaf.lagrange import last_evaluation, odd_evaluations, weights_at
 from shared_schema.vdaf.sum_vec import SumVec
@@ -43,12 +43,12 @@ def query(
 ) -> Vector:
     """The verifier for a measurement and its proof, or a share of it for shares of both (section 7.3.4).
 
-    Raises VerificationError when the random point is one of those that fix the wires, which would give bits away; no
+    Raises ShareError when the random point is one of those that fix the wires, which would give bits away; no
     client has a hand in it, and it happens once in 2^120.
     """
     points, calls = circuit.wire_points, circuit.gadget_calls
     if pow(query_rand, points, MODULUS) == 1:
-        raise VerificationError("expected a random point that is not a root of unity")
+        raise ShareError("expected a random point that is not a root of unity")
     seeds, gadget_poly = proof[: circuit.arity], list(proof[circuit.arity :])
     gadget_poly.append(last_evaluation(gadget_poly))
     output = sum(gadget_poly[2 : 2 * calls + 2 : 2]) % MODULUS

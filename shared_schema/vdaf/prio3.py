@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
-from shared_schema.errors import SchemaError, VerificationError
+from shared_schema.errors import SchemaError, ShareError
 from shared_schema.vdaf import flp, xof
 from shared_schema.vdaf.field128 import Vector, encode_vec, vec_add, vec_sub
 from shared_schema.vdaf.messages import (
@@ -39,7 +39,7 @@ _QUERY_RANDOMNESS, _JOINT_RAND_SEED, _JOINT_RAND_PART = 5, 6, 7
 class Prio3SumVec:
     """One instance for `shares` aggregators; all parties must have the same parameters (section 7.4.3).
 
-    Its methods raise SchemaError for what has a wrong form, VerificationError for what is refused. `ctx` names the
+    Its methods raise SchemaError for what has a wrong form, ShareError for what is refused. `ctx` names the
     application, here one batch: a report made for another context is refused.
     """
 
@@ -122,7 +122,7 @@ class Prio3SumVec:
     def verifier_shares_to_message(self, ctx: bytes, verifier_shares: Sequence[VerifierShare]) -> VerifierMessage:
         """Put together what all aggregators say, in the order of their ids (section 7.2.2).
 
-        Raises VerificationError when the counts are out of range, or a share is not what the client made; SchemaError
+        Raises ShareError when the counts are out of range, or a share is not what the client made; SchemaError
         when there are more or fewer shares than aggregators.
         """
         if len(verifier_shares) != self.shares:
@@ -132,16 +132,16 @@ class Prio3SumVec:
             _check_length("a part of the joint randomness", share.joint_rand_part, SEED_SIZE)
         verifier = reduce(vec_add, [share.verifier_share for share in verifier_shares])
         if not flp.decide(self.circuit, verifier):
-            raise VerificationError("expected a proof that every count is in its range")
+            raise ShareError("expected a proof that every count is in its range")
         return VerifierMessage(self._joint_rand_seed(ctx, [share.joint_rand_part for share in verifier_shares]))
 
     def verify_next(self, state: VerifyState, message: VerifierMessage) -> Vector:
         """The share that may be added up now (section 7.2.2).
 
-        Raises VerificationError when the client's public share was not the one that its shares lead to.
+        Raises ShareError when the client's public share was not the one that its shares lead to.
         """
         if message.joint_rand_seed != state.joint_rand_seed:
-            raise VerificationError("expected the joint randomness that the shares lead to")
+            raise ShareError("expected the joint randomness that the shares lead to")
         return state.out_share
 
     def agg_init(self) -> Vector:
@@ -163,7 +163,7 @@ class Prio3SumVec:
     def unshard(self, agg_shares: Sequence[Vector], num_measurements: int) -> list[int]:
         """The sums, from the aggregate shares of all aggregators over the same reports (section 7.2.5).
 
-        Raises SchemaError when a share is missing, VerificationError when so many measurements cannot have such a
+        Raises SchemaError when a share is missing, ShareError when so many measurements cannot have such a
         sum. Shares with noise in them have sums below zero too: take `merge` and `field128.centred` for these.
         """
         if len(agg_shares) != self.shares:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from shared_schema.errors import SchemaError, VerificationError
+from shared_schema.errors import SchemaError, ShareError
 from shared_schema.vdaf.field128 import MODULUS, Vector, dot
 from shared_schema.vdaf.lagrange import next_power_of_2
 
@@ -103,13 +103,13 @@ class SumVec:
         """The sums of so many measurements (section 7.4.3).
 
         Raises SchemaError when the number is out of range. The draft takes whatever comes out; here
-        VerificationError says that a sum is more than so many counts can make: then a share of it is false.
+        ShareError says that a sum is more than so many counts can make: then a share of it is false.
         """
         if not 1 <= num_measurements <= MAX_MEASUREMENTS:
             raise SchemaError(f"expected 1 to {MAX_MEASUREMENTS} measurements, got {num_measurements}")
         if max(output) > num_measurements * self.max_measurement:
             most = num_measurements * self.max_measurement
-            raise VerificationError(f"expected sums of at most {most} from {num_measurements} measurements")
+            raise ShareError(f"expected sums of at most {most} from {num_measurements} measurements")
         return list(output)
 
 
