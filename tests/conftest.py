@@ -10,11 +10,12 @@ from hypothesis import settings
 from sqlalchemy.engine import URL, make_url
 
 from shared_schema.service.database import Database
-from tests import postgres
+from tests import compiled_once, postgres
 
 # A deadline per example would make a slow or busy machine fail.
 settings.register_profile("ours", deadline=None)
 settings.load_profile("ours")
+compiled_once.install()
 gc.set_threshold(100_000, 50, 50)
 """A process that holds thousands of tests spends a fifth of its time looking for garbage among them, as it is set."""
 
