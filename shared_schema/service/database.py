@@ -14,11 +14,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib.resources import as_file, files
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -128,12 +131,14 @@ class Database:
 
     def migrate(self, package: str) -> None:
         """Bring the schema to the newest revision of `package` (for example `local_node.migrations`)."""
-        with self._lock, as_file(files(package)) as location, self._writer.connect() as connection:
-            config = Config()
-            config.set_main_option("script_location", str(location))
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-            connection.commit()
+        with self._lock, self._writer.connect() as connection:
+            found = MigrationContext.configure(connection).get_current_heads()
+            connection.rollback()
+            if found != _newest_revisions(package):
+                with _migrations_of(package) as config:
+                    config.attributes["connection"] = connection
+                    command.upgrade(config, "head")
+                    connection.commit()
         if self.dialect == "sqlite":  # a crash may have come between an erasure and its wiping
             with self._lock:
                 self._truncate_log_of_writes()
@@ -148,6 +153,22 @@ class Database:
         if self._unwiped:
             self.wipe()
         self._writer.dispose()
+
+
+@contextmanager
+def _migrations_of(package: str) -> Iterator[Config]:
+    """Where alembic finds them."""
+    with as_file(files(package)) as location:
+        config = Config()
+        config.set_main_option("script_location", str(location))
+        yield config
+
+
+@cache
+def _newest_revisions(package: str) -> tuple[str, ...]:
+    """The revisions of a database that every migration of `package` has gone through."""
+    with _migrations_of(package) as config:
+        return tuple(ScriptDirectory.from_config(config).get_heads())
 
 
 def forget(session: Session, *tables: str) -> None:
