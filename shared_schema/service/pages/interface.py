@@ -1,7 +1,8 @@
 """The description of an interface: as OpenAPI for programs, and as a page that needs nothing from elsewhere."""
 
 from collections.abc import Sequence
-from typing import Final
+from functools import cached_property
+from typing import Any, Final
 
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
@@ -29,8 +30,11 @@ class Interface:
     """The handlers."""
 
     def __init__(self, site: Site, title: str, operations: Sequence[Operation]) -> None:
-        self._site, self._operations = site, operations
-        self._document = describe(title, SOFTWARE_VERSION, operations)
+        self._site, self._title, self._operations = site, title, operations
+
+    @cached_property
+    def _document(self) -> dict[str, Any]:
+        return describe(self._title, SOFTWARE_VERSION, self._operations)
 
     def document(self) -> Response:
         """For programs."""
