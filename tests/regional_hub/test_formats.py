@@ -16,9 +16,6 @@ from typing import Any, Final, get_args
 import openpyxl
 import pyarrow.parquet as pq
 import pytest
-import sdmx
-from sdmx.message import DataMessage
-from sdmx.model import common, v30
 
 from regional_hub.figure_answer import Citation, find_answer
 from regional_hub.figures import Figure, FigureQuery, FigureQueryError
@@ -108,6 +105,10 @@ def read_parquet(data: bytes) -> list[Row]:
 
 def read_sdmx_csv(data: bytes, query: FigureQuery = QUERY) -> list[Row]:
     """With sdmx1, told the structure that docs/analyst_guide.md describes."""
+    import sdmx  # here, since it brings pandas: every process of a test run would load both to collect this module
+    from sdmx.message import DataMessage
+    from sdmx.model import common, v30
+
     names = dimensions_of(query.table)
     structure = v30.DataStructureDefinition(
         id="FIGURES",
@@ -203,6 +204,9 @@ def test_quarters_and_years_have_their_own_labels(name: str, by: Any, label: str
 
 def test_sdmx1_reads_the_json_message_too_once_it_is_laid_out_as_in_1_0() -> None:
     """sdmx1 knows SDMX-JSON 1.0 alone. Its keys, values and attributes are those of 2.1 in other places."""
+    import sdmx
+    from sdmx.message import DataMessage
+
     message = json.loads(write("sdmx-json"))["data"]
     structure, data_set = message["structures"][0], message["dataSets"][0]
     for dimension in structure["dimensions"]["observation"]:
