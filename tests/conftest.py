@@ -78,6 +78,13 @@ def pytest_runtest_setup() -> None:
     settings.load_profile("ours")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays until the end: no search for garbage need go through it again."""
+    gc.collect()
+    gc.freeze()
+
+
 # --- what runs only with --long ---------------------------------------------------------------------------------
 
 
