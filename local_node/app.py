@@ -16,7 +16,6 @@ from local_node import library, outbox, own_keys, sums
 from local_node.head_cosigning import HeadCosigner
 from local_node.key_ring import KeyRing
 from local_node.local_words import read_local_lists
-from local_node.mail import MailServer
 from local_node.narrative import LocalLists
 from local_node.rounds import Rounds
 from local_node.settings import NodeSettings, load_settings
@@ -40,6 +39,7 @@ from shared_schema.service.control import VerbError, control_server
 from shared_schema.service.database import Database
 from shared_schema.service.key_file import COSIGNER_FILE, load_key, load_or_make_key
 from shared_schema.service.logging import get_logger
+from shared_schema.service.mail import MailServer, mail_server_of
 
 if TYPE_CHECKING:  # its library is an optional extra
     from local_node.sign_on_client import SignOnService
@@ -125,9 +125,7 @@ class Node:
     def mail_server(self) -> MailServer | None:
         """The city's mail server, as the settings say; None when they name none."""
         settings = self.settings
-        if settings.smtp_host is None or settings.smtp_sender is None:
-            return None
-        return MailServer(
+        return mail_server_of(
             settings.smtp_host,
             settings.smtp_port,
             settings.smtp_sender,

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import tomllib
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -15,22 +14,15 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from local_node.mail import MailError, MailServer, check_address
 from local_node.paths import SETTINGS_FILE
 from shared_schema.content import CitySize, Urbanisation
 from shared_schema.names import Origin
 from shared_schema.service.control import VerbError
-from shared_schema.service.setting_values import check_printable, check_zone
+from shared_schema.service.mail import MailError, mail_server_of
+from shared_schema.service.setting_values import check_printable, check_zone, is_this_machine
 
 ENVIRONMENT_PREFIX = "LOCAL_NODE_"
 SAMPLE = "deploy/node.example.toml shows the form"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _check_public_url(url: str | None) -> str | None:
@@ -165,13 +157,8 @@ class NodeSettings(BaseSettings):
     @model_validator(mode="after")
     def _check_mail(self) -> Self:
         """E-mails carry contents: what is half set up, or not encrypted, stops the start."""
-        if self.smtp_host is None:
-            return self
-        if self.smtp_sender is None:
-            raise ValueError("expected smtp_sender beside smtp_host: the address that e-mails come from")
         try:
-            check_address(self.smtp_sender)
-            MailServer(
+            mail_server_of(
                 self.smtp_host,
                 self.smtp_port,
                 self.smtp_sender,
@@ -186,7 +173,7 @@ class NodeSettings(BaseSettings):
     @model_validator(mode="after")
     def _check_host(self) -> Self:
         """Passwords never travel without TLS: away from loopback there is a proxy in front."""
-        if not _is_loopback(self.host) and self.public_url is None:
+        if not is_this_machine(self.host) and self.public_url is None:
             raise ValueError("expected public_url, the address of a proxy with TLS, for a host other than loopback")
         return self
 

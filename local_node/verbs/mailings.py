@@ -14,7 +14,6 @@ from local_node.door import Account, accounts
 from local_node.finding import Reader
 from local_node.inbox_query import Wanted
 from local_node.lesson import Lesson
-from local_node.mail import MailError, MailServer, check_address
 from local_node.mailings import Claim
 from local_node.search_query import SearchError
 from local_node.verbs.parameters import Params, Result
@@ -22,6 +21,7 @@ from local_node.web.mail_text import MailGroup, MailPlace, write_mail
 from local_node.web.words import CATALOGUES, Words
 from shared_schema.service.control import VerbError
 from shared_schema.service.logging import get_logger
+from shared_schema.service.mail import MailError, MailServer, check_address
 from shared_schema.service.translations import OWN_NAMES, SOURCE_LANGUAGE, load_language
 
 MAX_IN_A_MAIL = 30

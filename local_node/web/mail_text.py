@@ -14,11 +14,11 @@ from typing import Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from local_node.lesson import Lesson
-from local_node.mail import new_message
 from local_node.text_marks import as_line
 from local_node.web.lesson_text import facts, paragraphs
 from local_node.web.presentation import KIND_NAMES
 from local_node.web.words import Words
+from shared_schema.service.mail import new_message
 from shared_schema.service.translations import N_
 from shared_schema.statement import Kind
 

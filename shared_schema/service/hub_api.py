@@ -8,7 +8,6 @@ import json
 import time
 from collections.abc import Callable
 from datetime import datetime
-from ipaddress import ip_address
 from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -29,6 +28,7 @@ from shared_schema.recall import RecallPage
 from shared_schema.recovery import BroughtEntries, RecoveryState, ShownHead
 from shared_schema.relay import RelayStanding
 from shared_schema.rotation import MAX_CHAIN
+from shared_schema.service.setting_values import is_this_machine
 from shared_schema.service.signed_reads import sign_request
 from shared_schema.wire import WireModel
 from shared_schema.witness import SIZE_MEDIA_TYPE
@@ -114,16 +114,9 @@ def check_hub_url(url: str) -> str:
         raise SchemaError("expected an address such as https://hub.example")
     if parts.query or parts.fragment:
         raise SchemaError("expected a hub address without ? and #")
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+    if parts.scheme == "http" and not is_this_machine(parts.hostname):
         raise SchemaError("expected https; plain http is for this machine only")
     return url.rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def new_client(transport: httpx.BaseTransport | None = None) -> httpx.Client:

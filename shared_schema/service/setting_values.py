@@ -1,5 +1,6 @@
 """Values of settings that both programs have. A wrong one is a ValueError, which the settings turn into a sentence."""
 
+from ipaddress import ip_address
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 
@@ -17,3 +18,11 @@ def check_printable(text: str) -> str:
     if not text.isprintable() or text != text.strip():
         raise ValueError("expected printable characters without space around them")
     return text
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether a name or an address of a host never leaves this machine."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

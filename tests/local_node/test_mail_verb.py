@@ -11,16 +11,16 @@ from sqlalchemy import select
 from local_node import mailings, saved_views, verbs
 from local_node.app import Node
 from local_node.inbox_query import parse_wanted
-from local_node.mail import MailServer
 from local_node.mailings import MailingState, Rhythm
 from local_node.orm import AccountRow, SearchItemRow
 from local_node.settings import load_settings
 from shared_schema.service.control import VerbError
+from shared_schema.service.mail import MailServer
 from tests.hub_simulator import Author, HubSimulator, MovableClock
 from tests.local_node.browsing import Browser, give_account
-from tests.local_node.mail_server import HOST, Letterbox, letterbox
 from tests.local_node.test_finding import practice
 from tests.local_node.test_search import log
+from tests.mail_server import HOST, Letterbox, letterbox
 
 SENDER, ANNA = "prevention@leipzig.example", "anna@leipzig.example"
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from local_node.mail import MailError, MailServer, check_address, new_message
-from tests.local_node.mail_server import HOST, letterbox, make_certificate
+from shared_schema.service.mail import MailError, MailServer, check_address, new_message
+from tests.mail_server import HOST, letterbox, make_certificate
 
 SENDER, ANNA = "prevention@leipzig.example", "anna@leipzig.example"
 

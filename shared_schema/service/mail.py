@@ -1,4 +1,4 @@
-"""Sending one e-mail through the city's mail server (SMTP, RFC 5321), encrypted unless the server is this machine.
+"""Sending one e-mail through the mail server of the house (SMTP, RFC 5321), encrypted unless the server is this machine.
 
     post = MailServer("smtp.city.example", 587, sender="prevention@city.example", encryption="starttls")
     post.send(message, "anna@city.example")
@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.policy import SMTP
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Final, Literal
 
-from local_node.errors import NodeError
+from shared_schema.errors import ProgramError
+from shared_schema.service.setting_values import is_this_machine
 
 TIMEOUT_SECONDS: Final = 20
 PERMANENT: Final = 500
@@ -27,7 +27,7 @@ MAX_PASSWORD_BYTES: Final = 1_024
 Encryption = Literal["starttls", "tls", "none"]
 
 
-class MailError(NodeError):
+class MailError(ProgramError):
     """The e-mail was not taken. `final` says that trying again does not help, or could send it twice."""
 
     code = "mail"
@@ -84,6 +84,22 @@ class MailServer:
         return server
 
 
+def mail_server_of(
+    host: str | None,
+    port: int,
+    sender: str | None,
+    encryption: Encryption,
+    user: str | None,
+    password_file: Path | None,
+) -> MailServer | None:
+    """The mail server that settings name; None when they name none. Raises MailError for what is half set up."""
+    if host is None:
+        return None
+    if sender is None:
+        raise MailError("expected smtp_sender beside smtp_host: the address that e-mails come from", code="mail-sender")
+    return MailServer(host, port, check_address(sender), encryption, user, password_file)
+
+
 @contextlib.contextmanager
 def _as_mail_error(*, handed_over: bool = False) -> Iterator[None]:
     """What the library raises, as a MailError. An answer of the server is clear; silence after hand-over is not."""
@@ -106,14 +122,6 @@ def _as_mail_error(*, handed_over: bool = False) -> Iterator[None]:
             message = "expected an answer of the mail server, which may have taken the e-mail"
             raise MailError(message, code="mail-unsure", final=True) from None
         raise MailError("expected a mail server that answers", code="mail-unreachable") from None
-
-
-def is_this_machine(host: str) -> bool:
-    """Whether an address never leaves this machine."""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def check_address(address: str) -> str:
