@@ -14,7 +14,7 @@ import httpx
 from fastapi import FastAPI
 from sqlalchemy.orm import Session
 
-from regional_hub import alarms, charges, cosigning, heads, hub_keys, log, members, recovery, witness
+from regional_hub import alarms, charges, cosigning, deliveries, heads, hub_keys, log, members, recovery, witness
 from regional_hub.errors import HubError
 from regional_hub.feed import Publisher
 from regional_hub.figure_answer import FigurePublisher
@@ -29,6 +29,7 @@ from regional_hub.trends import Publishing
 from regional_hub.web import node_api, recovery_api
 from regional_hub.web.application import NO_COOKIES, add_pages
 from regional_hub.web.site import Place, Site
+from regional_hub.webhook import Webhook
 from shared_schema.checkpoint import NoteVerifier, verify_checkpoint
 from shared_schema.cosignature import cosigner
 from shared_schema.errors import ContractError
@@ -61,6 +62,7 @@ from shared_schema.service.key_file import (
 )
 from shared_schema.service.limits import BODY_SECONDS
 from shared_schema.service.logging import get_logger
+from shared_schema.service.mail import MailServer, mail_server_of
 from shared_schema.service.pages.site import RunVerb
 from shared_schema.service.problems import install_problem_handlers
 
@@ -69,6 +71,9 @@ MIGRATIONS = "regional_hub.migrations"
 FILES_ALARM = "static files"
 VERIFY_LOOK_SECONDS = 600
 """How often to look whether the log is to be verified; `verify_interval_hours` says how often it is."""
+
+DELIVER_LOOK_SECONDS = 30
+"""How often to look whether somebody is to be told something; a minute after an alarm somebody knows of it."""
 
 
 def utc_now() -> datetime:
@@ -106,6 +111,7 @@ class Hub:
         """What ends the program when the disk cannot be trusted any more; `serve` sets it."""
         self.area = Area(scheme=_scheme(settings), version=settings.area_version, code=settings.area_code)
         self.database = Database(settings.database_url or f"sqlite:///{data_dir.resolve() / DATABASE_FILE}")
+        self.database.info[deliveries.CHANNELS] = self.alarm_channels
         try:
             self.database.migrate(MIGRATIONS)
             with self.database.write() as session:
@@ -300,6 +306,37 @@ class Hub:
             self._trust = members.load_trust(session, self.name, self.key.public, base)
         return self._trust
 
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone of the hub."""
+        return ZoneInfo(self.settings.time_zone)
+
+    @property
+    def alarm_channels(self) -> tuple[str, ...]:
+        """Through which channels the operator wants to be told of alarms."""
+        wanted = {deliveries.WEBHOOK: self.settings.alarm_webhook, deliveries.EMAIL: self.settings.alarm_email}
+        return tuple(channel for channel, address in wanted.items() if address is not None)
+
+    @property
+    def webhook(self) -> Webhook | None:
+        """The webhook for alarms, as the settings say; None when they name none."""
+        if self.settings.alarm_webhook is None:
+            return None
+        return Webhook(self.settings.alarm_webhook, self.data_dir / self.settings.alarm_webhook_secret_file)
+
+    @property
+    def mail_server(self) -> MailServer | None:
+        """The mail server, as the settings say; None when they name none."""
+        settings, password = self.settings, self.settings.smtp_password_file
+        return mail_server_of(
+            settings.smtp_host,
+            settings.smtp_port,
+            settings.smtp_sender,
+            settings.smtp_encryption,
+            settings.smtp_user,
+            None if password is None else self.data_dir / password,
+        )
+
     def api(self, url: str) -> HubApi:
         """A client for another hub's API, signing as this hub."""
         return HubApi(url, self.key, self.clock, self._transport)
@@ -368,7 +405,7 @@ def create_app(hub: Hub, handle_verb: RunVerb) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(hub.ask_first)
-        workers = [asyncio.create_task(work(hub, handle)) for work in (_work_forever, verify_forever)]
+        workers = [asyncio.create_task(work(hub, handle)) for work in (_work_forever, verify_forever, deliver_forever)]
         try:
             async with control_server(hub.data_dir, handle):
                 yield
@@ -406,7 +443,7 @@ def make_site(hub: Hub, handle_verb: RunVerb) -> Site:
         display_name=settings.display_name or settings.name,
         level=settings.level,
         read_fingerprint=lambda: hub.verifier.key.fingerprint,
-        zone=ZoneInfo(settings.time_zone),
+        zone=hub.zone,
     )
     publisher = FigurePublisher(settings.name, settings.level, settings.area_code, settings.public_url)
     outlines = _read_outlines(hub)
@@ -460,6 +497,13 @@ async def verify_forever(hub: Hub, handle: Callable[[str, dict[str, Any]], Any])
     while hub.settings.verify_interval_hours and hub.settings.work_interval_seconds:
         await asyncio.sleep(VERIFY_LOOK_SECONDS)
         await _work(handle, "log.check")
+
+
+async def deliver_forever(hub: Hub, handle: Callable[[str, dict[str, Any]], Any]) -> None:
+    """Tell what is to be told, soon after it has happened."""
+    while hub.settings.work_interval_seconds and (hub.alarm_channels or hub.mail_server is not None):
+        await asyncio.sleep(DELIVER_LOOK_SECONDS)
+        await _work(handle, "alarms.deliver")
 
 
 async def _work(handle: Callable[[str, dict[str, Any]], Any], verb: str) -> None:

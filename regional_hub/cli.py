@@ -353,6 +353,7 @@ def policy_set(
 cli_log.register(cli, _run, _print)
 
 from regional_hub import cli_accounts as _cli_accounts  # noqa: E402, F401 - they add their commands to those above
+from regional_hub import cli_alarms as _cli_alarms  # noqa: E402, F401
 from regional_hub import cli_keys as _cli_keys  # noqa: E402, F401
 from regional_hub import cli_recall as _cli_recall  # noqa: E402, F401
 from regional_hub import cli_recovery as _cli_recovery  # noqa: E402, F401

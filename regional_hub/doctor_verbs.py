@@ -5,7 +5,8 @@ from collections.abc import Callable
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from regional_hub import heads, log, policies, recovery
+from regional_hub import deliveries, heads, log, policies, recovery
+from regional_hub.alarm_advice import advice_on
 from regional_hub.app import Hub
 from regional_hub.backup_verbs import BACKUP_MADE
 from regional_hub.orm import AlarmRow, AuditRow
@@ -14,7 +15,7 @@ from shared_schema.service import doctor
 from shared_schema.service.doctor import Finding
 from shared_schema.statement import parse_time
 
-CHECKS = 10
+CHECKS = 11
 
 
 def examine(hub: Hub, params: Params) -> Result:
@@ -31,6 +32,7 @@ def examine(hub: Hub, params: Params) -> Result:
         made = session.scalar(select(AuditRow.at).where(AuditRow.action == BACKUP_MADE).order_by(AuditRow.seq.desc()))
         findings += doctor.look_at_backup(None if made is None else parse_time(made), now, "regional-hub")
         findings += [*_look_at_log(session), *_look_at_members(session, hub), *_look_at_alarms(session)]
+        findings += [found for channel in hub.alarm_channels for found in _look_at_messages(session, channel)]
     for name, url in [] if is_quick else heads.followers_of(hub):
         with hub.api(url) as api:
             findings += doctor.look_at_hub(name, api, now)
@@ -59,9 +61,26 @@ def _look_at_members(session: Session, hub: Hub) -> list[Finding]:
 def _look_at_alarms(session: Session) -> list[Finding]:
     rows = session.scalars(select(AlarmRow).where(AlarmRow.resolved_at.is_(None)).order_by(AlarmRow.id))
     return [
-        Finding(f"alarm {row.code}", f"{row.about}: {row.message}", "see the table of alarms in docs/operations.md")
+        Finding(
+            f"alarm {row.code}",
+            f"{row.about}: {row.message}",
+            f"run: {advice_on(row.code).command}; see the table of alarms in docs/operations.md",
+        )
         for row in rows
     ]
+
+
+def _look_at_messages(session: Session, channel: str) -> list[Finding]:
+    """Whether the operator hears of alarms."""
+    standing = deliveries.standing_of(session, channel)
+    about, why = f"alarms by {channel}", f" ({standing.code})" if standing.code else ""
+    if standing.given_up:
+        words = f"{standing.given_up} messages were given up{why}"
+        return [Finding(about, words, "run: regional-hub alarms test; then: regional-hub alarms retry")]
+    if standing.failing:
+        words = f"{standing.failing} messages were not taken yet{why}; they are tried again"
+        return [Finding(about, words, "run: regional-hub alarms test")]
+    return []
 
 
 VERBS: dict[str, Callable[[Hub, Params], Result]] = {"doctor": examine}

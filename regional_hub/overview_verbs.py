@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from regional_hub import feed, log, log_verbs, members, recall, recall_verbs, relay, relay_questions, trends
+from regional_hub import deliveries, feed, log, log_verbs, members, recall, recall_verbs, relay, relay_questions, trends
 from regional_hub.app import Hub
 from regional_hub.backup_verbs import BACKUP_MADE
 from regional_hub.certificate_verbs import describe
@@ -58,6 +58,7 @@ def show_overview(hub: Hub, _params: Params) -> Result:
             "sums": _waiting(changed),
             "witnesses": _witnesses(session, now, timedelta(hours=hub.settings.freshness_hours)),
             "keys": {"state": "good" if hub.own_keys.state == "settled" else "wait", "step": hub.own_keys.state},
+            "messages": _messages(session, hub.alarm_channels),
             "disk": _disk(hub),
             "backup": _backup(session, now),
         }
@@ -127,6 +128,14 @@ def _witnesses(session: Session, now: datetime, freshness: timedelta) -> Result:
     old = sum(1 for row in sources if row.last_success_at is None or now - row.last_success_at > freshness)
     state: State = "bad" if old else "wait" if failing else "good"
     return {"state": state, "witnesses": len(rows), "failing": failing, "hubs": len(sources), "old": old}
+
+
+def _messages(session: Session, channels: tuple[str, ...]) -> Result:
+    """Whether the operator hears of alarms; a hub that tells nobody is well all the same."""
+    standing = [deliveries.standing_of(session, channel) for channel in channels]
+    given_up, failing = sum(each.given_up for each in standing), sum(each.failing for each in standing)
+    state: State = "bad" if given_up else "wait" if failing else "good"
+    return {"state": state, "channels": list(channels), "given_up": given_up, "failing": failing}
 
 
 def _disk(hub: Hub) -> Result:

@@ -3,3 +3,4 @@
 from typing import Final
 
 SETTINGS_FILE: Final = "hub.toml"
+WEBHOOK_SECRET_FILE = "webhook.secret"  # noqa: S105 - the name of a file

@@ -5,16 +5,19 @@ Read once by `app` and `cli`; everything below receives values. `init` writes th
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from regional_hub.paths import SETTINGS_FILE
+from regional_hub.paths import SETTINGS_FILE, WEBHOOK_SECRET_FILE
+from regional_hub.webhook import WebhookError, check_webhook_url
 from shared_schema.governance import Level
 from shared_schema.names import Origin
 from shared_schema.service.control import VerbError
+from shared_schema.service.mail import Encryption, MailError, check_address, mail_server_of
 from shared_schema.service.setting_values import check_printable, check_zone
+from shared_schema.service.translations import OWN_NAMES, SOURCE_LANGUAGE
 
 ENVIRONMENT_PREFIX = "REGIONAL_HUB_"
 
@@ -79,6 +82,57 @@ class HubSettings(BaseSettings):
         False
     )
 
+    alarm_webhook: Annotated[
+        str | None, Field(description="Address that is told of alarms, for example https://pager.example/hub")
+    ] = None
+    alarm_webhook_secret_file: Annotated[
+        Path, Field(description="File with the secret that signs it, in the data directory unless it begins with /")
+    ] = Path(WEBHOOK_SECRET_FILE)
+    alarm_email: Annotated[
+        str | None, Field(description="Address that gets an e-mail of alarms; smtp_host must be set for it")
+    ] = None
+    alarm_language: Annotated[str, Field(description=f"Language of these e-mails: {', '.join(OWN_NAMES)}")] = (
+        SOURCE_LANGUAGE
+    )
+    smtp_host: Annotated[
+        str | None, Field(description="The mail server that sends e-mails, for example smtp.sachsen.example")
+    ] = None
+    smtp_port: Annotated[int, Field(ge=1, le=65535, description="Port of the mail server")] = 587
+    smtp_encryption: Annotated[
+        Encryption, Field(description="How the way to it is encrypted; none only for a mail server on this machine")
+    ] = "starttls"
+    smtp_sender: Annotated[
+        str | None, Field(description="The address that e-mails come from, for example hub@sachsen.example")
+    ] = None
+    smtp_user: Annotated[str | None, Field(description="The name to sign in with at the mail server")] = None
+    smtp_password_file: Annotated[
+        Path | None, Field(description="File with the password for it, in the data directory unless it begins with /")
+    ] = None
+
+    @model_validator(mode="after")
+    def _check_messages(self) -> Self:
+        """An alarm that cannot be told would only show when it is needed: what is half set up stops the start."""
+        try:
+            if self.alarm_webhook is not None:
+                check_webhook_url(self.alarm_webhook)
+            server = mail_server_of(
+                self.smtp_host,
+                self.smtp_port,
+                self.smtp_sender,
+                self.smtp_encryption,
+                self.smtp_user,
+                self.smtp_password_file,
+            )
+            if self.alarm_email is not None:
+                check_address(self.alarm_email)
+                if server is None:
+                    raise MailError("expected smtp_host and smtp_sender beside alarm_email", code="mail-unset")
+        except (MailError, WebhookError) as error:
+            raise ValueError(error.message) from None
+        if self.alarm_language not in OWN_NAMES:
+            raise ValueError(f"expected alarm_language to be one of {', '.join(OWN_NAMES)}")
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -115,7 +169,8 @@ def _explain(error: ValidationError) -> str:
         name = ".".join(str(part) for part in item["loc"])
         field = HubSettings.model_fields.get(name)
         form = f" ({field.description})" if field is not None else ""
-        parts.append(f"{name} or {ENVIRONMENT_PREFIX}{name.upper()}{form}: {item['msg']}")
+        place = f"{name} or {ENVIRONMENT_PREFIX}{name.upper()}{form}: " if name else ""  # of several together: none
+        parts.append(f"{place}{item['msg']}")
     return "; ".join(parts) + "; deploy/hub.example.toml shows the form"
 
 

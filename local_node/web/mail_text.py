@@ -64,7 +64,6 @@ def write_mail(
     message["Date"] = format_datetime(now)
     message["Message-ID"] = f"<{key}.{place.node}@{place.sender.partition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's absence note answers it
-    message["Content-Language"] = words.code
     message["List-Id"] = f"<lessons.{place.node}>"
     if place.base.startswith("https://"):  # RFC 8058 wants both, and TLS
         message["List-Unsubscribe"] = f"<{off_address(place)}>"
@@ -74,6 +73,7 @@ def write_mail(
     values = {"groups": [_Group.of(group, words) for group in groups], "place": place, "off": off_address(place)}
     message.set_content(_render("inbox_mail.txt", words, values))
     message.add_alternative(_render("inbox_mail.html", words, values), subtype="html")
+    message["Content-Language"] = words.code  # after the content, which takes away what was said of another one
     return message
 
 

@@ -15,6 +15,7 @@ from regional_hub.orm.accounts import (
     SignInAttemptRow,
 )
 from regional_hub.orm.columns import Base, BigId, UtcTime, table_of
+from regional_hub.orm.delivering import DeliveryRow
 from regional_hub.orm.figures import FiguresHeadRow, SeriesRow, ShownCellRow, ShownSumRow
 from regional_hub.orm.following import (
     EvidenceRow,
@@ -51,6 +52,7 @@ __all__ = [
     "CheckpointRow",
     "ContentRow",
     "CosignatureRow",
+    "DeliveryRow",
     "EnrolmentCodeRow",
     "EnrolmentRow",
     "EntryRow",

@@ -11,6 +11,7 @@ from fastapi import Depends, FastAPI
 
 from regional_hub.web import (
     analyst_api,
+    console_alarms,
     console_audit,
     console_enrolments,
     console_flow,
@@ -52,6 +53,7 @@ GROUPS: Final[tuple[ModuleType, ...]] = (
     console_quarantine,
     console_policy,
     console_flow,
+    console_alarms,
     console_audit,
     workbench,
     watch_pages,

@@ -17,6 +17,7 @@ LINES: Final = {
     "questions": (N_("Relayed questions"), "/questions"),
     "sums": (N_("Sums to be published"), "/sums"),
     "witnesses": (N_("Witnesses and other hubs"), "/witnesses"),
+    "messages": (N_("Being told of alarms"), "/alarms"),
     "keys": (N_("This hub's keys"), ""),
     "disk": (N_("Disk and database"), ""),
     "backup": (N_("Backup"), "/audit?action=backup-made"),
@@ -29,7 +30,7 @@ STATES: Final = {
     "bad": N_("needs you now"),
     "unknown": N_("not seen from here"),
 }
-SHOWN_ABOVE: Final = ("alarm ", "backup", "disk")
+SHOWN_ABOVE: Final = ("alarm ", "alarms by ", "backup", "disk")
 """Findings of `doctor` that stand on this page in a line of their own."""
 
 

@@ -64,6 +64,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         ProblemCode.STORAGE_FULL: N_("There is no space left on the disk."),
         ProblemCode.CERTIFICATE: N_("The certificate of this hub ends soon, or is not believed."),
         ProblemCode.POLICY_LOOSER_THAN_PARENT: N_("This hub's policy allows more than that of the hub above."),
+        ProblemCode.INTERNAL: N_("A sum cannot be made from what members handed in."),
     }
 )
 """Code → why something was set aside, or what an alarm is about."""
@@ -90,6 +91,26 @@ AUDIENCES: Final[Mapping[str, str]] = MappingProxyType(
         Audience.EUROPE: N_("Europe"),
     }
 )
+FAILURES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "mail-unset": N_("No mail server is set: smtp_host and smtp_sender in hub.toml."),
+        "mail-address": N_("This is no address that e-mails can go to."),
+        "mail-recipient": N_("The mail server does not know the address that it was to go to."),
+        "mail-refused": N_("The mail server did not take it."),
+        "mail-unreachable": N_("The mail server does not answer."),
+        "mail-encryption": N_("The way to the mail server cannot be encrypted, so nothing is sent."),
+        "mail-password": N_("The mail server does not take the hub's user and password."),
+        "mail-unsure": N_("The mail server broke off, so it may come twice."),
+        "webhook-unset": N_("No webhook is set: alarm_webhook in hub.toml."),
+        "webhook-secret": N_("The file with the webhook's secret cannot be read, or holds no secret."),
+        "webhook-refused": N_("The webhook's server did not take it."),
+        "webhook-redirect": N_("The webhook's server leads to another address. That is not followed."),
+        "webhook-slow": N_("The webhook's server was too slow."),
+        "webhook-unreachable": N_("The webhook's server does not answer."),
+        "cut-off": N_("The program was cut off in the middle, so it may come twice."),
+    }
+)
+"""Code → why a message was not taken."""
 OTHER_REASON: Final = N_("This program has no sentence for the reason.")
 
 
@@ -102,6 +123,7 @@ class Words(words.Words):
         """Those of both programs, and why something could not be taken."""
         return super().filters() | {
             "reason": lambda code: self.gettext(REASONS.get(code, OTHER_REASON)),
+            "failure": lambda code: self.gettext(FAILURES.get(code, OTHER_REASON)),
             "visible": visible,
             "kind": lambda code: self.gettext(KINDS.get(code, code)),
             "audience": lambda code: self.gettext(AUDIENCES.get(code, code)),

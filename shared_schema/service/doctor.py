@@ -47,11 +47,11 @@ def look_at_disk(data_dir: Path, *, least: int = LEAST_FREE_BYTES) -> list[Findi
 
 
 def look_at_files(data_dir: Path) -> list[Finding]:
-    """A data directory or a key that somebody else on the machine can read."""
+    """A data directory, a key or another secret that somebody else on the machine can read."""
     found = []
     if data_dir.stat().st_mode & READABLE_BY_OTHERS:
         found.append(Finding("data directory", "others on this machine can look into it", f"run: chmod 700 {data_dir}"))
-    for path in sorted(data_dir.glob("*.key")):
+    for path in sorted((*data_dir.glob("*.key"), *data_dir.glob("*.secret"))):
         if path.stat().st_mode & READABLE_BY_OTHERS:
             found.append(Finding(path.name, "others on this machine can read it", f"run: chmod 600 {path}"))
     return found

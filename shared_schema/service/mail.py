@@ -1,4 +1,4 @@
-"""Sending one e-mail through the mail server of the house (SMTP, RFC 5321), encrypted unless the server is this machine.
+"""Sending one e-mail through the own mail server (SMTP, RFC 5321), encrypted unless the server is this machine.
 
     post = MailServer("smtp.city.example", 587, sender="prevention@city.example", encryption="starttls")
     post.send(message, "anna@city.example")

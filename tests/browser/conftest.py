@@ -101,6 +101,10 @@ def furnished_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Furnishe
         time_zone="Europe/Berlin",
         work_interval_seconds=0,
         map_file="borders.json",
+        alarm_webhook="https://pager.example/hub",
+        alarm_email="hub-operators@sachsen.example",
+        smtp_host="smtp.sachsen.example",
+        smtp_sender="hub@sachsen.example",
     )
     hub = Hub(folder, settings, seeded_key("sachsen.de"), MovableClock())
     for person, role in HUB_STAFF.items():

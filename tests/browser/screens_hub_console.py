@@ -1,8 +1,10 @@
 """The operator's console: members in all states, one that waits, something set aside, an alarm, a withdrawal."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from regional_hub import alarms, audit, members, verbs
+from sqlalchemy.orm import Session
+
+from regional_hub import alarms, audit, deliveries, members, verbs
 from regional_hub.intake import Accepted, check_submission, commit_submissions
 from regional_hub.orm import MemberRow, QuarantineRow
 from shared_schema.envelope import parse_envelope
@@ -49,8 +51,21 @@ def furnish(furnished: FurnishedHub) -> None:
             "expected a head of the last 24 hours",
             now - timedelta(hours=3),
         )
+        tell(session, now)
         audit.record(session, "olga", "backup-made", "20261121-020000", now - timedelta(hours=8))
     hand_in(furnished, "leipzig.sn.de")
+
+
+def tell(session: Session, now: datetime) -> None:
+    """The webhook has taken the message, and the mail server has not yet."""
+    for channel in (deliveries.WEBHOOK, deliveries.EMAIL):
+        (waiting,) = deliveries.prepare(session, channel, now)
+        claimed = deliveries.claim(session, waiting, now)
+        assert claimed is not None
+        if channel == deliveries.WEBHOOK:
+            deliveries.mark_sent(session, claimed, now)
+        else:
+            deliveries.mark_failed(session, claimed, "mail-unreachable", now, draw=1.0)
 
 
 def ask_for_admission(furnished: FurnishedHub, name: str) -> None:
@@ -85,6 +100,7 @@ SCREENS = [
     HubScreen("/questions"),
     HubScreen("/sums"),
     HubScreen("/witnesses"),
+    HubScreen("/alarms", shot="hub-alarms"),
     HubScreen("/audit", as_="aldo", shot="hub-audit"),
     HubScreen("/members", as_="aldo"),
 ]

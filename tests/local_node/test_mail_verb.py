@@ -149,6 +149,7 @@ def test_the_content_is_in_the_mail_grouped_by_view(due: Node, box: Letterbox) -
     letter = next(letter for recipients, letter in box.letters if recipients == [ANNA])
     text, html = (str(part.get_content()) for part in letter.iter_parts())
     assert letter["Subject"] == "2 new lessons for Leipzig"
+    assert letter["Content-Language"] == "en"
     assert (letter["From"], letter["To"]) == (SENDER, ANNA)
     assert text.index("WHAT DID HARM") < text.index("* One") < text.index("EVERYTHING ELSE") < text.index("* Two")
     assert text.count("* One") == 1  # in its view and not once more

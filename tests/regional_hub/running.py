@@ -243,7 +243,9 @@ class RunningHub:
         cable: httpx.BaseTransport | None = None,
         static_dir: Path | None = None,
         area: Area = SAXONY,
+        more: Mapping[str, Any] | None = None,
     ) -> Iterator["RunningHub"]:
+        """`more` are further settings."""
         data_dir.mkdir(exist_ok=True)
         copy_schema(make_url(database_url or f"sqlite:///{data_dir / 'hub.db'}"))
         clock = clock or Clock()
@@ -258,6 +260,7 @@ class RunningHub:
             database_url=database_url,
             work_interval_seconds=0,
             static_dir=None if static_dir is None else str(static_dir),
+            **more or {},
         )
         key = key_of(name) if seed is None else SigningKey.from_seed(seed)
         hub = Hub(data_dir, settings, key, clock, cable or network)

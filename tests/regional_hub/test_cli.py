@@ -21,6 +21,8 @@ from shared_schema.service.key_file import KEY_FILE, load_key, write_key
 from tests.browsing import PASSWORD
 from tests.regional_hub.conftest import HubStarter
 from tests.regional_hub.running import RunningHub, join
+from tests.regional_hub.test_webhook import SECRET
+from tests.webhook_receiver import receiving
 
 ROOT = Path(__file__).resolve().parents[2]
 INIT = ("--name", "sachsen.de", "--level", "region", "--area", "NUTS:2024:DED", "--public-url", "http://127.0.0.1:8700")
@@ -221,6 +223,30 @@ def test_the_trend_watch_says_how_often_it_errs_and_refuses_an_alert_that_is_not
     assert answer("watch", "run", data=data)["judged"] == 0
     done = run("watch", "dismiss", "0" * 20, data=data)
     assert (done.returncode, done.stdout) == (2, "") and done.stderr.count("\n") == 1
+
+
+def test_a_hub_that_tells_nobody_says_so_and_its_alarms_can_be_worked_from_the_command_line(data: Path) -> None:
+    done = run("alarms", "test", data=data)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "alarm_webhook or alarm_email" in done.stderr and done.stderr.count("\n") == 1
+    assert answer("alarms", "show", data=data)["channels"] == []
+    assert answer("alarms", "deliver", data=data) == {"sent": 0, "failed": 0}
+    assert answer("alarms", "retry", data=data) == answer("alarms", "drop", data=data) == {"messages": 0}
+
+
+def test_the_test_of_an_alarm_says_in_one_line_what_came_back(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = tmp_path / "webhook.secret"
+    secret.write_text(SECRET)
+    with receiving() as receiver:
+        monkeypatch.setenv("REGIONAL_HUB_ALARM_WEBHOOK", receiver.url)
+        monkeypatch.setenv("REGIONAL_HUB_ALARM_WEBHOOK_SECRET_FILE", str(secret))
+        done = run("alarms", "test", data=data)
+        assert (done.returncode, done.stdout) == (0, "webhook: taken: status 204\n")
+        receiver.status = 403
+        done = run("alarms", "test", data=data)
+        assert done.returncode == 1 and done.stdout.startswith("webhook: not taken: ") and "403" in done.stdout
 
 
 def test_the_first_operator_is_made_on_the_command_line(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

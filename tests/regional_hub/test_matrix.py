@@ -113,6 +113,10 @@ CONSOLE: Final = {
     "GET /sums": "olga aldo",
     "POST /sums": "olga",
     "GET /witnesses": "olga aldo",
+    "GET /alarms": "olga aldo",
+    "POST /alarms/test": "olga",
+    "POST /alarms/retry": "olga",
+    "POST /alarms/drop": "olga",
     "GET /audit": "olga aldo",
     "GET /audit.jsonl": "olga aldo",
 }
