@@ -18,7 +18,7 @@ from local_node import audit, reader, search_index
 from local_node.errors import NodeError
 from local_node.inbox_query import Wanted, parse_wanted
 from local_node.orm import SavedViewRow, ViewMarkRow
-from local_node.text_marks import check_line
+from shared_schema.text_marks import check_line
 
 MAX_VIEWS = 50
 """Of one person; a list that is longer is not looked through any more."""

@@ -14,13 +14,13 @@ from typing import Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from local_node.lesson import Lesson
-from local_node.text_marks import as_line
 from local_node.web.lesson_text import facts, paragraphs
 from local_node.web.presentation import KIND_NAMES
 from local_node.web.words import Words
 from shared_schema.service.mail import new_message
 from shared_schema.service.translations import N_
 from shared_schema.statement import Kind
+from shared_schema.text_marks import as_line
 
 MAX_TEXT: Final = 1_500
 """Letters of one lesson; the whole stands at the node."""

@@ -4,10 +4,7 @@ A feed is read by programs without a session: the address carries the secret. It
 and nothing when the owner's account is closed.
 """
 
-import hashlib
 from collections.abc import Sequence
-from datetime import UTC
-from email.utils import format_datetime
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -15,7 +12,6 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from local_node import finding, saved_views, search_index
-from local_node.atom import MEDIA_TYPE, NEVER, AtomEntry, write_feed
 from local_node.door import accounts
 from local_node.finding import Reader
 from local_node.inbox_query import parse_wanted
@@ -28,9 +24,10 @@ from local_node.web.presentation import KIND_NAMES
 from local_node.web.site import Site, visitor_of, words_of
 from local_node.web.words import Words
 from shared_schema.content import PracticeBody
-from shared_schema.names import parse_time
+from shared_schema.service.atom import NEVER, AtomEntry, write_feed
 from shared_schema.service.exports import CSV_TYPE, csv_bytes, download_headers
 from shared_schema.service.pages.access import may
+from shared_schema.service.pages.feeds import feed_response
 from shared_schema.service.pages.forms import Form, is_sent, number_of, text_of
 from shared_schema.service.pages.statuses import describe
 from shared_schema.service.translations import N_
@@ -191,17 +188,7 @@ class ViewPages:
             except SearchError:
                 lessons = ()  # a filter that this node does not know any more finds nothing
         body = self._write(view, lessons, words_of(request, self._site))
-        etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-        updated = parse_time(max((lesson.issued_at for lesson in lessons), default=NEVER))
-        headers = {
-            "ETag": etag,
-            "Last-Modified": format_datetime(updated.astimezone(UTC), usegmt=True),
-            "Cache-Control": "private, no-cache",
-            "X-Robots-Tag": "noindex",
-        }
-        if _is_known(request, etag):
-            return Response(status_code=304, headers=headers)
-        return Response(body, media_type=f"{MEDIA_TYPE}; charset=utf-8", headers=headers)
+        return feed_response(request, body, max((lesson.issued_at for lesson in lessons), default=NEVER))
 
     def _reader(self, person: str) -> Reader:
         city = self._site.city
@@ -223,21 +210,15 @@ def _entry(lesson: Lesson, address: str, words: Words) -> AtomEntry:
     phenomena = getattr(content, "phenomenon", ())
     told = "\n".join(f"{name}: {value}" for name, value in facts(lesson, words))
     return AtomEntry(
-        digest=lesson.digest,
+        id=f"urn:sha256:{lesson.digest}",
         title=words.headline(lesson.headline, lesson.kind),
         author=words.author(lesson.author),
-        issued_at=lesson.issued_at,
+        updated_at=lesson.issued_at,
         address=address,
         language=content.language,
         lines=(told, *paragraphs(lesson, words)),
         terms=tuple((phenomenon.value, words.term(phenomenon)) for phenomenon in phenomena),
     )
-
-
-def _is_known(request: Request, etag: str) -> bool:
-    """Whether the reader has this very feed. Its time is not asked: what is taken back leaves, and nothing is newer."""
-    tags = request.headers.get("if-none-match", "")
-    return tags.strip() == "*" or etag in (tag.strip().removeprefix("W/") for tag in tags.split(","))
 
 
 def _row(lesson: Lesson, words: Words) -> list[str]:

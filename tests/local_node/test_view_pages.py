@@ -9,8 +9,8 @@ from defusedxml.ElementTree import fromstring
 
 from local_node import verbs
 from local_node.app import Node
-from local_node.atom import ATOM
 from local_node.orm import AccountRow
+from shared_schema.service.atom import ATOM
 from tests.hub_simulator import Author, HubSimulator
 from tests.local_node.browsing import Browser
 from tests.local_node.test_finding import practice

@@ -7,17 +7,17 @@ from defusedxml.ElementTree import fromstring
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local_node.atom import ATOM, NEVER, AtomEntry, write_feed
+from shared_schema.service.atom import ATOM, NEVER, AtomEntry, write_feed
 
 HOSTILE = "]]><script>alert(1)</script>&amp;\x00\x0b\ud800\ufffe\u202e<!DOCTYPE x [<!ENTITY y 'z'>]>"
 
 
 def entry(**changes: Any) -> AtomEntry:
     values: dict[str, Any] = {
-        "digest": "ab" * 32,
+        "id": f"urn:sha256:{'ab' * 32}",
         "title": "Open evenings",
         "author": "dresden.sn.de",
-        "issued_at": "2026-11-22T09:00:00Z",
+        "updated_at": "2026-11-22T09:00:00Z",
         "address": "https://node.leipzig.de/inbox/abab",
         "language": "de",
         "lines": ("Ask first.", "Then open."),
@@ -53,7 +53,7 @@ def test_no_text_makes_the_feed_unreadable(one: str, other: str) -> None:
 
 
 def test_an_entry_has_what_the_format_asks_for() -> None:
-    root = read(entry(), entry(digest="cd" * 32, issued_at="2026-11-23T09:00:00Z"))
+    root = read(entry(), entry(id=f"urn:sha256:{'cd' * 32}", updated_at="2026-11-23T09:00:00Z"))
     first = root.find(f"{{{ATOM}}}entry")
     assert first is not None
     assert text(first, "id") == f"urn:sha256:{'ab' * 32}"

@@ -1,14 +1,13 @@
-"""An Atom feed (RFC 4287) of lessons: valid XML whatever they say. What XML has no place for is left out.
+"""An Atom feed (RFC 4287): valid XML whatever its texts say. What XML has no place for is left out.
 
-An entry's id is made of the item's digest, so it never changes and no two items share one. What is taken back is not in
-the next feed; what a feed reader has fetched before is out of reach, as with every copy.
+An entry's id never changes and no two things share one: a program makes it of a digest, or of an id of its own.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree as xml
 
-from local_node.text_marks import as_line, as_xml
+from shared_schema.text_marks import as_line, as_xml
 
 ATOM = "http://www.w3.org/2005/Atom"
 MEDIA_TYPE = "application/atom+xml"
@@ -19,17 +18,19 @@ MAX_TITLE = 200
 
 @dataclass(frozen=True, slots=True)
 class AtomEntry:
-    """One item: `lines` are its paragraphs, plain text. `address` may be empty where the node has no public one."""
+    """One thing: `lines` are its paragraphs, plain text. `address` may be empty where there is no public one."""
 
-    digest: str
+    id: str
+    """An IRI, such as `urn:sha256:…`."""
     title: str
     author: str
-    issued_at: str
+    updated_at: str
     address: str
     language: str
     lines: tuple[str, ...]
     terms: tuple[tuple[str, str], ...] = ()
     """(code, label) of what it is about."""
+    published_at: str = ""
 
 
 def write_feed(feed_id: str, title: str, entries: Sequence[AtomEntry], *, own_address: str, generator: str) -> bytes:
@@ -38,7 +39,7 @@ def write_feed(feed_id: str, title: str, entries: Sequence[AtomEntry], *, own_ad
     root = xml.Element(_name("feed"))
     _add(root, "id", feed_id)
     _add(root, "title", as_line(title, MAX_TITLE))
-    _add(root, "updated", max((entry.issued_at for entry in entries), default=NEVER))
+    _add(root, "updated", max((entry.updated_at for entry in entries), default=NEVER))
     _add(root, "generator", generator)
     if own_address:
         _add(root, "link", None, rel="self", type=MEDIA_TYPE, href=own_address)
@@ -51,9 +52,11 @@ def _entry(entry: AtomEntry) -> xml.Element:
     element = xml.Element(_name("entry"))
     if entry.language != "und":
         element.set("{http://www.w3.org/XML/1998/namespace}lang", entry.language)
-    _add(element, "id", f"urn:sha256:{entry.digest}")
-    _add(element, "title", as_line(entry.title, MAX_TITLE) or entry.digest[:12])
-    _add(element, "updated", entry.issued_at)
+    _add(element, "id", entry.id)
+    _add(element, "title", as_line(entry.title, MAX_TITLE) or entry.id)
+    _add(element, "updated", entry.updated_at)
+    if entry.published_at:
+        _add(element, "published", entry.published_at)
     _add(xml.SubElement(element, _name("author")), "name", as_line(entry.author, MAX_TITLE))
     if entry.address:
         _add(element, "link", None, rel="alternate", type="text/html", href=entry.address)
