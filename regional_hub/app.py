@@ -449,6 +449,7 @@ def make_site(hub: Hub, handle_verb: RunVerb) -> Site:
     outlines = _read_outlines(hub)
     site = Site(hub.database, place, hub.clock, handle_verb, publisher, hub.area, settings.false_alarm_years, outlines)
     site.public_url = settings.public_url.rstrip("/")
+    site.sends_mail = hub.mail_server is not None
     return site
 
 
@@ -471,6 +472,7 @@ WORK = (
     "aggregate",
     "figures.index",
     "watch.run",
+    "watch.mail",
     "relay.publish",
     "witness.collect",
     "keys.tend",

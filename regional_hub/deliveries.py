@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from regional_hub.delivery_rules import (
     AN_HOUR,
+    GIVEN_UP_AFTER,
     TOLD_WITHIN,
     DeliveryState,
     Plan,
@@ -33,6 +34,8 @@ CHANNELS: Final = "alarm channels"
 """In `Database.info`: the channels that alarms are told through, as the settings say."""
 WEBHOOK: Final = "webhook"
 EMAIL: Final = "email"
+PERSON: Final = "person"
+"""E-mails to somebody with an account, at an address that was confirmed."""
 ALARM: Final = "alarm"
 BUNDLE: Final = "bundle"
 RAISED: Final = "raised"
@@ -70,6 +73,10 @@ class Claim:
     topic: str
     tries: int
     made_at: datetime
+    person_id: str | None = None
+    view_id: int | None = None
+    after: datetime | None = None
+    up_to: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +157,13 @@ def prepare(session: Session, channel: str, now: datetime) -> tuple[int, ...]:
     return (*bundles, *planned.alone)
 
 
+def prepare_people(session: Session, now: datetime) -> tuple[int, ...]:
+    """The rows to claim of e-mails to people, oldest first."""
+    _free_cut_off(session, now)
+    own = (DeliveryRow.state == S.WAITING, DeliveryRow.channel == PERSON, DeliveryRow.next_at <= now)
+    return tuple(session.scalars(select(DeliveryRow.id).where(*own).order_by(DeliveryRow.id)))
+
+
 def _lock(session: Session) -> None:
     """Processes of one hub plan one after the other; together they would send more than is allowed."""
     if session.get_bind().dialect.name == "postgresql":
@@ -157,12 +171,14 @@ def _lock(session: Session) -> None:
 
 
 def _free_cut_off(session: Session, now: datetime) -> None:
-    session.execute(
-        update(DeliveryRow)
-        .where(DeliveryRow.state == S.SENDING, DeliveryRow.claimed_at < now - CLAIM_LASTS)
-        .values(state=S.WAITING.value, code="cut-off")
-        .execution_options(synchronize_session=False)
-    )
+    """What was cut off waits again, unless it is too old: a message that ends the program must not do so for ever."""
+    cut_off = update(DeliveryRow).where(DeliveryRow.state == S.SENDING, DeliveryRow.claimed_at < now - CLAIM_LASTS)
+    too_old = cut_off.where(DeliveryRow.made_at <= now - GIVEN_UP_AFTER)
+    for statement, values in (
+        (too_old, {"state": S.GIVEN_UP.value, "finished_at": now}),
+        (cut_off, {"state": S.WAITING.value}),
+    ):
+        session.execute(statement.values(code="cut-off", **values).execution_options(synchronize_session=False))
 
 
 def _due(channel: str, topic: str, now: datetime) -> Select[int]:
@@ -244,12 +260,18 @@ def claim(session: Session, delivery: int, now: datetime) -> Claim | None:
     )
     if taken.rowcount != 1:  # type: ignore[attr-defined]
         return None
-    return Claim(row.id, row.message_id, row.channel, row.topic, row.tries + 1, row.made_at)
+    whom = (row.person_id, row.view_id, row.after, row.up_to)
+    return Claim(row.id, row.message_id, row.channel, row.topic, row.tries + 1, row.made_at, *whom)
 
 
 def mark_sent(session: Session, claimed: Claim, now: datetime) -> None:
     """It was taken."""
     _finish(session, claimed, state=S.SENT.value, code=None, finished_at=now)
+
+
+def mark_dropped(session: Session, claimed: Claim, now: datetime) -> None:
+    """There is nobody to tell any more, or nothing."""
+    _finish(session, claimed, state=S.DROPPED.value, code=None, finished_at=now)
 
 
 def mark_failed(session: Session, claimed: Claim, code: str, now: datetime, draw: float) -> DeliveryState:

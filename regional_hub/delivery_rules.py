@@ -46,6 +46,7 @@ TRANSITIONS: Final[Mapping[tuple[DeliveryState, DeliveryState], str]] = {
     (DeliveryState.SENDING, DeliveryState.SENT): "it was taken",
     (DeliveryState.SENDING, DeliveryState.WAITING): "it was not taken, or the program was cut off",
     (DeliveryState.SENDING, DeliveryState.GIVEN_UP): "it was not taken for too long",
+    (DeliveryState.SENDING, DeliveryState.DROPPED): "there is nobody to tell any more",
     (DeliveryState.GIVEN_UP, DeliveryState.WAITING): "an operator has it tried again",
     (DeliveryState.GIVEN_UP, DeliveryState.DROPPED): "an operator has seen it, and it is not needed any more",
 }

@@ -6,13 +6,14 @@ keeps the others back: the next one of the same channel waits for the next look.
 
 import random
 import secrets
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Final
 
-from regional_hub import audit, deliveries
+from regional_hub import audit, deliveries, letters
 from regional_hub.app import Hub
-from regional_hub.deliveries import BUNDLE, EMAIL, WEBHOOK, Claim
+from regional_hub.deliveries import BUNDLE, EMAIL, PERSON, WEBHOOK, Claim
 from regional_hub.delivery_rules import GIVEN_UP_AFTER, MOST_AN_HOUR, DeliveryState
 from regional_hub.verb_parameters import Params, Result, actor_of
 from regional_hub.web import alarm_text
@@ -31,33 +32,45 @@ NEWEST: Final = 20
 
 def deliver(hub: Hub, _params: Params) -> Result:
     """Send everything that is due, and say how much was taken and how much was not."""
-    counted = {"sent": 0, "failed": 0}
+    counted: Counter[str] = Counter(sent=0, failed=0)
     with hub.database.read() as session:
         if not deliveries.has_work(session, hub.alarm_channels, hub.clock()):
             return dict(counted)
     with hub.database.write() as session:
-        deliveries.tidy(session, hub.alarm_channels, hub.clock())
-    for channel in hub.alarm_channels:
+        deliveries.tidy(session, _channels(hub), hub.clock())
+    for channel in _channels(hub):
         with hub.database.write() as session:
-            due = deliveries.prepare(session, channel, hub.clock())
-        for delivery in due:
-            if hub.is_ending.is_set():
-                break
-            outcome = _deliver_one(hub, delivery)
-            if outcome is not None:
-                counted[outcome] += 1
-            if outcome == "failed":  # the others would fail alike, and each waits its time
-                break
-    return dict(counted)
+            if channel == PERSON:
+                due = deliveries.prepare_people(session, hub.clock())
+            else:
+                due = deliveries.prepare(session, channel, hub.clock())
+        counted.update(_deliver_due(hub, due))
+    return {name: counted[name] for name in ("sent", "failed")}
 
 
-def _deliver_one(hub: Hub, delivery: int) -> str | None:
+def _channels(hub: Hub) -> tuple[str, ...]:
+    """Those for alarms, and e-mails to people where there is a mail server."""
+    return hub.alarm_channels if hub.mail_server is None else (*hub.alarm_channels, PERSON)
+
+
+def _deliver_due(hub: Hub, due: Sequence[int]) -> Iterator[str]:
+    """What became of each, until one was not taken: the others would fail alike, and each waits its time."""
+    for delivery in due:
+        if hub.is_ending.is_set():
+            return
+        outcome = _deliver_one(hub, delivery)
+        yield outcome
+        if outcome == "failed":
+            return
+
+
+def _deliver_one(hub: Hub, delivery: int) -> str:
     with hub.database.write() as session:  # 1. claimed, so that no other run sends it now
         claimed = deliveries.claim(session, delivery, hub.clock())
     if claimed is None:
-        return None
+        return "not-claimed"
     try:  # 2. sent, with no transaction open
-        _send(hub, claimed)
+        is_sent = _send(hub, claimed)
     except (MailError, WebhookError) as error:
         get_logger().warning("message-failed", message=claimed.message_id, channel=claimed.channel, code=error.code)
         with hub.database.write() as session:
@@ -67,11 +80,17 @@ def _deliver_one(hub: Hub, delivery: int) -> str | None:
             get_logger().error("message-given-up", message=claimed.message_id, channel=claimed.channel)
         return "failed"
     with hub.database.write() as session:  # 3. marked; a crash before this sends it once more, with the same id
+        if not is_sent:
+            deliveries.mark_dropped(session, claimed, hub.clock())
+            return "dropped"
         deliveries.mark_sent(session, claimed, hub.clock())
     return "sent"
 
 
-def _send(hub: Hub, claimed: Claim) -> None:
+def _send(hub: Hub, claimed: Claim) -> bool:
+    """Hand it over; False where there is nobody to tell any more. Raises MailError, WebhookError."""
+    if claimed.channel == PERSON:
+        return _send_letter(hub, claimed)
     with hub.database.read() as session:
         changes = deliveries.changes_of(session, claimed)
     is_bundle = claimed.topic == BUNDLE
@@ -80,6 +99,18 @@ def _send(hub: Hub, claimed: Claim) -> None:
     else:
         subject, text = alarm_text.mail_of(changes, _sender(hub), _words(hub), is_bundle=is_bundle)
         _mail(hub, claimed.message_id, subject, text)
+    return True
+
+
+def _send_letter(hub: Hub, claimed: Claim) -> bool:
+    server = hub.mail_server
+    if server is None:
+        raise MailError("expected smtp_host and smtp_sender in the settings", code="mail-unset")
+    letter = letters.write(hub, claimed, server.sender)
+    if letter is None:
+        return False
+    server.send(letter.message, letter.recipient)
+    return True
 
 
 def _post(hub: Hub, message_id: str, body: bytes) -> str:
@@ -119,7 +150,7 @@ def _words(hub: Hub) -> Words:
 def show(hub: Hub, _params: Params) -> Result:
     """How each channel is doing, and the newest messages. Addresses are not shown: their paths may be secret."""
     with hub.database.read() as session:
-        standing = [deliveries.standing_of(session, channel) for channel in hub.alarm_channels]
+        standing = [deliveries.standing_of(session, channel) for channel in _channels(hub)]
         newest = deliveries.list_newest(session, NEWEST)
         return {
             "most_an_hour": MOST_AN_HOUR,
@@ -147,7 +178,9 @@ def show(hub: Hub, _params: Params) -> Result:
 
 
 def _place_of(hub: Hub, channel: str) -> str:
-    """The host of a webhook, or the address for e-mails."""
+    """The host of a webhook or of the mail server, or the address for e-mails about alarms."""
+    if channel == PERSON:
+        return hub.settings.smtp_host or ""
     return (hub.settings.alarm_email or "") if channel == EMAIL else hub.webhook.host if hub.webhook else ""
 
 

@@ -32,7 +32,11 @@ def examine(hub: Hub, params: Params) -> Result:
         made = session.scalar(select(AuditRow.at).where(AuditRow.action == BACKUP_MADE).order_by(AuditRow.seq.desc()))
         findings += doctor.look_at_backup(None if made is None else parse_time(made), now, "regional-hub")
         findings += [*_look_at_log(session), *_look_at_members(session, hub), *_look_at_alarms(session)]
-        findings += [found for channel in hub.alarm_channels for found in _look_at_messages(session, channel)]
+        findings += [
+            found
+            for channel in (*hub.alarm_channels, deliveries.PERSON)
+            for found in _look_at_messages(session, channel)
+        ]
     for name, url in [] if is_quick else heads.followers_of(hub):
         with hub.api(url) as api:
             findings += doctor.look_at_hub(name, api, now)
@@ -71,9 +75,10 @@ def _look_at_alarms(session: Session) -> list[Finding]:
 
 
 def _look_at_messages(session: Session, channel: str) -> list[Finding]:
-    """Whether the operator hears of alarms."""
+    """Whether the operator hears of alarms, and people of what they asked for."""
     standing = deliveries.standing_of(session, channel)
-    about, why = f"alarms by {channel}", f" ({standing.code})" if standing.code else ""
+    about = "alerts by e-mail" if channel == deliveries.PERSON else f"alarms by {channel}"
+    why = f" ({standing.code})" if standing.code else ""
     if standing.given_up:
         words = f"{standing.given_up} messages were given up{why}"
         return [Finding(about, words, "run: regional-hub alarms test; then: regional-hub alarms retry")]

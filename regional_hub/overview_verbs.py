@@ -131,8 +131,8 @@ def _witnesses(session: Session, now: datetime, freshness: timedelta) -> Result:
 
 
 def _messages(session: Session, channels: tuple[str, ...]) -> Result:
-    """Whether the operator hears of alarms; a hub that tells nobody is well all the same."""
-    standing = [deliveries.standing_of(session, channel) for channel in channels]
+    """Whether the operator hears of alarms, and people of theirs; a hub that tells nobody is well all the same."""
+    standing = [deliveries.standing_of(session, channel) for channel in (*channels, deliveries.PERSON)]
     given_up, failing = sum(each.given_up for each in standing), sum(each.failing for each in standing)
     state: State = "bad" if given_up else "wait" if failing else "good"
     return {"state": state, "channels": list(channels), "given_up": given_up, "failing": failing}

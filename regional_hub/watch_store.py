@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple, cast
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
 from regional_hub import audit
@@ -25,12 +25,14 @@ from regional_hub.figures import Figure, FigureQuery
 from regional_hub.members import Trust
 from regional_hub.orm import TrendAlertRow, TrendLookRow
 from regional_hub.trend_watch import OPEN, TRANSITIONS, AlertKind, AlertState, alert_id
+from regional_hub.watch_filter import WatchFilter
 from regional_hub.watch_reading import Judged, Verdict, Watcher
 from shared_schema.period import parse_period
 from shared_schema.problem import ProblemCode
 
 MOST_ALERTS: Final = 500
 """In one list; older ones are asked for by table and period."""
+EVERYTHING: Final = WatchFilter()
 
 
 class Kept(NamedTuple):
@@ -66,6 +68,7 @@ class Alert:
     changed_by: str | None
     withdrawn_at: datetime | None
     figure: Figure | None
+    said_at: datetime | None
 
 
 # --- raising and withdrawing -----------------------------------------------------------------------------------------
@@ -81,7 +84,7 @@ def keep(session: Session, judged: Sequence[Judged], watcher: Watcher, now: date
             is_open = row is not None and row.withdrawn_at is None
             if not verdict.rises:
                 if row is not None and is_open:
-                    row.withdrawn_at = now
+                    row.withdrawn_at = row.said_at = now
                     withdrawn += 1
             elif verdict.is_current:
                 if row is None:
@@ -91,17 +94,20 @@ def keep(session: Session, judged: Sequence[Judged], watcher: Watcher, now: date
                     session.add(row)
                 if not is_open:
                     row.state, row.raised_at = "new", now
-                    row.withdrawn_at = row.changed_at = row.changed_by = None
+                    row.withdrawn_at = row.changed_at = row.changed_by = row.said_at = None
                     raised += 1
-                _say(row, verdict, watcher)
+                _say(row, verdict, watcher, now)
         session.merge(TrendLookRow(subject=look.subject, inputs=look.inputs))
     session.flush()
     return Kept(raised, withdrawn)
 
 
-def _say(row: TrendAlertRow, verdict: Verdict, watcher: Watcher) -> None:
+def _say(row: TrendAlertRow, verdict: Verdict, watcher: Watcher, now: datetime) -> None:
     finding = verdict.finding
-    row.stated, row.judged = (None, None) if finding is None else (finding.stated, finding.judged)
+    numbers = (None, None) if finding is None else (finding.stated, finding.judged)
+    if row.said_at is None or (row.stated, row.judged) != numbers:
+        row.said_at = now
+    row.stated, row.judged = numbers
     row.chance = watcher.alarms.level if finding is None else finding.chance
     row.years, row.entry_index = watcher.alarms.years, verdict.entry
 
@@ -119,16 +125,46 @@ def list_alerts(
     withdrawn: bool = False,
     table_id: str | None = None,
     period: str | None = None,
+    chosen: WatchFilter = EVERYTHING,
     limit: int = MOST_ALERTS,
 ) -> list[Alert]:
     """Alerts in one of these states, the newest periods first; with `withdrawn` also those whose rise is gone."""
     row = TrendAlertRow
-    wanted = select(row).where(row.state.in_(states)).order_by(row.start.desc(), row.raised_at.desc(), row.id)
+    wanted = _chosen(chosen, trust).where(row.state.in_(states))
     wanted = wanted if withdrawn else wanted.where(row.withdrawn_at.is_(None))
     wanted = wanted if table_id is None else wanted.where(row.table_id == table_id)
     wanted = wanted if period is None else wanted.where(row.period == period)
-    rows = session.scalars(wanted.limit(limit)).all()
+    rows = session.scalars(wanted.order_by(row.start.desc(), row.raised_at.desc(), row.id).limit(limit)).all()
     return [_to_alert(session, trust, name, area, each) for each in rows]
+
+
+def list_news(
+    session: Session,
+    trust: Trust,
+    name: str,
+    area: str,
+    chosen: WatchFilter,
+    *,
+    after: datetime | None = None,
+    up_to: datetime | None = None,
+    limit: int,
+) -> list[Alert]:
+    """Alerts by when they last said something else, the newest first; those whose rise is gone among them."""
+    row = TrendAlertRow
+    wanted = _chosen(chosen, trust).where(row.said_at.is_not(None))
+    wanted = wanted if after is None else wanted.where(row.said_at > after)
+    wanted = wanted if up_to is None else wanted.where(row.said_at <= up_to)
+    rows = session.scalars(wanted.order_by(row.said_at.desc(), row.id).limit(limit)).all()
+    return [_to_alert(session, trust, name, area, each) for each in rows]
+
+
+def _chosen(chosen: WatchFilter, trust: Trust) -> Select[TrendAlertRow]:
+    wanted, tables = select(TrendAlertRow), chosen.tables_in(trust.policy)
+    if tables is not None:
+        wanted = wanted.where(TrendAlertRow.table_id.in_(sorted(tables)))
+    if chosen.cells:
+        wanted = wanted.where(TrendAlertRow.cell.in_(chosen.cells))
+    return wanted.where(TrendAlertRow.kind.in_(chosen.kinds)) if chosen.kinds else wanted
 
 
 def find_alert(session: Session, trust: Trust, name: str, area: str, alert: str) -> Alert | None:
@@ -159,6 +195,7 @@ def _to_alert(session: Session, trust: Trust, name: str, area: str, row: TrendAl
         row.changed_by,
         row.withdrawn_at,
         next((figure for figure in figures if figure.origin == name and figure.estimate is not None), None),
+        row.said_at,
     )
 
 

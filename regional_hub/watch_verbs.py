@@ -1,17 +1,29 @@
 """The trend watch as verbs: what the hub does by itself, and what an operator sees and decides."""
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Final
+from urllib.parse import parse_qsl
 
-from regional_hub import figure_index, watch_store
+from sqlalchemy.orm import Session
+
+from regional_hub import figure_index, mail_addresses, watch_store, watch_views
 from regional_hub.app import Hub
+from regional_hub.errors import HubError
+from regional_hub.members import Trust
 from regional_hub.trend_watch import ALERT_STATES, OPEN, AlertState, FalseAlarms
 from regional_hub.verb_parameters import Params, Result, actor_of
+from regional_hub.watch_filter import WatchFilter, parse_filter
 from regional_hub.watch_reading import Watcher, find_looks, judge, make_watcher
-from shared_schema.statement import format_time
+from regional_hub.watch_views import WatchView
+from regional_hub.web.watch_text import line_of
 
 LOOKS_A_TURN: Final = 24
 """Judged before anything is written: the largest hubs need seconds for it, and nobody waits meanwhile."""
+MOST_NEWS: Final = 50
+"""Entries of a feed."""
+SETTLED_AFTER: Final = timedelta(minutes=10)
+"""What another process is about to commit says an earlier time than what is there: an e-mail waits for it."""
 
 
 def run(hub: Hub, _params: Params) -> Result:
@@ -34,13 +46,55 @@ def run(hub: Hub, _params: Params) -> Result:
 
 
 def list_alerts(hub: Hub, params: Params) -> Result:
-    """Alerts that nobody has dismissed; with `all` also dismissed ones and those whose rise is gone."""
+    """Alerts that nobody has dismissed; with `all` also dismissed ones and those whose rise is gone.
+
+    `filter` is a choice as in the address of the page, such as `table=…&kind=cities`.
+    """
     everything = bool(params.get("all"))
     states: tuple[AlertState, ...] = ALERT_STATES if everything else OPEN
-    trust = hub.refresh_trust()
+    chosen, trust = _chosen(params), hub.refresh_trust()
     with hub.database.read() as session:
-        alerts = watch_store.list_alerts(session, trust, hub.name, hub.area.code, states=states, withdrawn=everything)
-    return {"alerts": [_line(alert) for alert in alerts]} | _promise(_watcher(hub).alarms)
+        alerts = watch_store.list_alerts(
+            session, trust, hub.name, hub.area.code, states=states, withdrawn=everything, chosen=chosen
+        )
+    return {"alerts": [line_of(alert) for alert in alerts]} | _promise(_watcher(hub).alarms)
+
+
+def list_news(hub: Hub, params: Params) -> Result:
+    """The alerts of a choice that were the last to say something else: for feeds."""
+    chosen, trust = _chosen(params), hub.refresh_trust()
+    with hub.database.read() as session:
+        alerts = watch_store.list_news(session, trust, hub.name, hub.area.code, chosen, limit=MOST_NEWS)
+    return {"alerts": [line_of(alert) for alert in alerts]}
+
+
+def queue_mails(hub: Hub, _params: Params) -> Result:
+    """Queue an e-mail for every view whose owner wants them, when its alerts have said something new."""
+    if hub.mail_server is None:
+        return {"queued": 0}
+    now, trust = hub.clock(), hub.refresh_trust()
+    up_to, queued = now - SETTLED_AFTER, 0
+    with hub.database.read() as session:
+        due = [view for view in watch_views.list_due(session, now) if _has_news(session, trust, hub, view, up_to)]
+    for view in due:
+        with hub.database.write() as session:
+            queued += watch_views.queue_mail(session, view, up_to, now)
+    return {"queued": queued}
+
+
+def _has_news(session: Session, trust: Trust, hub: Hub, view: WatchView, up_to: datetime) -> bool:
+    if mail_addresses.confirmed_address(session, view.owner) is None:
+        return False  # what is said meanwhile goes out when there is one
+    try:
+        chosen = view.wanted
+    except HubError:  # a choice of another release
+        return False
+    place = (session, trust, hub.name, hub.area.code, chosen)
+    return bool(watch_store.list_news(*place, after=view.mailed_up_to, up_to=up_to, limit=1))
+
+
+def _chosen(params: Params) -> WatchFilter:
+    return parse_filter(parse_qsl(str(params.get("filter") or "")))
 
 
 def see(hub: Hub, params: Params) -> Result:
@@ -72,30 +126,11 @@ def _promise(alarms: FalseAlarms) -> Result:
     }
 
 
-def _line(alert: watch_store.Alert) -> Result:
-    figure = alert.figure
-    return {
-        "id": alert.id,
-        "kind": alert.kind,
-        "table": alert.table_id,
-        "title": alert.title,
-        "cell": alert.cell,
-        "period": alert.period,
-        "rising": alert.stated,
-        "of": alert.judged,
-        "chance": alert.chance,
-        "estimate": figure and figure.estimate,
-        "low": figure and figure.low,
-        "high": figure and figure.high,
-        "state": alert.state,
-        "raised_at": format_time(alert.raised_at),
-        "withdrawn_at": alert.withdrawn_at and format_time(alert.withdrawn_at),
-    }
-
-
 VERBS: dict[str, Callable[[Hub, Params], Result]] = {
     "watch.run": run,
     "watch.list": list_alerts,
+    "watch.news": list_news,
+    "watch.mail": queue_mails,
     "watch.see": see,
     "watch.dismiss": dismiss,
 }

@@ -37,6 +37,7 @@ from regional_hub.orm.recovery import (
 )
 from regional_hub.orm.relaying import RelayItemRow, RelayQuestionRow
 from regional_hub.orm.sums import RECOVERED, AggregateRow, ChargeRow
+from regional_hub.orm.watch_views import MailAddressRow, WatchViewRow
 from regional_hub.orm.watching import TrendAlertRow, TrendLookRow
 from regional_hub.orm.witnessing import CosignatureRow, HeadEvidenceRow, WitnessedRow, WitnessRow
 
@@ -61,6 +62,7 @@ __all__ = [
     "HeadEvidenceRow",
     "HeadRow",
     "InvitationRow",
+    "MailAddressRow",
     "MemberRow",
     "MirrorLeafRow",
     "PendingSignInRow",
@@ -87,6 +89,7 @@ __all__ = [
     "TrendAlertRow",
     "TrendLookRow",
     "UtcTime",
+    "WatchViewRow",
     "WitnessRow",
     "WitnessedRow",
     "table_of",

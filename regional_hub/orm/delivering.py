@@ -20,6 +20,7 @@ class DeliveryRow(Base):
         UniqueConstraint("alarm_id", "change", "channel", name="deliveries_alarm"),
         Index("deliveries_by_state", "state", "channel", "next_at"),
         Index("deliveries_by_part", "part_of"),
+        Index("deliveries_by_view", "view_id"),
         Index("deliveries_by_time", "claimed_at"),
     )
 
@@ -32,6 +33,12 @@ class DeliveryRow(Base):
     change: Mapped[str | None] = mapped_column(String(10))
     """Of an alarm: `raised` or `ended`."""
     part_of: Mapped[int | None] = mapped_column(BigInteger)
+    person_id: Mapped[str | None] = mapped_column(String(40))
+    """Whom it is for, when it is for a person."""
+    view_id: Mapped[int | None] = mapped_column(BigInteger)
+    after: Mapped[datetime | None] = mapped_column(UtcTime)
+    """Of a view: what was said after this, until `up_to`."""
+    up_to: Mapped[datetime | None] = mapped_column(UtcTime)
     state: Mapped[str] = mapped_column(String(10))
     tries: Mapped[int] = mapped_column(Integer)
     made_at: Mapped[datetime] = mapped_column(UtcTime)

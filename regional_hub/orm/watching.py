@@ -18,6 +18,7 @@ class TrendAlertRow(Base):
     __table_args__ = (
         Index("trend_alerts_by_period", "start"),
         Index("trend_alerts_by_table", "table_id", "table_version", "period"),
+        Index("trend_alerts_by_word", "said_at"),
     )
 
     id: Mapped[str] = mapped_column(String(20), primary_key=True)
@@ -40,6 +41,8 @@ class TrendAlertRow(Base):
     changed_at: Mapped[datetime | None] = mapped_column(UtcTime)
     changed_by: Mapped[str | None] = mapped_column(String(100))
     withdrawn_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    said_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    """When what it says was last another: raised, withdrawn, or with other numbers."""
 
 
 class TrendLookRow(Base):

@@ -24,6 +24,7 @@ from regional_hub.web import (
     people_pages,
     script_api,
     start,
+    view_pages,
     watch_pages,
     workbench,
 )
@@ -57,6 +58,7 @@ GROUPS: Final[tuple[ModuleType, ...]] = (
     console_audit,
     workbench,
     watch_pages,
+    view_pages,
     evidence_pages,
     methods_pages,
     script_api,
@@ -64,8 +66,10 @@ GROUPS: Final[tuple[ModuleType, ...]] = (
     interface,
 )
 """Every group of screens; each one says in its `install` which right a route needs."""
-NO_COOKIES: Final = (API_PREFIX, "/add-checkpoint", "/checkpoint", "/health", "/receipt/", "/tile/")
-"""Addresses of programs: with a signature, a token or neither, but no cookie is ever looked at there."""
+MAIL_OFF: Final = "/mail/off/"
+"""A mail program's button ends e-mails from outside (RFC 8058): by the secret in the address, and no cookie."""
+NO_COOKIES: Final = (API_PREFIX, "/add-checkpoint", "/checkpoint", "/health", "/receipt/", "/tile/", MAIL_OFF)
+"""Addresses of programs: with a signature, a token or a secret or none, but no cookie counts for anything there."""
 
 
 def add_pages(app: FastAPI, site: Site) -> None:

@@ -9,7 +9,7 @@ from regional_hub.web.access import Right
 from regional_hub.web.site import Site
 from shared_schema.service.translations import N_
 
-CHANNELS: Final = {"webhook": N_("Webhook"), "email": N_("E-mail")}
+CHANNELS: Final = {"webhook": N_("Webhook"), "email": N_("E-mail"), "person": N_("E-mails of the trend watch")}
 CHANGES: Final = {"raised": N_("raised"), "ended": N_("ended"), "bundle": N_("several in one")}
 STATES: Final = {
     "waiting": ("wait", N_("waits")),

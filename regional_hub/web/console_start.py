@@ -30,7 +30,7 @@ STATES: Final = {
     "bad": N_("needs you now"),
     "unknown": N_("not seen from here"),
 }
-SHOWN_ABOVE: Final = ("alarm ", "alarms by ", "backup", "disk")
+SHOWN_ABOVE: Final = ("alarm ", "alarms by ", "alerts by ", "backup", "disk")
 """Findings of `doctor` that stand on this page in a line of their own."""
 
 

@@ -27,6 +27,7 @@ MENU: Final[Menu] = (
         (
             MenuLine("/figures", N_("Ask for figures"), Right.SEE_FIGURES),
             MenuLine("/watch", N_("Trend watch"), Right.SEE_FIGURES),
+            MenuLine("/views", N_("My views"), Right.SAVE_VIEWS),
             MenuLine("/evidence", N_("What works"), Right.SEE_FIGURES),
             MenuLine("/methods", N_("Methods"), Right.OUTSIDE),
             MenuLine("/figures/use", N_("In Excel, R, Python"), Right.SEE_FIGURES),

@@ -91,6 +91,8 @@ class Site(site.Site):
         self.area = area
         self.false_alarm_years = false_alarm_years
         self.outlines = outlines
+        self.sends_mail = False
+        """Whether the settings name a mail server."""
 
     def act(self, request: Request, verb: str, params: dict[str, Any]) -> dict[str, Any]:
         """Run a verb as the person who asks, as the command line runs it for the console. Raises VerbError."""

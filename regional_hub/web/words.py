@@ -24,6 +24,14 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
         "policy-looser-than-parent": N_("This allows more than the hub above does. Nothing was changed."),
         "policy-untried": N_("Text or policy have changed since the test. Test it again, then put it in force."),
         "name-typed": N_("That is not the name of this member. Nothing was changed."),
+        "view-name": N_("Please give the view a name of 1 to 60 letters."),
+        "view-taken": N_("One of your views has this name already."),
+        "view-many": N_("Twenty views are enough. Remove one first."),
+        "mail-address": N_("Your account has no e-mail address that can be used. Add it to your account first."),
+        "mail-unset": N_("This hub sends no e-mails yet."),
+        "address-often": N_("A code was asked for a short while ago. Wait ten minutes; there are five in a day."),
+        "address-confirmed": N_("Your address is confirmed already."),
+        "address-code": N_("That is not the code of the newest e-mail. A code holds for an hour and for five tries."),
         "log-behind": N_("This hub is being restored and signs nothing until it has everything. Try again later."),
     }
 )

@@ -2,11 +2,14 @@
 
 import json
 import math
+from datetime import timedelta
 from typing import Any
 
-from regional_hub import figure_verbs
+from regional_hub import figure_verbs, mail_addresses, watch_views
+from regional_hub.orm import AccountRow, TrendAlertRow
 from regional_hub.publication import publish
 from regional_hub.verbs import publish_policy
+from regional_hub.watch_filter import WatchFilter
 from shared_schema.statement import Audience, Kind
 from shared_schema.trend import AggregateBody
 from tests.browser.screens import FurnishedHub, HubScreen
@@ -50,6 +53,39 @@ def furnish(furnished: FurnishedHub) -> None:
         with hub.database.write() as session:
             publish(session, Kind.AGGREGATE, body, Audience.REGION, name=hub.name, key=hub.key, now=hub.clock())
     figure_verbs.index(hub, {})
+    keep_views(furnished)
+
+
+def keep_views(furnished: FurnishedHub) -> None:
+    """Two alerts, one of which was taken back, and a view of nils with e-mails that waits for the code."""
+    hub, now = furnished.hub, furnished.hub.clock()
+    with hub.database.write() as session:
+        session.get_one(AccountRow, "nils").email = "nils@land.example"
+        for number, gone in enumerate((None, now)):
+            session.add(
+                TrendAlertRow(
+                    id=f"{number:020d}",
+                    kind="cities",
+                    table_id=builders.TABLE.id,
+                    table_version=builders.TABLE.version,
+                    cell=builders.GRID[number],
+                    period="2026-10",
+                    start=2026 * 12 + 9,
+                    stated=4,
+                    judged=9,
+                    chance=0.0001,
+                    years=2,
+                    entry_index=1,
+                    state="new",
+                    raised_at=now - timedelta(days=2),
+                    said_at=gone or now - timedelta(days=2),
+                    withdrawn_at=gone,
+                )
+            )
+        view = watch_views.save(session, "nils", "Rising in several cities", WatchFilter(kinds=("cities",)), now)
+        watch_views.choose_mail(session, "nils", view.id, now, wanted=True)
+        mail_addresses.ask(session, "nils", now)
+        furnished.known["off_token"] = view.off_token
 
 
 def _cell(code: str, month: int, place: int) -> dict[str, Any]:
@@ -72,7 +108,10 @@ SCREENS = [
     HubScreen("/figures/use?from=2026-05&to=2026-10", as_="nils", shot="hub-figures-use"),
 ]
 SCREENS += [
-    HubScreen("/watch", as_="nils"),
+    HubScreen("/watch", as_="nils", shot="hub-watch"),
+    HubScreen("/watch?kind=cities&all=true", as_="nils"),
+    HubScreen("/views", as_="nils", shot="hub-views"),
+    HubScreen("/mail/off/{off_token}", as_=None),
     HubScreen("/evidence", as_="nils", shot="hub-evidence"),
     HubScreen("/methods", as_=None, shot="hub-methods"),
     HubScreen("/interface", as_=None),
