@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.local_node.mail_server import make_certificate
 
 from regional_hub.certificate_verbs import BETWEEN_LOOKS, LEAST_LEFT
+from tests.mail_server import make_certificate
 from tests.regional_hub.running import RunningHub
 
 pytestmark = pytest.mark.sqlite_is_enough
