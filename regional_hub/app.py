@@ -1,34 +1,27 @@
-"""The hub put together: settings, key, database, what it trusts, and the web application around them."""
+"""The hub put together: settings, key, database, and what it trusts."""
 
-import asyncio
 import contextlib
 import ssl
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
-from fastapi import FastAPI
 from sqlalchemy.orm import Session
 
 from regional_hub import alarms, charges, cosigning, deliveries, heads, hub_keys, log, members, recovery, witness
 from regional_hub.errors import HubError
 from regional_hub.feed import Publisher
-from regional_hub.figure_answer import FigurePublisher
 from regional_hub.follow import Follower
 from regional_hub.hub_keys import OwnKeys
-from regional_hub.region_map import NO_OUTLINES, MapError, Outlines, read_outlines
 from regional_hub.relay import Desk
 from regional_hub.sequencer import Sequencer
 from regional_hub.settings import HubSettings, load_settings
 from regional_hub.static_files import FsyncError, Published, StaticFiles
 from regional_hub.trends import Publishing
-from regional_hub.web import node_api, recovery_api
-from regional_hub.web.application import NO_COOKIES, add_pages
-from regional_hub.web.site import Place, Site
 from regional_hub.webhook import Webhook
 from shared_schema.checkpoint import NoteVerifier, verify_checkpoint
 from shared_schema.cosignature import cosigner
@@ -39,16 +32,8 @@ from shared_schema.period import Area
 from shared_schema.pins import Pin
 from shared_schema.problem import ProblemCode
 from shared_schema.recovery import ShownHead, read_own_checkpoint
-from shared_schema.service.browser import (
-    WITH_OWN_SCRIPTS,
-    KnownHosts,
-    SameOriginWrites,
-    SecurityHeaders,
-    hosts_of,
-    origins_of,
-)
 from shared_schema.service.certificate import CertificateSeen
-from shared_schema.service.control import VerbError, control_server
+from shared_schema.service.control import VerbError
 from shared_schema.service.database import Database
 from shared_schema.service.hub_api import HubApi
 from shared_schema.service.key_file import (
@@ -63,17 +48,10 @@ from shared_schema.service.key_file import (
 from shared_schema.service.limits import BODY_SECONDS
 from shared_schema.service.logging import get_logger
 from shared_schema.service.mail import MailServer, mail_server_of
-from shared_schema.service.pages.site import RunVerb
-from shared_schema.service.problems import install_problem_handlers
 
 DATABASE_FILE = "hub.db"
 MIGRATIONS = "regional_hub.migrations"
 FILES_ALARM = "static files"
-VERIFY_LOOK_SECONDS = 600
-"""How often to look whether the log is to be verified; `verify_interval_hours` says how often it is."""
-
-DELIVER_LOOK_SECONDS = 30
-"""How often to look whether somebody is to be told something; a minute after an alarm somebody knows of it."""
 
 
 def utc_now() -> datetime:
@@ -394,124 +372,3 @@ def open_hub(data_dir: Path, clock: Callable[[], datetime] = utc_now) -> Hub:
         hub.close()
         raise VerbError("no-log", "expected a database with this hub's log; restore a backup into an empty directory")
     return hub
-
-
-def create_app(hub: Hub, handle_verb: RunVerb) -> FastAPI:
-    """The web application. Its lifespan runs the sequencer, the control socket and the background work."""
-
-    async def handle(verb: str, params: dict[str, Any]) -> dict[str, Any]:
-        return await asyncio.to_thread(handle_verb, verb, params)
-
-    @contextlib.asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        await asyncio.to_thread(hub.ask_first)
-        workers = [asyncio.create_task(work(hub, handle)) for work in (_work_forever, verify_forever, deliver_forever)]
-        try:
-            async with control_server(hub.data_dir, handle):
-                yield
-        finally:
-            hub.is_ending.set()
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
-            await hub.sequencer.stop()
-
-    app = FastAPI(
-        title="Prevention Exchange hub",
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,
-        redirect_slashes=False,  # one address each; a redirect would be built from the request
-        lifespan=lifespan,
-    )
-    install_problem_handlers(app)
-    app.include_router(node_api.make_router(hub))
-    app.include_router(recovery_api.make_router(hub))
-    add_pages(app, make_site(hub, handle_verb))
-    public_url, port = hub.settings.public_url, hub.settings.port
-    app.add_middleware(SameOriginWrites, origins=origins_of(public_url, port), exempt=NO_COOKIES)
-    app.add_middleware(KnownHosts, hosts=hosts_of(public_url, port))
-    app.add_middleware(SecurityHeaders, policy=WITH_OWN_SCRIPTS)
-    return app
-
-
-def make_site(hub: Hub, handle_verb: RunVerb) -> Site:
-    """The hub's pages, whose verbs run as those of the command line do."""
-    settings = hub.settings
-    place = Place(
-        name=settings.name,
-        display_name=settings.display_name or settings.name,
-        level=settings.level,
-        read_fingerprint=lambda: hub.verifier.key.fingerprint,
-        zone=hub.zone,
-    )
-    publisher = FigurePublisher(settings.name, settings.level, settings.area_code, settings.public_url)
-    outlines = _read_outlines(hub)
-    site = Site(hub.database, place, hub.clock, handle_verb, publisher, hub.area, settings.false_alarm_years, outlines)
-    site.public_url = settings.public_url.rstrip("/")
-    site.sends_mail = hub.mail_server is not None
-    return site
-
-
-def _read_outlines(hub: Hub) -> Outlines:
-    """The map of the settings. Raises VerbError that names the file and what was expected of it."""
-    if hub.settings.map_file is None:
-        return NO_OUTLINES
-    path = hub.data_dir / hub.settings.map_file
-    try:
-        return read_outlines(path.read_bytes(), hub.settings.map_code)
-    except OSError:
-        raise VerbError("bad-settings", f"expected a file that can be read at map_file, {path}") from None
-    except MapError as error:
-        raise VerbError("bad-settings", f"{error.message} in map_file, {path}") from None
-
-
-WORK = (
-    "recover.continue",
-    "follow",
-    "aggregate",
-    "figures.index",
-    "watch.run",
-    "watch.mail",
-    "relay.publish",
-    "witness.collect",
-    "keys.tend",
-    "log.publish",
-    "certificate",
-)
-"""What a hub does by itself, in this order."""
-
-
-async def _work_forever(hub: Hub, handle: Callable[[str, dict[str, Any]], Any]) -> None:
-    """Follow, add up, watch trends, relay, ask witnesses and change keys at the interval of the settings.
-
-    What fails is logged and tried again next time.
-    """
-    interval = hub.settings.work_interval_seconds
-    while interval:
-        await asyncio.sleep(interval)
-        for verb in WORK:
-            await _work(handle, verb)
-
-
-async def verify_forever(hub: Hub, handle: Callable[[str, dict[str, Any]], Any]) -> None:
-    """Hash the whole log again when the last time is long enough ago, also when that was in another run."""
-    while hub.settings.verify_interval_hours and hub.settings.work_interval_seconds:
-        await asyncio.sleep(VERIFY_LOOK_SECONDS)
-        await _work(handle, "log.check")
-
-
-async def deliver_forever(hub: Hub, handle: Callable[[str, dict[str, Any]], Any]) -> None:
-    """Tell what is to be told, soon after it has happened."""
-    while hub.settings.work_interval_seconds and (hub.alarm_channels or hub.mail_server is not None):
-        await asyncio.sleep(DELIVER_LOOK_SECONDS)
-        await _work(handle, "alarms.deliver")
-
-
-async def _work(handle: Callable[[str, dict[str, Any]], Any], verb: str) -> None:
-    try:
-        await handle(verb, {})
-    except VerbError as error:
-        get_logger().warning("background-work-failed", verb=verb, code=error.code)
-    except Exception as error:
-        get_logger().error("background-work-failed", verb=verb, error_type=type(error).__name__)

@@ -151,7 +151,8 @@ def serve(data: DataDir = HERE, verbose: Annotated[bool, typer.Option(help="Log 
     import uvicorn
 
     from regional_hub import verbs
-    from regional_hub.app import create_app, open_hub
+    from regional_hub.app import open_hub
+    from regional_hub.serving import create_app
     from shared_schema.service.logging import configure_logging
     from shared_schema.service.server import GuardedProtocol
 

@@ -14,8 +14,8 @@ from local_node.app import Node, create_app
 from local_node.settings import load_settings, write_settings
 from regional_hub import verbs as hub_verbs
 from regional_hub.app import Hub
-from regional_hub.app import create_app as create_hub_app
 from regional_hub.door import accounts, needs_second_factor, second_factor, sessions
+from regional_hub.serving import create_app as create_hub_app
 from regional_hub.settings import HubSettings
 from shared_schema.service.accounts.one_time_codes import code_at
 from shared_schema.service.key_file import load_key, write_key

@@ -30,10 +30,11 @@ from fastapi import FastAPI
 from sqlalchemy.engine import URL, make_url
 
 from regional_hub import verbs
-from regional_hub.app import MIGRATIONS, Hub, create_app
+from regional_hub.app import MIGRATIONS, Hub
 from regional_hub.member_keys import Hand
 from regional_hub.members import membership_of
 from regional_hub.orm import MemberRow
+from regional_hub.serving import create_app
 from regional_hub.settings import HubSettings
 from shared_schema.envelope import parse_envelope, sign_payload
 from shared_schema.governance import ENROLMENT_KIND, EnrolmentRequest, Level, PolicyBody

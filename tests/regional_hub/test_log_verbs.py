@@ -10,7 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import select, update
 
-from regional_hub import app, log_verbs
+from regional_hub import background, log_verbs
 from regional_hub.errors import LogError
 from regional_hub.orm import ContentRow, TileRow
 from regional_hub.static_files import StaticFiles
@@ -208,7 +208,7 @@ def test_the_program_does_not_wait_for_it_when_it_ends(hub: RunningHub) -> None:
 def test_the_serving_hub_looks_again_and_again_whether_it_is_due(
     hub: RunningHub, loop: EventLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "VERIFY_LOOK_SECONDS", 0)
+    monkeypatch.setattr(background, "VERIFY_LOOK_SECONDS", 0)
     settings = hub.hub.settings.model_copy(update={"work_interval_seconds": 300})
     monkeypatch.setattr(hub.hub, "settings", settings)
     asked: list[str] = []
@@ -222,7 +222,7 @@ def test_the_serving_hub_looks_again_and_again_whether_it_is_due(
                 thrice.set()
             raise VerbError("busy", "expected more luck")  # a failure ends nothing
 
-        worker = asyncio.create_task(app.verify_forever(hub.hub, handle))
+        worker = asyncio.create_task(background.verify_forever(hub.hub, handle))
         await thrice.wait()
         worker.cancel()
 

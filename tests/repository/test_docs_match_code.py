@@ -16,7 +16,8 @@ import pytest
 from pydantic_settings import BaseSettings
 
 from local_node.settings import NodeSettings
-from regional_hub.app import Hub, create_app
+from regional_hub.app import Hub
+from regional_hub.serving import create_app
 from regional_hub.settings import HubSettings
 from shared_schema.keys import SigningKey
 from shared_schema.problem import ProblemCode
