@@ -30,6 +30,7 @@ LATE_AFTER: Final = timedelta(days=7)
 """A city that is not asked for a week has a reason that somebody should hear."""
 READ_AT_ONCE: Final = 500
 """Digests in one question: no database takes any number of them."""
+_WITHDRAWALS: Final = select(EntryRow).where(EntryRow.kind == Kind.WITHDRAWAL.value).order_by(EntryRow.index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +42,35 @@ class Withdrawal:
     body: WithdrawalBody
 
 
-def page_for(
-    session: Session, reader: Member, hub: Publisher, *, since: int, now: datetime, limit: int = MAX_RECALLS
-) -> RecallPage:
-    """The withdrawals from `since` on that `reader` may know of: a node its own, a hub all, since it adds up."""
-    members = session.scalars(select(MemberRow).order_by(MemberRow.name)).all()
-    query = select(EntryRow).where(EntryRow.kind == Kind.WITHDRAWAL.value, EntryRow.index >= since)
+def page_for(session: Session, reader: Member, hub: Publisher, *, since: int, now: datetime) -> RecallPage:
+    """The withdrawals from `since` on that `reader` may know of: a node its own, a hub all, since it adds up.
+
+    Raises LogError when one of them cannot be read: a page without it would say that nobody has the item.
+    """
+    query = _WITHDRAWALS.where(EntryRow.index >= since)
     if reader.role is MemberRole.NODE:
         query = query.where(EntryRow.origin == reader.name)
-    entries = session.scalars(query.order_by(EntryRow.index).limit(limit + 1)).all()
-    shown = _read_all(session, entries[:limit])
-    heard = _Heard.load(session, [each.entry.digest for each in shown])
+    entries = session.scalars(query.limit(MAX_RECALLS + 1)).all()
     return RecallPage(
         hub=hub.name,
-        recalls=tuple(_count(each, members, heard, hub, asker=reader.name, now=now) for each in shown),
+        recalls=tuple(_count_each(session, entries[:MAX_RECALLS], hub, reader.name, now)),
         set_aside=_set_aside_from(session, reader),
-        next=entries[limit].index if len(entries) > limit else None,
+        next=entries[MAX_RECALLS].index if len(entries) > MAX_RECALLS else None,
     )
+
+
+def count_all(session: Session, hub: Publisher, now: datetime) -> list[Recall]:
+    """Every withdrawal in the log, for the hub's own operator. Raises LogError when one cannot be read."""
+    return _count_each(session, session.scalars(_WITHDRAWALS).all(), hub, hub.name, now)
+
+
+def _count_each(
+    session: Session, entries: Sequence[EntryRow], hub: Publisher, asker: str, now: datetime
+) -> list[Recall]:
+    members = session.scalars(select(MemberRow).order_by(MemberRow.name)).all()
+    shown = _read_all(session, entries)
+    heard = _Heard.load(session, [each.entry.digest for each in shown])
+    return [_count(each, members, heard, hub, asker=asker, now=now) for each in shown]
 
 
 def tallies_of_member(session: Session, member: MemberRow, hub: Publisher, now: datetime) -> list[Tally]:
@@ -65,8 +78,7 @@ def tallies_of_member(session: Session, member: MemberRow, hub: Publisher, now: 
 
     What lies beyond a hub is not in it.
     """
-    query = select(EntryRow).where(EntryRow.kind == Kind.WITHDRAWAL.value).order_by(EntryRow.index)
-    withdrawals = _read_all(session, session.scalars(query).all())
+    withdrawals = _read_all(session, session.scalars(_WITHDRAWALS).all())
     heard = _Heard.load(session, [each.entry.digest for each in withdrawals])
     found = [each for each in withdrawals if _could_hold(each, member, hub) and not _keeps(each, member, hub)]
     return [_state_of(each, member, heard, now) for each in found]

@@ -17,6 +17,10 @@ from shared_schema.statement import Kind
 from tests.regional_hub.running import City, RunningHub, key_of
 
 
+MOST_AT_ONCE = 50
+"""Statements that a test hands in as one batch."""
+
+
 @pytest.fixture
 def taken_back(region: RunningHub, town: City) -> str:
     """The digest of the withdrawal of an item, the newest entry of the hub's log."""
@@ -137,6 +141,20 @@ def test_a_city_is_told_of_what_it_has_taken_back_itself_and_of_nothing_else(hub
         reader = replace(to_member(members[other.name], hub.hub.name), role=MemberRole.HUB, name="aaa.de")
         page = recall.page_for(session, reader, hub.hub.publisher, since=0, now=hub.clock())
     assert len(page.recalls) == 3 and line in page.recalls
+
+
+def test_the_operator_sees_more_withdrawals_than_one_answer_to_a_member_has(region: RunningHub, town: City) -> None:
+    reader = region.enrol("dresden.sn.de")
+    count = MAX_RECALLS + 1
+    for first in range(0, count, MOST_AT_ONCE):
+        items = [town.sign() for _ in range(first, min(first + MOST_AT_ONCE, count))]
+        region.accept_many(items)
+        region.accept_many([town.withdrawal(item) for item in items])
+    assert len(region.verb("recalls")["recalls"]) == count
+    assert region.verb("overview")["lines"]["recalls"] == {"state": "good", "all": count, "late": 0}
+    assert region.verb("members.show", name=reader.name)["taken_back"]["held"] == count
+    page = town.api().recalls(0)
+    assert (len(page.recalls), len(town.api().recalls(page.next or 0).recalls)) == (MAX_RECALLS, 1)
 
 
 class Told:
