@@ -87,8 +87,8 @@ def read_outlines(data: bytes, name: str) -> Outlines:
         code = _code(feature, name)
         if code is not None:
             found[code] = found.get(code, ()) + tuple(_rings(feature.get("geometry"), code))
-    if not found:
-        raise MapError(f"expected features with the property {name} that has the code of an area")
+    if not any(found.values()):
+        raise MapError(f"expected features with the property {name} that has the code of an area, and outlines")
     if sum(len(ring) for rings in found.values() for ring in rings) > MOST_POINTS:
         raise MapError(f"expected at most {MOST_POINTS} points; take a coarser edition of the borders")
     return Outlines(found)
@@ -103,12 +103,12 @@ def _code(feature: object, name: str) -> str | None:
 def _rings(geometry: Any, code: str) -> Iterator[Ring]:
     kind = geometry.get("type") if isinstance(geometry, dict) else None
     if kind not in ("Polygon", "MultiPolygon"):
-        raise MapError(f"expected a Polygon or MultiPolygon for {code[:40]}")
+        raise MapError(f"expected a Polygon or MultiPolygon for {code[:40]!r}")
     try:
         polygons = [geometry["coordinates"]] if kind == "Polygon" else geometry["coordinates"]
         rings = [tuple(_point(point) for point in ring) for polygon in polygons for ring in polygon]
-    except (KeyError, TypeError, ValueError, IndexError):
-        raise MapError(f"expected rings of longitudes and latitudes for {code[:40]}") from None
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError):  # a whole number may be beyond any float
+        raise MapError(f"expected rings of longitudes and latitudes for {code[:40]!r}") from None
     yield from (ring for ring in rings if len(ring) > LEAST_POINTS)
 
 

@@ -55,6 +55,9 @@ BORDERS = collection(feature("DED", SAXONY), feature("DE7", [HESSE], "MultiPolyg
         (collection(feature("DED", [[["east", 0], [0, 1], [1, 1], [0, 0]]])), "longitudes and latitudes"),
         (b'{"features": [{"properties": {"NUTS_ID": "DED"}, "geometry": {"type": "Polygon"}}]}', "longitudes"),
         (collection(feature("DED", [[[math.nan, 1], [1, 1], [2, 2], [0, 1]]])), "longitudes"),
+        (collection(feature("DED", [[[10**400, 1], [1, 1], [2, 2], [0, 1]]])), "longitudes"),
+        (collection(feature("DED", []), feature("DE7", [[[1, 1], [2, 2], [1, 1]]])), "outlines"),
+        (collection(feature("\x1b[31m\nDED\u202e\ud800", None)), r"'\x1b[31m\nDED\u202e\ud800'"),
         (b" " * (MOST_BYTES + 1), "at most"),
     ],
 )  # fmt: skip
