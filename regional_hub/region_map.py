@@ -24,7 +24,8 @@ from shared_schema.service.svg import element, nice_ticks, shape, text, visible
 _LARGEST: Final = 26.0
 """Radius of the largest circle; its area, not its radius, stands for the figure."""
 _MARK: Final = 4.0
-_MARGIN: Final = 6.0
+_MARGIN: Final = _LARGEST
+"""A circle on a region at the edge is as large as its figure too."""
 _LINE: Final = 18.0
 MOST_BYTES: Final = 16 * 1024 * 1024
 MOST_REGIONS: Final = 5_000
@@ -201,14 +202,17 @@ def _area(ring: Ring) -> float:
 
 
 def _centroid(ring: Ring) -> tuple[float, float]:
+    """Of a ring that encloses next to nothing, rounding would put it anywhere: then the middle of what it spans."""
+    west, east = min(x for x, _ in ring), max(x for x, _ in ring)
+    south, north = min(y for _, y in ring), max(y for _, y in ring)
     area = _area(ring)
-    if not area:
-        return ring[0]
-    edges = [(x, y, u, v, x * v - u * y) for (x, y), (u, v) in pairwise(ring)]
-    return (
-        sum((x + u) * cross for x, _, u, _, cross in edges) / (6 * area),
-        sum((y + v) * cross for _, y, _, v, cross in edges) / (6 * area),
-    )
+    if area:
+        edges = [(x + u, y + v, x * v - u * y) for (x, y), (u, v) in pairwise(ring)]
+        x = sum(across * cross for across, _, cross in edges) / (6 * area)
+        y = sum(up * cross for _, up, cross in edges) / (6 * area)
+        if west <= x <= east and south <= y <= north:
+            return x, y
+    return (west + east) / 2, (south + north) / 2
 
 
 def _mark(place: Place, middle: tuple[float, float], largest: int) -> str:

@@ -90,6 +90,21 @@ def test_the_area_of_a_circle_stands_for_the_figure() -> None:
     assert {"DED: 400", "DE7: 100"} <= set(texts(root, "title"))
 
 
+THIN = [[[11.1, 50.1], [11.2, 50.2], [11.3, 50.3], [11.7, 50.7], [11.1, 50.1]]]
+SPECK = [[[11.123456789, 50], [11.1234567891, 50], [11.1234567891, 50.0000000001], [11.123456789, 50]]]
+
+
+@pytest.mark.parametrize("outline", [THIN, SPECK])
+def test_a_circle_is_whole_and_on_its_region_however_thin_or_far_out_that_is(outline: Any) -> None:
+    outlines = read_outlines(collection(feature("DE1", outline), feature("DED", SAXONY)), "NUTS_ID")
+    root = fromstring(draw_map(outlines, [Place("DE1", 9, "DE1: 9"), Place("DED", 9, "DED: 9")], CHART))
+    width, height = (float(part) for part in root.get("viewBox", "").split()[2:])
+    for circle in (each for each in root.iter() if each.get("class") == "bubble"):
+        x, y, radius = (float(circle.get(name, "nan")) for name in ("cx", "cy", "r"))
+        assert radius <= x <= width - radius
+        assert radius <= y <= height - radius
+
+
 def test_a_figure_that_may_not_be_shown_has_a_mark_and_words_and_no_circle() -> None:
     root = drawn(Place("DED", None, "DED: hidden", Mark.HIDDEN), Place("DE7", None, "DE7: few", Mark.FEW))
     assert not [each for each in root.iter() if each.get("class") == "bubble"]
