@@ -14,6 +14,7 @@ from regional_hub import deliveries, feed, log, log_verbs, members, recall, reca
 from regional_hub.app import Hub
 from regional_hub.backup_verbs import BACKUP_MADE
 from regional_hub.certificate_verbs import describe
+from regional_hub.errors import LogError
 from regional_hub.member_states import reading_state
 from regional_hub.orm import (
     AlarmRow,
@@ -43,8 +44,7 @@ MOST_UNVERIFIED: Final = timedelta(hours=48)
 def show_overview(hub: Hub, _params: Params) -> Result:
     """How the federation stands: open alarms, and one line for everything that an operator looks after."""
     now, trust = hub.clock(), hub.refresh_trust()
-    recalls = recall_verbs.list_recalls(hub, {})["recalls"]
-    late = sum(1 for each in recalls if each["late"])
+    recalls = _recalls(hub)
     with hub.database.read() as session:
         alarms = _alarms(session)
         changed = len(trends.list_changed(session, trust))
@@ -53,7 +53,7 @@ def show_overview(hub: Hub, _params: Params) -> Result:
             "members": _members(session, now),
             "enrolments": _waiting(len(members.waiting_requests(session))),
             "quarantine": _quarantine(session),
-            "recalls": {"state": "bad" if late else "good", "all": len(recalls), "late": late},
+            "recalls": recalls,
             "questions": _relay(session),
             "sums": _waiting(changed),
             "witnesses": _witnesses(session, now, timedelta(hours=hub.settings.freshness_hours)),
@@ -115,6 +115,16 @@ def _quarantine(session: Session) -> Result:
     return {"state": state, "here": here, "elsewhere": elsewhere, "evidence": twins}
 
 
+def _recalls(hub: Hub) -> Result:
+    """A withdrawal that cannot be read leaves its line without numbers, and the other lines as they are."""
+    try:
+        recalls = recall_verbs.list_recalls(hub, {})["recalls"]
+    except LogError:
+        return {"state": "bad", "all": None, "late": None, "damaged": True}
+    late = sum(1 for each in recalls if each["late"])
+    return {"state": "bad" if late else "good", "all": len(recalls), "late": late, "damaged": False}
+
+
 def _relay(session: Session) -> Result:
     waiting = sum(1 for each in relay_questions.find_questions(session) if not each.forwarded)
     items = sum(1 for row in relay.list_items(session) if row.state == relay.RelayState.WAITING.value)
@@ -167,7 +177,6 @@ def show_member(hub: Hub, params: Params) -> Result:
             .order_by(EntryRow.kind)
         ).all()
         member = members.to_member(row, hub.name)
-        taken_back = recall.tallies_of_member(session, row, hub.publisher, now)
         return {
             "name": row.name,
             "role": row.role,
@@ -182,13 +191,22 @@ def show_member(hub: Hub, params: Params) -> Result:
             "last_read_at": None if row.last_read_at is None else format_time(row.last_read_at),
             "handed_in": {each.kind: each.entries for each in handed_in},
             "handed_out": feed.count_handed_out(session, member, hub.publisher, row.read_up_to),
-            "taken_back": {
-                "held": len(taken_back),
-                "given_up": sum(each.confirmed for each in taken_back),
-                "late": sum(1 for each in taken_back if each.late),
-                "unreachable": sum(each.unreachable for each in taken_back),
-            },
+            "taken_back": _taken_back(session, row, hub, now),
         }
+
+
+def _taken_back(session: Session, row: MemberRow, hub: Hub, now: datetime) -> Result | None:
+    """None when a withdrawal cannot be read: whoever must revoke a key sees the member all the same."""
+    try:
+        found = recall.tallies_of_member(session, row, hub.publisher, now)
+    except LogError:
+        return None
+    return {
+        "held": len(found),
+        "given_up": sum(each.confirmed for each in found),
+        "late": sum(1 for each in found if each.late),
+        "unreachable": sum(each.unreachable for each in found),
+    }
 
 
 def list_member_items(hub: Hub, params: Params) -> Result:

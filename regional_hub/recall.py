@@ -14,14 +14,17 @@ from typing import Final
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from regional_hub.errors import LogError
 from regional_hub.feed import Publisher
 from regional_hub.orm import ContentRow, EntryRow, MemberRow, QuarantineReportRow, QuarantineRow, RecallReportRow
 from shared_schema import canonical
 from shared_schema.canonical import parse_strict
 from shared_schema.envelope import envelope_from_object
+from shared_schema.errors import ContractError
 from shared_schema.governance import Level, WithdrawalBody
 from shared_schema.keys import Member, MemberRole, MemberStatus
 from shared_schema.names import format_time, parse_time
+from shared_schema.problem import ProblemCode
 from shared_schema.reach import REACH_OF_LEVEL
 from shared_schema.recall import MAX_RECALLS, MAX_SET_ASIDE, Recall, RecallPage, SetAside, Tally, add_up, is_settled
 from shared_schema.statement import Audience, Kind
@@ -76,7 +79,7 @@ def _count_each(
 def tallies_of_member(session: Session, member: MemberRow, hub: Publisher, now: datetime) -> list[Tally]:
     """For every withdrawn item of which this member may have had a copy: whether it has given it up.
 
-    What lies beyond a hub is not in it.
+    What lies beyond a hub is not in it. Raises LogError when a withdrawal cannot be read.
     """
     withdrawals = _read_all(session, session.scalars(_WITHDRAWALS).all())
     heard = _Heard.load(session, [each.entry.digest for each in withdrawals])
@@ -115,8 +118,13 @@ def _read_all(session: Session, entries: Sequence[EntryRow]) -> list[Withdrawal]
 
 
 def _read_body(envelope: bytes) -> WithdrawalBody:
-    payload = parse_strict(envelope_from_object(parse_strict(envelope)).payload)  # verified when it came in
-    return WithdrawalBody.from_object(payload["body"])
+    try:  # it was verified when it came in; `verify` checks it again
+        payload = parse_strict(envelope_from_object(parse_strict(envelope)).payload)
+        return WithdrawalBody.from_object(payload["body"])
+    except (ContractError, KeyError, TypeError):
+        raise LogError(
+            "expected withdrawals that can be read; run: regional-hub verify", code=ProblemCode.LOG_DAMAGED
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)

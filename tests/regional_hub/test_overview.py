@@ -1,10 +1,18 @@
 """What the console reads, on both databases: the verbs behind its pages, and the audit trail page by page."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 
 from regional_hub import audit
+from regional_hub.orm import ContentRow
+from shared_schema.entry import digest_of
+from shared_schema.envelope import parse_envelope
 from shared_schema.service.control import VerbError
+from shared_schema.service.hub_api import HubUnreachable
 from shared_schema.statement import Kind
+from tests.regional_hub.browsing import Browser
 from tests.regional_hub.running import City, RunningHub
 
 
@@ -74,3 +82,36 @@ def test_a_member_is_shown_with_what_went_out_to_it_and_what_it_has_given_up(hub
     hub.clock.advance(days=8)
     assert hub.verb("members.show", name=city.name)["taken_back"]["late"] == 2
     assert hub.verb("members.show", name=other.name)["taken_back"]["held"] == 0, "its own are not counted"
+
+
+def lose_envelope(stored: bytes) -> bytes:
+    return stored.replace(b'"payload":', b'"paylaod":')
+
+
+def lose_body(stored: bytes) -> bytes:
+    envelope = parse_envelope(stored)
+    return replace(envelope, payload=envelope.payload.replace(b'"body":', b'"bodx":')).to_bytes()
+
+
+@pytest.mark.parametrize("damage", [lose_envelope, lose_body])
+def test_a_withdrawal_that_cannot_be_read_takes_no_page_from_the_operator(
+    region: RunningHub, town: City, damage: Callable[[bytes], bytes]
+) -> None:
+    other = region.enrol("dresden.sn.de")
+    item = other.sign()
+    region.accept(item)
+    withdrawal = other.withdrawal(item)
+    region.accept(withdrawal)
+    with region.hub.database.write() as session:
+        row = session.get_one(ContentRow, digest_of(withdrawal))
+        row.envelope = damage(row.envelope)
+    assert region.verb("overview")["lines"]["recalls"]["state"] == "bad"
+    assert region.verb("members.show", name=town.name)["taken_back"] is None
+    olga = Browser(region).sign_in("olga")
+    assert "regional-hub verify" in olga.page("/")
+    assert "regional-hub verify" in olga.page(f"/members/{town.name}")
+    with pytest.raises(VerbError, match="regional-hub verify"):
+        region.verb("recalls")
+    with pytest.raises(HubUnreachable):
+        other.api().recalls(0)  # an answer without it would say that nobody has the item
+    assert not region.verb("verify")["ok"]

@@ -16,7 +16,6 @@ from shared_schema.recall import MAX_RECALLS, MAX_SET_ASIDE, Recall, RecallPage,
 from shared_schema.statement import Kind
 from tests.regional_hub.running import City, RunningHub, key_of
 
-
 MOST_AT_ONCE = 50
 """Statements that a test hands in as one batch."""
 
@@ -151,7 +150,7 @@ def test_the_operator_sees_more_withdrawals_than_one_answer_to_a_member_has(regi
         region.accept_many(items)
         region.accept_many([town.withdrawal(item) for item in items])
     assert len(region.verb("recalls")["recalls"]) == count
-    assert region.verb("overview")["lines"]["recalls"] == {"state": "good", "all": count, "late": 0}
+    assert region.verb("overview")["lines"]["recalls"] == {"state": "good", "all": count, "late": 0, "damaged": False}
     assert region.verb("members.show", name=reader.name)["taken_back"]["held"] == count
     page = town.api().recalls(0)
     assert (len(page.recalls), len(town.api().recalls(page.next or 0).recalls)) == (MAX_RECALLS, 1)
