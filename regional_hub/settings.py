@@ -16,7 +16,7 @@ from shared_schema.governance import Level
 from shared_schema.names import Origin
 from shared_schema.service.control import VerbError
 from shared_schema.service.mail import Encryption, MailError, check_address, mail_server_of
-from shared_schema.service.setting_values import check_printable, check_zone
+from shared_schema.service.setting_values import check_printable, check_web_address, check_zone
 from shared_schema.service.translations import OWN_NAMES, SOURCE_LANGUAGE
 
 ENVIRONMENT_PREFIX = "REGIONAL_HUB_"
@@ -32,7 +32,9 @@ class HubSettings(BaseSettings):
     area_scheme: Annotated[str, Field(description="LAU, NUTS or ISO3166")]
     area_version: Annotated[str, Field(description="Year of the area code's edition, for example 2024")]
     area_code: Annotated[str, Field(description="Code of the hub's area, for example DED")]
-    public_url: Annotated[str, Field(description="Address that members use; signed reads are bound to it")]
+    public_url: Annotated[
+        str, AfterValidator(check_web_address), Field(description="Address that members use; signed reads are bound to it")
+    ]
     display_name: Annotated[
         Annotated[str, AfterValidator(check_printable)] | None,
         Field(min_length=1, max_length=80, description="What people call the hub; without it, its name"),

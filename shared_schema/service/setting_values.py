@@ -1,6 +1,7 @@
 """Values of settings that both programs have. A wrong one is a ValueError, which the settings turn into a sentence."""
 
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 
@@ -11,6 +12,18 @@ def check_zone(name: str) -> str:
     except (ValueError, OSError, ZoneInfoNotFoundError):
         raise ValueError("expected a name of the IANA time zone database") from None
     return name
+
+
+def check_web_address(url: str) -> str:
+    """An address under which others call a program. Raises ValueError."""
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("https", "http") and parts.hostname is not None and parts.port != 0
+    except ValueError:  # of brackets that do not close, and of a port that is none
+        is_address = False
+    if not is_address:
+        raise ValueError("expected an address such as https://hub.example")
+    return url
 
 
 def check_printable(text: str) -> str:

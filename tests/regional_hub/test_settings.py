@@ -44,6 +44,17 @@ def test_a_wrong_setting_is_named_and_never_repeated(tmp_path: Path, name: str, 
     assert name in refused.value.message and "Sachsen" not in refused.value.message
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["hub.example", "ftp://hub.example", "https://", "https://hub.example:99999", "https://[::1", "https://h:0"],
+)
+def test_an_address_that_nobody_can_call_stops_the_start(tmp_path: Path, address: str) -> None:
+    write_settings(tmp_path, GOOD | {"public_url": address})
+    with pytest.raises(VerbError, match="public_url") as refused:
+        load_settings(tmp_path)
+    assert "expected an address such as" in refused.value.message
+
+
 def test_the_environment_goes_before_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_settings(tmp_path, GOOD)
     monkeypatch.setenv("REGIONAL_HUB_PORT", "9000")
