@@ -5,12 +5,15 @@ some networks a hub cannot reach its own public address; that is said, and is no
 """
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
+from sqlalchemy import select
+
 from regional_hub import alarms
 from regional_hub.app import Hub
+from regional_hub.orm import AlarmRow
 from regional_hub.verb_parameters import Params, Result
 from shared_schema.names import format_time
 from shared_schema.problem import ProblemCode
@@ -24,18 +27,31 @@ LEAST_LEFT: Final = timedelta(days=14)
 
 def look(hub: Hub, params: Params) -> Result:
     """Look when the last look is long enough ago (with `now` at once), and raise or end the alarm."""
-    address = urlsplit(hub.settings.public_url)
-    if address.scheme != "https" or address.hostname is None:
-        return {"certificate": None}
     last, now = hub.certificate, hub.clock()
-    if params.get("now") or last is None or now - last.looked_at >= BETWEEN_LOOKS:
-        last = hub.certificate = look_at_certificate(address.hostname, address.port or 443, hub.tls(), now)
+    place = _place(hub)
+    if place is None:
+        _end_alarm(hub, now)
+    elif params.get("now") or last is None or now - last.looked_at >= BETWEEN_LOOKS:
+        last = hub.certificate = look_at_certificate(*place, hub.tls(), now)
         _tell(hub, last)
-    return {"certificate": describe(last, f"{address.hostname}:{address.port or 443}")}
+    return {"certificate": describe(hub)}
 
 
-def describe(seen: CertificateSeen | None, host: str) -> Result:
-    """The line of `overview`: `unknown` while nobody has looked, or when the address cannot be reached from here."""
+def _place(hub: Hub) -> tuple[str, int] | None:
+    """Host and port under which members reach this hub with TLS; None without."""
+    address = urlsplit(hub.settings.public_url)
+    return (address.hostname, address.port or 443) if address.scheme == "https" and address.hostname else None
+
+
+def describe(hub: Hub) -> Result | None:
+    """The line of `overview`: `unknown` while nobody has looked, or when the address cannot be reached from here.
+
+    None for an address without TLS.
+    """
+    place, seen = _place(hub), hub.certificate
+    if place is None:
+        return None
+    host = f"[{place[0]}]:{place[1]}" if ":" in place[0] else f"{place[0]}:{place[1]}"  # as openssl wants it
     if seen is None or seen.is_believed is None:
         return {"state": "unknown", "host": host, "ends_at": None, "trouble": "" if seen is None else seen.trouble}
     ends_at = None if seen.ends_at is None else format_time(seen.ends_at)
@@ -61,6 +77,16 @@ def _tell(hub: Hub, seen: CertificateSeen) -> None:
             alarms.raise_alarm(session, CERTIFICATE_ALARM, ProblemCode.CERTIFICATE, message, seen.looked_at)
         else:
             alarms.resolve_alarms(session, CERTIFICATE_ALARM, seen.looked_at)
+
+
+def _end_alarm(hub: Hub, now: datetime) -> None:
+    """An address that has no TLS any more has no certificate to worry about."""
+    about = select(AlarmRow.id).where(AlarmRow.about == CERTIFICATE_ALARM, AlarmRow.resolved_at.is_(None))
+    with hub.database.read() as session:
+        is_open = session.scalars(about).first() is not None
+    if is_open:
+        with hub.database.write() as session:
+            alarms.resolve_alarms(session, CERTIFICATE_ALARM, now)
 
 
 VERBS: dict[str, Callable[[Hub, Params], Result]] = {"certificate": look}

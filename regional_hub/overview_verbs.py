@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final, Literal
-from urllib.parse import urlsplit
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -62,8 +61,8 @@ def show_overview(hub: Hub, _params: Params) -> Result:
             "disk": _disk(hub),
             "backup": _backup(session, now),
         }
-    if (address := urlsplit(hub.settings.public_url)).scheme == "https":
-        lines["certificate"] = describe(hub.certificate, f"{address.hostname}:{address.port or 443}")
+    if (certificate := describe(hub)) is not None:
+        lines["certificate"] = certificate
     return {
         "well": not alarms and all(line["state"] in ("good", "unknown") for line in lines.values()),
         "alarms": alarms,

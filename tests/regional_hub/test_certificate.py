@@ -132,3 +132,18 @@ def test_a_server_without_tls_is_said_and_is_no_alarm(hub: RunningHub) -> None:
 def test_a_hub_without_https_has_no_line(hub: RunningHub) -> None:
     assert hub.verb("certificate") == {"certificate": None}
     assert "certificate" not in hub.verb("overview")["lines"]
+
+
+def test_the_alarm_goes_when_the_address_has_no_tls_any_more(hub: RunningHub, tmp_path: Path) -> None:
+    with tls_server(make_certificate(tmp_path / "server.pem", until=timedelta(days=90))) as port:
+        reached_at(hub, port)
+        hub.verb("certificate")
+    assert alarms(hub) == ["certificate"]
+    hub.hub.settings = hub.hub.settings.model_copy(update={"public_url": f"http://{HOST}:{port}"})
+    assert hub.verb("certificate") == {"certificate": None}
+    assert alarms(hub) == []
+
+
+def test_an_address_of_digits_is_named_as_openssl_reads_it(hub: RunningHub) -> None:
+    hub.hub.settings = hub.hub.settings.model_copy(update={"public_url": "https://[2001:db8::1]"})
+    assert line(hub)["host"] == "[2001:db8::1]:443"
