@@ -34,6 +34,8 @@ WIPE_TIMEOUT_MS = 100
 """How long writers may wait for readers to let go of the log of writes; what was not wiped is tried again."""
 WIPE_PAUSE_SECONDS = 1.0
 _FORGOTTEN = "forgotten"
+_MIGRATING = 0x7078_6D67
+"""A number of our own among PostgreSQL's advisory locks."""
 
 
 class Database:
@@ -135,6 +137,8 @@ class Database:
             found = MigrationContext.configure(connection).get_current_heads()
             connection.rollback()
             if found != _newest_revisions(package):
+                if self.dialect == "postgresql":
+                    _wait_for_other_migrations(connection)
                 with _migrations_of(package) as config:
                     config.attributes["connection"] = connection
                     command.upgrade(config, "head")
@@ -162,6 +166,14 @@ def _migrations_of(package: str) -> Iterator[Config]:
         config = Config()
         config.set_main_option("script_location", str(location))
         yield config
+
+
+def _wait_for_other_migrations(connection: Connection) -> None:
+    """Hold the migrations of this database until the transaction ends: processes that start at once go through them
+    one after the other, and all but the first find them done."""
+    connection.execute(text("SET LOCAL lock_timeout = 0"))
+    connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATING})"))
+    connection.execute(text(f"SET LOCAL lock_timeout = {BUSY_TIMEOUT_MS}"))
 
 
 @cache
