@@ -33,7 +33,9 @@ class HubSettings(BaseSettings):
     area_version: Annotated[str, Field(description="Year of the area code's edition, for example 2024")]
     area_code: Annotated[str, Field(description="Code of the hub's area, for example DED")]
     public_url: Annotated[
-        str, AfterValidator(check_web_address), Field(description="Address that members use; signed reads are bound to it")
+        str,
+        AfterValidator(check_web_address),
+        Field(description="Address that members use; signed reads are bound to it"),
     ]
     display_name: Annotated[
         Annotated[str, AfterValidator(check_printable)] | None,
