@@ -31,7 +31,7 @@ def look(hub: Hub, params: Params) -> Result:
     place = _place(hub)
     if place is None:
         _end_alarm(hub, now)
-    elif params.get("now") or last is None or now - last.looked_at >= BETWEEN_LOOKS:
+    elif params.get("now") or last is None or abs(now - last.looked_at) >= BETWEEN_LOOKS:
         last = hub.certificate = look_at_certificate(*place, hub.tls(), now)
         _tell(hub, last)
     return {"certificate": describe(hub)}

@@ -31,6 +31,8 @@ from shared_schema.statement import Audience, Kind
 
 LATE_AFTER: Final = timedelta(days=7)
 """A city that is not asked for a week has a reason that somebody should hear."""
+LOOKED_BACK: Final = 2_000
+"""Withdrawals that the page of a member counts: it is to stand at once, and what is late is not old."""
 READ_AT_ONCE: Final = 500
 """Digests in one question: no database takes any number of them."""
 _WITHDRAWALS: Final = select(EntryRow).where(EntryRow.kind == Kind.WITHDRAWAL.value).order_by(EntryRow.index)
@@ -77,11 +79,13 @@ def _count_each(
 
 
 def tallies_of_member(session: Session, member: MemberRow, hub: Publisher, now: datetime) -> list[Tally]:
-    """For every withdrawn item of which this member may have had a copy: whether it has given it up.
+    """For each item that was withdrawn lately and of which this member may have had a copy: whether it has given it up.
 
-    What lies beyond a hub is not in it. Raises LogError when a withdrawal cannot be read.
+    The last `LOOKED_BACK` withdrawals are looked at. What lies beyond a hub is not in it. Raises LogError when a
+    withdrawal cannot be read.
     """
-    withdrawals = _read_all(session, session.scalars(_WITHDRAWALS).all())
+    newest = _WITHDRAWALS.order_by(None).order_by(EntryRow.index.desc()).limit(LOOKED_BACK)
+    withdrawals = _read_all(session, session.scalars(newest).all())
     heard = _Heard.load(session, [each.entry.digest for each in withdrawals])
     found = [each for each in withdrawals if _could_hold(each, member, hub) and not _keeps(each, member, hub)]
     return [_state_of(each, member, heard, now) for each in found]

@@ -27,9 +27,10 @@ _MARK: Final = 4.0
 _MARGIN: Final = _LARGEST
 """A circle on a region at the edge is as large as its figure too."""
 _LINE: Final = 18.0
-MOST_BYTES: Final = 16 * 1024 * 1024
+MOST_BYTES: Final = 8 * 1024 * 1024
 MOST_REGIONS: Final = 5_000
-MOST_POINTS: Final = 500_000
+MOST_POINTS: Final = 100_000
+"""More than a drawing of 320 units can show, and a page of a megabyte."""
 LEAST_POINTS: Final = 3
 """A ring has more than these, the first of them twice (RFC 7946 section 3.1.6)."""
 _FARTHEST_NORTH: Final = 85.0
@@ -84,14 +85,18 @@ def read_outlines(data: bytes, name: str) -> Outlines:
     if not isinstance(features, list) or not 1 <= len(features) <= MOST_REGIONS:
         raise MapError(f"expected a FeatureCollection of GeoJSON with 1 to {MOST_REGIONS} features")
     found: dict[str, tuple[Ring, ...]] = {}
+    points = 0
     for feature in features:
         code = _code(feature, name)
-        if code is not None:
-            found[code] = found.get(code, ()) + tuple(_rings(feature.get("geometry"), code))
+        if code is None or feature.get("geometry") is None:  # a feature may be somewhere unknown (section 3.2)
+            continue
+        rings = tuple(_rings(feature["geometry"], code))
+        points += sum(map(len, rings))
+        if points > MOST_POINTS:
+            raise MapError(f"expected at most {MOST_POINTS} points; take a coarser edition of the borders")
+        found[code] = found.get(code, ()) + rings
     if not any(found.values()):
         raise MapError(f"expected features with the property {name} that has the code of an area, and outlines")
-    if sum(len(ring) for rings in found.values() for ring in rings) > MOST_POINTS:
-        raise MapError(f"expected at most {MOST_POINTS} points; take a coarser edition of the borders")
     return Outlines(found)
 
 
@@ -125,19 +130,33 @@ def _point(point: Any) -> tuple[float, float]:
 
 
 def draw_map(outlines: Outlines, places: Sequence[Place], chart: Chart) -> str:
-    """One SVG element with the regions of `places` that have an outline; nothing where none has.
+    """The map of `places` as one SVG element; nothing where none of them has an outline."""
+    return next(iter(draw_maps(outlines, [(chart, places)])), "")
 
-    The projection is equirectangular about the middle latitude: true enough for a country, and needs no library.
+
+def draw_maps(outlines: Outlines, maps: Sequence[tuple[Chart, Sequence[Place]]]) -> list[str]:
+    """An SVG element for each map, all on one ground: the regions that any of them has and that have an outline.
+
+    The first has the borders in it and the others point there, so a page carries them once. The projection is
+    equirectangular about the middle latitude: true enough for a country, and needs no library.
     """
-    known = [place for place in places if place.code in outlines]
-    if not known:
-        return ""
-    ground = _lay_out(outlines, tuple(sorted({place.code for place in known})))
-    largest = max(place.value or 0 for place in known)
-    above = sorted(known, key=lambda place: -(place.value or 0))  # a small circle is not hidden by a large one
+    codes = sorted({place.code for _, places in maps for place in places if place.code in outlines})
+    if not codes:
+        return []
+    ground, key = _lay_out(outlines, tuple(codes)), f"{maps[0][0].key}-ground"
+    borders = [element("g", ground.drawn, id=key), *[element("use", href=f"#{key}")] * (len(maps) - 1)]
+    return [
+        _draw_on(ground, drawn, [place for place in places if place.code in ground.middles], chart)
+        for drawn, (chart, places) in zip(borders, maps, strict=True)
+    ]
+
+
+def _draw_on(ground: "_Ground", borders: str, places: Sequence[Place], chart: Chart) -> str:
+    largest = max((place.value or 0 for place in places), default=0)
+    above = sorted(places, key=lambda place: -(place.value or 0))  # a small circle is not hidden by a large one
     marks = [_mark(place, ground.middles[place.code], largest) for place in above]
-    legend, height = _legend(known, largest, ground.height, chart)
-    return document(chart, ground.drawn + "".join(marks) + legend, height)
+    legend, height = _legend(places, largest, ground.height, chart)
+    return document(chart, borders + "".join(marks) + legend, height)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from regional_hub.figure_answer import Answer, find_answer, find_offer, permanent_address
 from regional_hub.figures import MONTHS, TOTAL, FigureQuery, FigureQueryError, Offer, label_of
-from regional_hub.region_map import Outlines, Place, draw_map
+from regional_hub.region_map import Outlines, Place, draw_maps
 from regional_hub.web.access import Right
 from regional_hub.web.analyst_api import file_response, format_of, parameters_of
 from regional_hub.web.figure_view import MOST_CHARTS, Line, Shown, arrange, coverage_of
@@ -31,7 +31,7 @@ MOST_LINES: Final = 400
 """Of a table on a page: beyond it a file is the better form."""
 VIEWS: Final[Mapping[str, str]] = {"chart": N_("Charts"), "table": N_("A table")}
 MOST_MAPS: Final = 12
-"""Of a page: each has all the borders in it."""
+"""Of a page, as many as somebody can compare."""
 MAP: Final[Mapping[str, str]] = {"map": N_("A map")}
 """A view where the operator has set up a map."""
 FILE_NAMES: Final[Mapping[str, str]] = {
@@ -108,7 +108,9 @@ class Workbench:
             lines=lines[:MOST_LINES],
             left_out=max(len(lines) - MOST_LINES, 0),
             drawings=said.draw(lines) if view == "chart" else [],
-            too_many_charts=view == "chart" and len(lines) > MOST_CHARTS,
+            too_many_charts=len(lines) > MOST_CHARTS
+            if view == "chart"
+            else len({line.cell for line in lines}) > MOST_MAPS,
             maps=said.draw_maps(lines, offer, self._site.outlines) if view == "map" else [],
             view=view,
             views=views,
@@ -234,16 +236,21 @@ class FigureWords:
         for line in regions:
             by_cell.setdefault(line.cell, []).append(self._place(line.area, line.shown[newest]))
         period = self.words.span(self.query.labels[newest])
-        return [self._map(number, f"{self.cell(cell)} · {period}", places, outlines)
-                for number, (cell, places) in enumerate(by_cell.items()) if number < MOST_MAPS]  # fmt: skip
+        maps = [
+            (
+                self._chart(f"map-{number}", f"{self.cell(cell)} · {period}", "; ".join(each.told for each in places)),
+                places,
+            )
+            for number, (cell, places) in enumerate(list(by_cell.items())[:MOST_MAPS])
+        ]
+        return [
+            {"title": chart.title, "svg": Markup(svg)}  # noqa: S704 - its texts are escaped
+            for (chart, _), svg in zip(maps, draw_maps(outlines, maps), strict=True)
+        ]
 
     def _place(self, code: str, shown: Shown) -> Place:
         told = f"{code}: {self.shown(shown)} {self.interval(shown)}".rstrip()
         return Place(code, shown.value, told, next(iter(shown.marks), Mark.ABSENT))
-
-    def _map(self, number: int, title: str, places: Sequence[Place], outlines: Outlines) -> dict[str, Any]:
-        chart = self._chart(f"map-{number}", title, "; ".join(place.told for place in places))
-        return {"title": title, "svg": Markup(draw_map(outlines, places, chart))}  # noqa: S704 - its texts are escaped
 
     def _chart(self, key: str, title: str, told: str) -> Chart:
         return Chart(
