@@ -34,6 +34,7 @@ from shared_schema.problem import ProblemCode
 from shared_schema.reach import REACH_OF_LEVEL, is_within
 from shared_schema.release_rules import check_releasable
 from shared_schema.rotation import KeyRotation, read_rotation
+from shared_schema.sealed.bodies import ShareBody
 from shared_schema.service.head_watch import Watched, explain
 from shared_schema.service.hub_api import HubApi
 from shared_schema.statement import (
@@ -356,7 +357,7 @@ def _verify_relayed(
     if statement.origin != member.name:
         raise VerificationError("expected a statement of the member that signed it", code=ProblemCode.WRONG_ORIGIN)
     check_may_sign_kind(statement.kind, member.role)
-    if isinstance(statement.body, TrendBody):
+    if isinstance(statement.body, (TrendBody, ShareBody)):
         raise VerificationError("expected a city's figures at its home hub alone", code=ProblemCode.KIND_NOT_ALLOWED)
     if statement.audience is not audience:
         raise VerificationError("expected the audience that the entry names", code=ProblemCode.SCHEMA)

@@ -45,8 +45,9 @@ from shared_schema.trend import (
     TrendBody,
 )
 
-KINDS_BY_SUBMISSION = frozenset(Kind) - HUB_KINDS
-"""What a city hands in. A hub's own statements are followed, except the sums for the hub above."""
+KINDS_BY_SUBMISSION = frozenset(Kind) - HUB_KINDS - {Kind.SHARE}
+"""What a city hands in. A hub's own statements are followed, except the sums for the hub above. This release opens no
+sealed total, so it takes no share: nobody could ever read what a city would have spent its budget on."""
 
 
 PAIRS_IN_ONE_QUERY = 64

@@ -64,7 +64,8 @@ class Directory:
 
     The root is the one hub whose fingerprint a person compared. Authority goes outwards from it: a member with the
     role hub or parent may vouch for its own members; nobody can speak about a name that another hub has vouched for,
-    nor about itself, nor about the root. Only the root announces its own next key, signed with both.
+    nor about itself, nor about the root. Only the root announces its own next key, signed with both, and says
+    who runs it.
     """
 
     def __init__(self, root_name: str, root_key: PublicKey) -> None:
@@ -121,7 +122,7 @@ class Directory:
         self._check_voucher(signer)
         if member.name in (signer, self.root):
             # Every region vouches for the same nation; a hub's own word about the root of this reader adds nothing.
-            return member.name == signer == self.root and self._rotate_root(member, position, rotation)
+            return member.name == signer == self.root and self._hear_root(member, position, rotation)
         known = self._members.get(member.name)
         if known is not None and known.vouched_by != signer and not self.is_free(member.name):
             if known.key == member.key:
@@ -163,13 +164,18 @@ class Directory:
                 "expected a key that was never revoked, lost or given up", code=ProblemCode.KEY_NOT_VALID
             )
 
-    def _rotate_root(self, member: Member, position: int, rotation: SignedRotation | None) -> bool:
+    def _hear_root(self, member: Member, position: int, rotation: SignedRotation | None) -> bool:
+        """What the root says about itself: its next key, and who runs it."""
         known = self._members[self.root]
-        if rotation is None or member.key == known.key:
+        told = replace(known, operator=known.operator if member.operator is None else member.operator)
+        if member.key == known.key:
+            self._members[self.root] = told
+            return told != known
+        if rotation is None:
             return False
         self._check_new_key(member)
         self._leave_key(known, member, position, rotation, None)
-        self._put(replace(known, key=member.key), position)
+        self._put(replace(told, key=member.key), position)
         return True
 
     def _change_status(self, known: Member, fresh: Member, position: int, revoked_keys: Sequence[str]) -> bool:
@@ -306,4 +312,5 @@ def member_of(body: MembershipBody, voucher: str) -> Member:
         not_before=None if body.not_before is None else parse_time(body.not_before),
         not_after=None if body.not_after is None else parse_time(body.not_after),
         level=body.level,
+        operator=body.operator,
     )

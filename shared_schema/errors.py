@@ -43,6 +43,12 @@ class ShareError(VerificationError):
     code = ProblemCode.BAD_SHARE
 
 
+class BatchError(ContractError):
+    """A sealed total has come to another step, or was asked for a second answer where there is one for ever."""
+
+    code = ProblemCode.BATCH_STATE
+
+
 class ReleaseRuleError(ContractError):
     """The floor that node and hub both apply is not kept."""
 

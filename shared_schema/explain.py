@@ -96,6 +96,11 @@ TO_DO: Final[Mapping[ProblemCode, str]] = MappingProxyType(
         ProblemCode.PRIVACY_FLOOR: "release it anew with at least the protection that the policy demands",
         ProblemCode.PRIVACY_BUDGET: "wait until the budget has room again; see: local-node release preview",
         ProblemCode.BAD_SHARE: "bring both programs up to date; then ask the city to look at its counts and its node",
+        ProblemCode.SAME_OPERATOR: "find a second hub that somebody else runs, or stay with noise in each city",
+        ProblemCode.BATCH_TERMS: "let the two hubs agree on another batch, with terms that the message asks for",
+        ProblemCode.BATCH_STATE: "look at how far the batch is; nothing is lost, and this step is not taken again",
+        ProblemCode.ALREADY_ANSWERED: "look for a second copy of the hub, or one restored from an old backup: "
+        "it asked again, and for something else",
         ProblemCode.ENROLMENT_CODE: "ask the hub's operator for a new one-time code",
         ProblemCode.FINGERPRINT_MISMATCH: "compare the fingerprint once more by telephone",
         ProblemCode.NAME_TAKEN: "let the two hubs settle whose name it is",

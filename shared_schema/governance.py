@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from shared_schema.content import AnswerBody, ExperienceBody, PracticeBody, UnnamedAttribution
 from shared_schema.errors import ContractError
 from shared_schema.keys import MemberRole, MemberStatus, PublicKey
-from shared_schema.names import Base64Key, Digest, Origin, Timestamp, Version
+from shared_schema.names import Base64Key, Digest, Operator, Origin, Timestamp, Version
 from shared_schema.period import Area, Granularity
 from shared_schema.rotation import MAX_CHAIN, SignedRotation, rotation_from_object
 from shared_schema.trend import MeasureDefinition, TableDefinition
@@ -32,7 +32,9 @@ class MembershipBody(WireModel):
     `rotation` is the member's own word that the key takes the place of the one before, signed with both; without it the
     one before is lost, and counts for nothing from here on. `former_until` says until when the hub still takes what the
     key before has signed. `revoked_keys` are former keys that end here. A hub's word about its own name announces its
-    next key.
+    next key, or says who runs it.
+
+    `operator` is who runs a hub. Two hubs of one operator are one hub to a sealed total (`is_same_operator`).
     """
 
     member: Origin
@@ -46,6 +48,7 @@ class MembershipBody(WireModel):
     rotation: dict[str, Any] | None = None
     former_until: Timestamp | None = None
     revoked_keys: Annotated[tuple[Digest, ...], Field(min_length=1, max_length=50)] | None = None
+    operator: Operator | None = None
 
     @field_validator("key")
     @classmethod
@@ -71,6 +74,12 @@ class MembershipBody(WireModel):
     def _overlap_has_a_rotation(self) -> Self:
         if self.former_until is not None and self.rotation is None:
             raise ValueError("expected former_until beside a rotation only")
+        return self
+
+    @model_validator(mode="after")
+    def _only_hubs_have_operators(self) -> Self:
+        if self.operator is not None and self.role is MemberRole.NODE:
+            raise ValueError("expected operator in the word about a hub only")
         return self
 
     @property

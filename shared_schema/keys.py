@@ -137,6 +137,8 @@ class Member:
     not_after: datetime | None = None
     level: str | None = None
     """Of a hub: `region`, `nation` or `europe`."""
+    operator: str | None = None
+    """Of a hub: who runs it, where somebody has said so."""
 
     def check_may_sign(self, now: datetime) -> None:
         """Raise VerificationError unless this member's key may sign at `now`."""

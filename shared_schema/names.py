@@ -1,6 +1,7 @@
 """The names of nodes and hubs, digests, key ids, times: short texts with one form each."""
 
 import re
+import unicodedata
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -25,9 +26,25 @@ TermId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(?:\.[a-z0-9
 CellCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.+-]{1,40}$")]
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*$", max_length=35)]
 """BCP 47 language tag; `und` when it is not known."""
+Operator = Annotated[str, StringConstraints(min_length=1, max_length=120)]
+"""Who runs a hub, in words: the body that is answerable for its machine and its administrators."""
 
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", re.ASCII)
+
+
+def is_same_operator(one: str, other: str) -> bool:
+    """Whether two texts name one operator, whatever the capitals, the spaces and the forms of the letters are.
+
+    Unicode section 3.13, compatibility caseless match, twice normalised because folding can undo a normal form.
+    """
+    return _plain(one) == _plain(other)
+
+
+def _plain(text: str) -> str:
+    for _ in range(2):
+        text = unicodedata.normalize("NFKC", text.casefold())
+    return " ".join(text.split())
 
 
 def format_time(moment: datetime) -> str:

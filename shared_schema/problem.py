@@ -44,6 +44,10 @@ class ProblemCode(StrEnum):
     PRIVACY_BUDGET = "privacy-budget"
     # sealed totals
     BAD_SHARE = "bad-share"
+    SAME_OPERATOR = "same-operator"
+    BATCH_TERMS = "batch-terms"
+    BATCH_STATE = "batch-state"
+    ALREADY_ANSWERED = "already-answered"
     # enrolment
     ENROLMENT_CODE = "enrolment-code"
     FINGERPRINT_MISMATCH = "fingerprint-mismatch"

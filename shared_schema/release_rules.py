@@ -14,7 +14,8 @@ from shared_schema.governance import PolicyBody
 from shared_schema.laplace import rounding_variance_milli, variance_milli
 from shared_schema.period import Period
 from shared_schema.problem import ProblemCode
-from shared_schema.statement import Audience, Statement
+from shared_schema.sealed.bodies import ShareBody
+from shared_schema.statement import SEALED_BY_HUBS, Audience, Statement
 from shared_schema.trend import (
     MAX_ABSOLUTE_VALUE,
     MAX_AGENCIES,
@@ -65,6 +66,12 @@ def check_releasable(statement: Statement, policy: PolicyBody) -> None:
                 _check_noise_of_sum(cell, body.scale, table)
         if body.complete != (statement.audience is Audience.HUB):
             raise ReleaseRuleError("expected a complete sum for the hub above alone, and only such a one")
+    elif isinstance(body, ShareBody):
+        if statement.audience is not Audience.HUB:
+            raise ReleaseRuleError("expected the audience hub for a sealed share: it is for two hubs and nobody else")
+    elif statement.kind in SEALED_BY_HUBS:
+        if statement.audience.reach < Audience.NATION.reach:
+            raise ReleaseRuleError("expected the audience nation or europe for what two hubs say about a sealed total")
     elif isinstance(body, (PracticeBody, ExperienceBody, AnswerBody)):
         if isinstance(body, PracticeBody) and statement.audience is Audience.HUB:
             raise ReleaseRuleError("expected a practice to be for the region, the nation or Europe")

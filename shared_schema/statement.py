@@ -4,7 +4,8 @@
      "nonce":"...", "audience":"hub", "body":{...}}
 
 `seq` rises with every statement of an origin, and (origin, seq) is unique for ever. `audience` says how far the content
-may travel. The bodies are in `trend.py`, `content.py` and `governance.py`; `STATEMENT_BODIES` is the list of kinds.
+may travel. The bodies are in `trend.py`, `content.py`, `governance.py` and `sealed/bodies.py`;
+`STATEMENT_BODIES` is the list of kinds.
 """
 
 from datetime import datetime
@@ -23,6 +24,7 @@ from shared_schema.names import Origin, Timestamp, Version
 from shared_schema.names import format_time as format_time
 from shared_schema.names import parse_time as parse_time
 from shared_schema.problem import ProblemCode
+from shared_schema.sealed.bodies import AggregateShareBody, BatchBody, RosterBody, ShareBody, VoidBody
 from shared_schema.trend import AggregateBody, TrendBody
 from shared_schema.wire import WireModel
 
@@ -41,10 +43,18 @@ class Kind(StrEnum):
     MEMBERSHIP = "membership"
     POLICY = "policy"
     RELAYED = "relayed"
+    BATCH = "batch"
+    SHARE = "share"
+    ROSTER = "roster"
+    AGGREGATE_SHARE = "aggregate-share"
+    VOID = "void"
 
 
-NEVER_WITHDRAWN = (Kind.MEMBERSHIP, Kind.POLICY, Kind.WITHDRAWAL)
-"""Without one of these a reader would believe somebody whom the log no longer vouches for, so none may be missing."""
+SEALED_BY_HUBS = frozenset({Kind.BATCH, Kind.ROSTER, Kind.AGGREGATE_SHARE, Kind.VOID})
+"""What two hubs say about a sealed total: for everybody who adds it up or takes part in it."""
+NEVER_WITHDRAWN = (Kind.MEMBERSHIP, Kind.POLICY, Kind.WITHDRAWAL, *sorted(SEALED_BY_HUBS))
+"""Without one of the first three a reader would believe somebody whom the log no longer vouches for, so none may be
+missing. What was said about a sealed total once is said for ever, or there could be a second roster."""
 
 
 class Audience(StrEnum):
@@ -76,6 +86,11 @@ StatementBody = (
     | MembershipBody
     | PolicyBody
     | RelayedBody
+    | BatchBody
+    | ShareBody
+    | RosterBody
+    | AggregateShareBody
+    | VoidBody
 )
 STATEMENT_BODIES: dict[Kind, type[WireModel]] = {
     Kind.TREND: TrendBody,
@@ -89,8 +104,13 @@ STATEMENT_BODIES: dict[Kind, type[WireModel]] = {
     Kind.MEMBERSHIP: MembershipBody,
     Kind.POLICY: PolicyBody,
     Kind.RELAYED: RelayedBody,
+    Kind.BATCH: BatchBody,
+    Kind.SHARE: ShareBody,
+    Kind.ROSTER: RosterBody,
+    Kind.AGGREGATE_SHARE: AggregateShareBody,
+    Kind.VOID: VoidBody,
 }
-HUB_KINDS = frozenset({Kind.AGGREGATE, Kind.MEMBERSHIP, Kind.POLICY, Kind.RELAYED})
+HUB_KINDS = frozenset({Kind.AGGREGATE, Kind.MEMBERSHIP, Kind.POLICY, Kind.RELAYED}) | SEALED_BY_HUBS
 """Kinds that only a hub may sign."""
 KINDS_OF_BOTH = frozenset({Kind.WITHDRAWAL})
 """Kinds that node and hub may sign: a hub takes back what it has relayed. All others only a node."""

@@ -30,6 +30,11 @@ KIND_NAMES: Mapping[Kind, str] = MappingProxyType(
         Kind.WITHDRAWAL: N_("Taken back"),
         Kind.MEMBERSHIP: N_("Member"),
         Kind.POLICY: N_("Rules"),
+        Kind.BATCH: N_("Sealed total announced"),
+        Kind.SHARE: N_("Our sealed figures"),
+        Kind.ROSTER: N_("Who is in a sealed total"),
+        Kind.AGGREGATE_SHARE: N_("One hub's half of a sealed total"),
+        Kind.VOID: N_("Sealed total that is not opened"),
     }
 )
 STATE_NAMES: Mapping[InboxState, str] = MappingProxyType(

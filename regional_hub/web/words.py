@@ -61,6 +61,10 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         ProblemCode.PRIVACY_FLOOR: N_("It protects less than the policy asks for."),
         ProblemCode.PRIVACY_BUDGET: N_("The year's privacy budget for it is used up."),
         ProblemCode.BAD_SHARE: N_("A count in it is out of its range, or its two halves do not belong together."),
+        ProblemCode.SAME_OPERATOR: N_("Both hubs of a sealed total are run by one operator."),
+        ProblemCode.BATCH_TERMS: N_("A sealed total was announced with terms that are not accepted here."),
+        ProblemCode.BATCH_STATE: N_("A sealed total has come to another step than this one."),
+        ProblemCode.ALREADY_ANSWERED: N_("A hub asked a second time for something that is answered only once."),
         ProblemCode.FEED_ROLLBACK: N_("A hub shows less of its log than before."),
         ProblemCode.FEED_FORK: N_("A hub has signed two logs that do not go together."),
         ProblemCode.FEED_ENTRY: N_("A hub's log has an entry that is not what it says."),
@@ -89,6 +93,11 @@ KINDS: Final[Mapping[str, str]] = MappingProxyType(
         Kind.MEMBERSHIP: N_("Membership"),
         Kind.POLICY: N_("Policy"),
         Kind.RELAYED: N_("Item without its city's name"),
+        Kind.BATCH: N_("Sealed total announced"),
+        Kind.SHARE: N_("Sealed figures of a city"),
+        Kind.ROSTER: N_("Who is in a sealed total"),
+        Kind.AGGREGATE_SHARE: N_("One hub's half of a sealed total"),
+        Kind.VOID: N_("Sealed total that is not opened"),
     }
 )
 AUDIENCES: Final[Mapping[str, str]] = MappingProxyType(

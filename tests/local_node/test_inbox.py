@@ -6,9 +6,10 @@ from local_node import hub_place, inbox
 from local_node.inbox import InboxState
 from shared_schema.governance import PolicyBody
 from shared_schema.keys import MemberRole, MemberStatus
-from shared_schema.statement import Audience, Kind
+from shared_schema.statement import SEALED_BY_HUBS, STATEMENT_BODIES, Audience, Kind
 from tests.hub_simulator import Author, HubSimulator, practice_body
 from tests.local_node.conftest import Leipzig
+from tests.shared_schema.builders import BODIES
 
 
 def policy(version: int = 1) -> PolicyBody:
@@ -152,6 +153,29 @@ def test_a_city_in_quarantine_that_takes_its_item_back_is_heard(leipzig: Leipzig
     leipzig.hub.enrol(city.name, city.key.public)
     leipzig.pull()
     assert leipzig.items()[practice.digest].state is InboxState.WITHDRAWN
+
+
+@pytest.mark.parametrize("kind", sorted(SEALED_BY_HUBS))
+def test_what_hubs_say_about_a_sealed_total_is_kept_verified_and_never_taken_back(leipzig: Leipzig, kind: Kind) -> None:
+    hub = leipzig.hub
+    said = hub.author.sign(kind, STATEMENT_BODIES[kind].from_object(BODIES[kind]), Audience.NATION)  # type: ignore[arg-type]
+    hub.log(said)
+    report = leipzig.pull()
+    assert (report.problem, report.quarantined) == (None, 0)
+    hub.log(hub.author.withdrawal(said.digest))
+    assert leipzig.pull().problem is None
+    assert leipzig.items()[said.digest].state is InboxState.ACCEPTED
+
+
+def test_a_sealed_share_that_a_hub_hands_out_stops_nothing(leipzig: Leipzig) -> None:
+    """Its city signed it for the hub alone. Whoever sees it sees random digits, sealed; the node looks no further."""
+    city = leipzig.hub.city("dresden.sn.de")
+    body = STATEMENT_BODIES[Kind.SHARE].from_object(BODIES[Kind.SHARE])
+    share, practice = city.sign(Kind.SHARE, body, Audience.EUROPE), city.practice()  # type: ignore[arg-type]
+    for envelope in (share, practice):
+        leipzig.hub.log(envelope)
+    assert leipzig.pull().problem is None
+    assert leipzig.items()[practice.digest].state is InboxState.ACCEPTED
 
 
 @pytest.mark.parametrize("kind", [Kind.WITHDRAWAL, Kind.MEMBERSHIP])

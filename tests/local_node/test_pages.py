@@ -9,10 +9,11 @@ from local_node import verbs
 from local_node.app import Node
 from shared_schema.governance import PolicyBody
 from shared_schema.keys import MemberRole
-from shared_schema.statement import Audience, Kind
+from shared_schema.statement import SEALED_BY_HUBS, STATEMENT_BODIES, Audience, Kind
 from tests.hub_simulator import HubSimulator, Lie
 from tests.local_node.browsing import Browser
 from tests.local_node.test_trends import aggregate, cell
+from tests.shared_schema import builders
 
 
 @pytest.fixture
@@ -130,6 +131,9 @@ def test_every_kind_of_statement_has_a_page(
     practice = city.practice()
     hub.log(practice)
     hub.log(city.withdrawal(practice.digest))
+    for kind in sorted(SEALED_BY_HUBS):
+        sealed = STATEMENT_BODIES[kind].from_object(builders.BODIES[kind])
+        hub.log(hub.author.sign(kind, sealed, Audience.NATION))  # type: ignore[arg-type]
     sync()
     digests = set(re.findall(r"/inbox/([0-9a-f]{64})", browser.page("/inbox?show=all")))
     assert len(digests) == len(hub.entries)

@@ -26,7 +26,7 @@ from shared_schema.problem import ProblemCode
 from shared_schema.service.control import VerbError
 from shared_schema.service.hub_api import HubRefused
 from shared_schema.service.signed_reads import COVERED, _OneKey, _Request, sign_request
-from shared_schema.statement import Kind, format_time
+from shared_schema.statement import HUB_KINDS, Kind, format_time
 from tests.regional_hub.conftest import HubStarter
 from tests.regional_hub.raw_asgi import batch_of, details
 from tests.regional_hub.running import (
@@ -147,10 +147,15 @@ def test_30_a_city_can_speak_neither_for_its_hub_nor_for_nobody(resident: City, 
     check_problem(resident.hub.post(body), ProblemCode.WRONG_ORIGIN, 403)
 
 
-@pytest.mark.parametrize("kind", ["membership", "policy", "aggregate", "relayed"])
-def test_30_a_city_cannot_say_what_only_a_hub_may(resident: City, kind: str) -> None:
-    body = resident.sign(Kind(kind), seq=1)
+@pytest.mark.parametrize("kind", sorted(HUB_KINDS))
+def test_30_a_city_cannot_say_what_only_a_hub_may(resident: City, kind: Kind) -> None:
+    body = resident.sign(kind, seq=1)
     check_problem(resident.hub.post(body), ProblemCode.KIND_NOT_ALLOWED, 403)
+
+
+def test_a_sealed_share_is_refused_because_nobody_could_open_it(resident: City) -> None:
+    """This release opens no sealed total. A refused statement blocks none behind it (41), so nothing else is lost."""
+    check_problem(resident.hub.post(resident.sign(Kind.SHARE, seq=1)), ProblemCode.KIND_NOT_ALLOWED, 403)
 
 
 @pytest.mark.sqlite_is_enough(False)

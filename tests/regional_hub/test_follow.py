@@ -22,7 +22,7 @@ from shared_schema.merkle import EMPTY_ROOT
 from shared_schema.problem import ProblemCode
 from shared_schema.service.control import VerbError
 from shared_schema.service.signed_reads import sign_request
-from shared_schema.statement import Kind, read_statement
+from shared_schema.statement import SEALED_BY_HUBS, Kind, read_statement
 from tests.regional_hub.conftest import HubStarter
 from tests.regional_hub.running import City, RunningHub, join, key_of
 from tests.shared_schema import builders
@@ -270,6 +270,8 @@ def test_a_forged_item_is_set_aside_for_ever_and_stops_nothing(nation: RunningHu
         (Kind.PRACTICE, {"origin": "dresden.sn.de"}, "wrong-origin"),
         (Kind.POLICY, {}, "kind-not-allowed"),
         (Kind.AGGREGATE, {"audience": "nation"}, "kind-not-allowed"),
+        (Kind.SHARE, {"audience": "nation"}, "kind-not-allowed"),
+        *((kind, {"audience": "nation"}, "kind-not-allowed") for kind in sorted(SEALED_BY_HUBS)),
     ],
 )
 def test_what_an_author_may_not_say_is_set_aside(
@@ -280,6 +282,20 @@ def test_what_an_author_may_not_say_is_set_aside(
     put_unverified(region, builders.signed_statement(kind, None, key=author.key, seq=1, **given))
     assert follow(nation)["quarantined"] == 1
     assert quarantine(nation) == [("sachsen.de", code)]
+
+
+@pytest.mark.parametrize("kind", sorted(SEALED_BY_HUBS))
+def test_what_two_hubs_say_about_a_sealed_total_is_followed_like_everything_else(
+    nation: RunningHub, region: RunningHub, kind: Kind
+) -> None:
+    with region.hub.database.read() as session:
+        seqs = session.scalars(select(EntryRow.seq).where(EntryRow.origin == region.hub.name)).all()
+    body = builders.signed_statement(
+        kind, None, key=region.hub.key, origin=region.hub.name, seq=max(seqs) + 1, audience="nation"
+    )
+    put_unverified(region, body)
+    assert follow(nation)["quarantined"] == 0
+    assert parse_envelope(body).digest in digests(nation)
 
 
 def test_two_contents_for_one_seq_are_evidence_and_an_alarm(nation: RunningHub, region: RunningHub) -> None:

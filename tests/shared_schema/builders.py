@@ -4,6 +4,7 @@ Each builder gives something that every gate accepts; a test changes only what i
 """
 
 import base64
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from shared_schema.problem import ProblemCode
 from shared_schema.relay import RelayContent, RelayRequest, make_request
 from shared_schema.release_rules import check_releasable
 from shared_schema.rotation import KeyRotation, SignedRotation, sign_rotation
+from shared_schema.sealed.hpke import PrivateKey
 from shared_schema.service.problems import STATUS
 from shared_schema.statement import Audience, Kind, VerifiedStatement, read_statement
 from shared_schema.trend import TableDefinition
@@ -34,6 +36,7 @@ NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 NOW_TEXT = "2026-11-22T09:00:00Z"
 CITY = "leipzig.sn.de"
 HUB = "sachsen.de"
+NATION = "bund.de"
 DIGEST = "ab" * 32
 CITY_KEY = SigningKey.from_seed(b"city" * 8)
 OTHER_KEY = SigningKey.from_seed(b"else" * 8)
@@ -210,6 +213,77 @@ def relayed_practice(**changes: object) -> dict[str, Any]:
     return practice_body(attribution="country", area=GERMANY, review=RELAYED_REVIEW) | changes
 
 
+def hub_part(name: str, operator: str, **changes: object) -> dict[str, Any]:
+    key = PrivateKey.from_seed(hashlib.sha256(name.encode()).digest())
+    part = {
+        "name": name,
+        "operator": operator,
+        "hpke_key": base64.b64encode(key.public).decode(),
+        "noise_seed": hashlib.sha256(f"noise of {name}".encode()).hexdigest(),
+    }
+    return part | changes
+
+
+def batch_plan(**changes: object) -> dict[str, Any]:
+    plan = {
+        "table": TABLE.reference.to_object(),
+        "period": MONTH,
+        "dimension": "offence",
+        "cells": list(GRID),
+        "maximum": 1_000,
+        "min_batch": 5,
+        "epsilon_milli": 500,
+        "members": sorted(["bautzen.sn.de", "dresden.sn.de", CITY, "plauen.sn.de", "zwickau.sn.de", "torgau.sn.de"]),
+        "log_size": 40,
+        "opens": "2026-11-20T09:00:00Z",
+        "closes": "2026-11-27T09:00:00Z",
+    }
+    return plan | changes
+
+
+def batch_terms(plan: Mapping[str, object] | None = None, **changes: object) -> dict[str, Any]:
+    terms = {
+        "v": 1,
+        "vdaf": "draft-irtf-cfrg-vdaf-20 Prio3SumVec",
+        "plan": batch_plan() if plan is None else dict(plan),
+        "leader": hub_part(HUB, "Freistaat Sachsen"),
+        "helper": hub_part(NATION, "Bund"),
+        "verify_key": hashlib.sha256(b"verify key").hexdigest(),
+    }
+    return terms | changes
+
+
+COUNTERSIGNATURE = {"keyid": DIGEST, "sig": base64.b64encode(bytes(64)).decode()}
+ATTENDANCE = {
+    "accepted": sorted(f"{city:02x}" * 32 for city in range(4)),
+    "refused": [{"origin": "plauen.sn.de", "reason": "range"}],
+    "absent": ["zwickau.sn.de"],
+}
+
+
+def share_body(**changes: object) -> dict[str, Any]:
+    body = {
+        "batch": DIGEST,
+        "table": TABLE.reference.to_object(),
+        "period": MONTH,
+        "source_kind": "police_recorded",
+        "coverage": {"reporting": 3, "expected": 4},
+        "review": REVIEW,
+        "privacy": {
+            "unit": "record",
+            "window": "period",
+            "epsilon_milli": 500,
+            "composition": "parallel over periods, sum over tables",
+        },
+        "ledger": {"seq": 4, "head": DIGEST, "prev": DIGEST},
+        "nonce": base64.b64encode(bytes(16)).decode(),
+        "public_share": base64.b64encode(bytes(64)).decode(),
+        "leader_half": base64.b64encode(bytes(800)).decode(),
+        "helper_half": base64.b64encode(bytes(112)).decode(),
+    }
+    return body | changes
+
+
 BODIES: dict[Kind, dict[str, Any]] = {
     Kind.TREND: trend_body(),
     Kind.AGGREGATE: aggregate_body(),
@@ -222,7 +296,25 @@ BODIES: dict[Kind, dict[str, Any]] = {
     Kind.MEMBERSHIP: membership_body(),
     Kind.POLICY: POLICY.to_object(),
     Kind.RELAYED: {"attribution": "country", "practice": relayed_practice()},
+    Kind.BATCH: {"terms": batch_terms(), "helper": COUNTERSIGNATURE},
+    Kind.SHARE: share_body(),
+    Kind.ROSTER: {
+        "terms": {"v": 1, "batch": DIGEST, "attendance": ATTENDANCE, "leader_sum": DIGEST, "helper_sum": DIGEST},
+        "helper": COUNTERSIGNATURE,
+    },
+    Kind.AGGREGATE_SHARE: {
+        "batch": DIGEST,
+        "roster": DIGEST,
+        "role": "leader",
+        "vector": base64.b64encode(bytes(48)).decode(),
+    },
+    Kind.VOID: {"terms": {"v": 1, "batch": DIGEST, "reason": "given-up"}, "helper": COUNTERSIGNATURE},
 }
+
+
+def audience_of(kind: Kind) -> Audience:
+    """The usual one."""
+    return Audience.HUB if kind in (Kind.TREND, Kind.SHARE) else Audience.EUROPE
 
 
 def statement(
@@ -236,7 +328,7 @@ def statement(
         "seq": 17,
         "issued_at": NOW_TEXT,
         "nonce": "AAAAAAAAAAAAAAAAAAAAAA",
-        "audience": (Audience.HUB if kind is Kind.TREND else Audience.EUROPE).value,
+        "audience": audience_of(kind).value,
         "body": dict(BODIES[kind] if body is None else body),
     }
     return value | changes

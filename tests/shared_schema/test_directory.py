@@ -96,6 +96,33 @@ def test_nobody_speaks_about_itself_or_about_the_root(directory: Directory) -> N
     assert directory.find(HUB) == replace(REGION, vouched_by=NATION)
 
 
+def test_a_hub_says_who_runs_it_and_the_hub_above_may_say_it_too(directory: Directory) -> None:
+    """The root about itself, because nobody stands above it here; of any other hub the one that vouches for it."""
+    root = Member(NATION, MemberRole.HUB, NATION_KEY.public, MemberStatus.ACTIVE, vouched_by="", operator="Bund")
+    assert directory.apply(position=next(PLACES), signer=NATION, member=root)
+    assert not directory.apply(position=next(PLACES), signer=NATION, member=root)
+    assert directory.apply(position=next(PLACES), signer=NATION, member=replace(REGION, operator="Freistaat"))
+    found = {member.name: member.operator for member in directory.members()}
+    assert found == {NATION: "Bund", HUB: "Freistaat", CITY: None}
+
+
+def test_nobody_else_says_who_runs_the_root_or_oneself(directory: Directory) -> None:
+    root = Member(NATION, MemberRole.PARENT, NATION_KEY.public, MemberStatus.ACTIVE, vouched_by="", operator="Bund")
+    assert not directory.apply(position=next(PLACES), signer=HUB, member=root)
+    assert not directory.apply(position=next(PLACES), signer=HUB, member=replace(REGION, operator="Freistaat"))
+    assert not any(member.operator for member in directory.members())
+
+
+def test_the_operator_of_the_root_outlives_its_key(directory: Directory) -> None:
+    root = Member(NATION, MemberRole.HUB, NATION_KEY.public, MemberStatus.ACTIVE, vouched_by="", operator="Bund")
+    directory.apply(position=next(PLACES), signer=NATION, member=root)
+    proof = rotation(name=NATION, old=NATION_KEY, new=THIRD_KEY)
+    next_key = replace(root, key=THIRD_KEY.public, operator=None)
+    assert directory.apply(position=next(PLACES), signer=NATION, member=next_key, rotation=proof)
+    found = directory.find(NATION)
+    assert found is not None and (found.key, found.operator) == (THIRD_KEY.public, "Bund")
+
+
 def test_a_key_belongs_to_one_member(directory: Directory) -> None:
     with pytest.raises(VerificationError, match="no other member uses") as caught:
         directory.apply(position=next(PLACES), signer=HUB, member=replace(NODE, name="halle.st.de"))

@@ -13,6 +13,7 @@ from shared_schema.keys import MemberRole
 from shared_schema.problem import ProblemCode
 from shared_schema.statement import (
     HUB_KINDS,
+    SEALED_BY_HUBS,
     STATEMENT_BODIES,
     Audience,
     Kind,
@@ -30,6 +31,7 @@ from tests.shared_schema.builders import (
     CITY_KEY,
     NOW,
     NOW_TEXT,
+    audience_of,
     receive,
     signed,
     signed_statement,
@@ -125,7 +127,7 @@ def test_every_kind_is_signed_and_read_back(kind: Kind) -> None:
         seq=17,
         issued_at=NOW,
         nonce="A" * 22,
-        audience=Audience.HUB if kind is Kind.TREND else Audience.EUROPE,
+        audience=audience_of(kind),
     )
     envelope = sign_statement(made, CITY_KEY)
     verified = receive(envelope.to_bytes())
@@ -159,7 +161,8 @@ def test_only_what_was_verified_is_read() -> None:
 
 def test_every_kind_has_a_body_and_hubs_have_their_own() -> None:
     assert set(STATEMENT_BODIES) == set(Kind)
-    assert {Kind.AGGREGATE, Kind.MEMBERSHIP, Kind.POLICY, Kind.RELAYED} == HUB_KINDS
+    assert {Kind.AGGREGATE, Kind.MEMBERSHIP, Kind.POLICY, Kind.RELAYED} | SEALED_BY_HUBS == HUB_KINDS
+    assert {Kind.BATCH, Kind.ROSTER, Kind.AGGREGATE_SHARE, Kind.VOID} == SEALED_BY_HUBS
 
 
 @pytest.mark.parametrize(
@@ -169,6 +172,8 @@ def test_every_kind_has_a_body_and_hubs_have_their_own() -> None:
         (Kind.MEMBERSHIP, MemberRole.NODE),
         (Kind.PRACTICE, MemberRole.HUB),
         (Kind.ANSWER, MemberRole.PARENT),
+        (Kind.SHARE, MemberRole.HUB),
+        *((kind, MemberRole.NODE) for kind in sorted(SEALED_BY_HUBS)),
     ],
 )
 def test_nobody_signs_what_is_not_of_its_role(kind: Kind, role: MemberRole) -> None:
