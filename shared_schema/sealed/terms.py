@@ -35,11 +35,13 @@ from shared_schema.period import Period
 from shared_schema.problem import ProblemCode
 from shared_schema.sealed.hpke import check_public_key
 from shared_schema.trend import MAX_ABSOLUTE_VALUE, MAX_CELLS, TableReference
-from shared_schema.vdaf.messages import LeaderShare
+from shared_schema.vdaf.field128 import ENCODED_SIZE
 from shared_schema.vdaf.prio3 import Prio3SumVec
+from shared_schema.vdaf.sum_vec import MAX_MEAS_LEN, SumVec
+from shared_schema.vdaf.xof import SEED_SIZE
 from shared_schema.wire import WireModel
 
-VDAF: Final = "draft-irtf-cfrg-vdaf-20 Prio3SumVec"
+VDAF: Final = "draft-irtf-cfrg-vdaf-20 Prio3SumVec, version 18"
 MAX_MEMBERS: Final = 2_000
 """`canonical.MAX_ELEMENTS`: no list is longer."""
 LEAST_BATCH: Final = 5
@@ -95,6 +97,8 @@ class BatchPlan(WireModel):
     dimension: TermId
     cells: Annotated[tuple[CellCode, ...], Field(min_length=1, max_length=MAX_CELLS)]
     maximum: Annotated[int, Field(ge=1, le=MAX_ABSOLUTE_VALUE)]
+    chunk_length: Annotated[int, Field(ge=1, le=MAX_MEAS_LEN)]
+    """As `best_chunk_length` has it. Named, so that two releases that work it out in two ways still agree."""
     min_batch: Annotated[int, Field(ge=LEAST_BATCH, le=MAX_MEMBERS)]
     epsilon_milli: Annotated[int, Field(ge=1, le=10_000)]
     members: Annotated[tuple[Origin, ...], Field(min_length=LEAST_BATCH, max_length=MAX_MEMBERS)]
@@ -123,7 +127,7 @@ class BatchPlan(WireModel):
             raise ValueError("expected so many members that a roster of them fits into one statement")
         try:
             half = leader_half_size(self.vdaf)
-        except SchemaError as error:  # more bits than the proof is made for
+        except SchemaError as error:  # more bits than the proof is made for, or chunks that do not fit
             raise ValueError(error.message) from None
         if half * 4 // BASE64_GROUP > MAX_PAYLOAD_BYTES - _ROOM_OF_STATEMENT:
             raise ValueError("expected so many cells with such a maximum that a share fits into one statement")
@@ -131,14 +135,13 @@ class BatchPlan(WireModel):
 
     @property
     def vdaf(self) -> Prio3SumVec:
-        """The one instance that all parties work out of these numbers."""
-        return Prio3SumVec.with_best_chunks(shares=SHARES, length=len(self.cells), max_measurement=self.maximum)
+        """The one instance that all parties have with these numbers."""
+        return Prio3SumVec(SHARES, SumVec(len(self.cells), self.maximum, self.chunk_length))
 
 
 def leader_half_size(vdaf: Prio3SumVec) -> int:
     """Bytes of the leader's half before it is sealed."""
-    circuit = vdaf.circuit
-    return len(LeaderShare([0] * circuit.meas_len, [0] * circuit.proof_len, bytes(32)).encode())
+    return (vdaf.circuit.meas_len + vdaf.circuit.proof_len) * ENCODED_SIZE + SEED_SIZE
 
 
 class BatchProposal(WireModel):
@@ -154,7 +157,7 @@ class BatchTerms(WireModel):
     """What both hubs have agreed on. `verify_key` is the hash of the key that no city may see."""
 
     v: Version = 1
-    vdaf: Literal["draft-irtf-cfrg-vdaf-20 Prio3SumVec"]
+    vdaf: Literal["draft-irtf-cfrg-vdaf-20 Prio3SumVec, version 18"]
     plan: BatchPlan
     leader: HubPart
     helper: HubPart

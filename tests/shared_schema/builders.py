@@ -4,6 +4,7 @@ Each builder gives something that every gate accepts; a test changes only what i
 """
 
 import base64
+import contextlib
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from shared_schema.checkpoint import Checkpoint, NoteVerifier
 from shared_schema.content import PracticeBody
 from shared_schema.entry import LogEntry, Receipt
 from shared_schema.envelope import Envelope, parse_envelope, sign_payload, verify_envelope
+from shared_schema.errors import SchemaError
 from shared_schema.governance import PolicyBody
 from shared_schema.keys import PublicKey, SigningKey
 from shared_schema.merkle import EMPTY_ROOT, completed_nodes, consistency_proof, inclusion_proof, range_hash
@@ -28,6 +30,7 @@ from shared_schema.sealed.hpke import PrivateKey
 from shared_schema.service.problems import STATUS
 from shared_schema.statement import Audience, Kind, VerifiedStatement, read_statement
 from shared_schema.trend import TableDefinition
+from shared_schema.vdaf.sum_vec import best_chunk_length
 
 VECTORS: Mapping[str, Any] = json.loads(
     (Path(__file__).resolve().parents[1] / "vectors" / "published.json").read_text(encoding="utf-8")
@@ -225,7 +228,7 @@ def hub_part(name: str, operator: str, **changes: object) -> dict[str, Any]:
 
 
 def batch_plan(**changes: object) -> dict[str, Any]:
-    plan = {
+    plan: dict[str, Any] = {
         "table": TABLE.reference.to_object(),
         "period": MONTH,
         "dimension": "offence",
@@ -238,13 +241,16 @@ def batch_plan(**changes: object) -> dict[str, Any]:
         "opens": "2026-11-20T09:00:00Z",
         "closes": "2026-11-27T09:00:00Z",
     }
-    return plan | changes
+    plan |= changes
+    with contextlib.suppress(SchemaError):  # a test may want more cells than there can be
+        plan["chunk_length"] = best_chunk_length(len(plan["cells"]), plan["maximum"])
+    return {"chunk_length": 1} | plan | changes
 
 
 def batch_terms(plan: Mapping[str, object] | None = None, **changes: object) -> dict[str, Any]:
     terms = {
         "v": 1,
-        "vdaf": "draft-irtf-cfrg-vdaf-20 Prio3SumVec",
+        "vdaf": "draft-irtf-cfrg-vdaf-20 Prio3SumVec, version 18",
         "plan": batch_plan() if plan is None else dict(plan),
         "leader": hub_part(HUB, "Freistaat Sachsen"),
         "helper": hub_part(NATION, "Bund"),

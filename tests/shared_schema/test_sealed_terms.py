@@ -76,6 +76,8 @@ def check_refused(check: Callable[[], object], code: ProblemCode, match: str = "
         ({"maximum": 0}, "maximum"),
         ({"maximum": 10**9 + 1}, "maximum"),
         ({"cells": [f"c{number}" for number in range(400)], "maximum": 10**9}, "cells of 30 bits"),
+        ({"chunk_length": 0}, "chunk_length"),
+        ({"chunk_length": 31}, "chunks of 1 to 30 bits"),
         ({"epsilon_milli": 0}, "epsilon_milli"),
         ({"closes": "2026-11-20T09:00:00Z"}, "close after it opens"),
         ({"log_size": -1}, "log_size"),
@@ -158,7 +160,7 @@ def test_two_hubs_are_two(changes: dict[str, str]) -> None:
 
 def test_terms_of_another_vdaf_are_refused() -> None:
     with pytest.raises(SchemaError, match="vdaf"):
-        BatchTerms.from_object(batch_terms(vdaf="draft-irtf-cfrg-vdaf-19 Prio3SumVec"))
+        BatchTerms.from_object(batch_terms(vdaf="draft-irtf-cfrg-vdaf-20 Prio3SumVec, version 19"))
 
 
 @pytest.mark.parametrize(
