@@ -28,6 +28,8 @@ from regional_hub.settings import HubSettings
 from regional_hub.web import node_api, recovery_api
 from shared_schema.envelope import payload_type
 from shared_schema.problem import ProblemCode
+from shared_schema.sealed.states import TRANSITIONS, BatchEvent, BatchState
+from shared_schema.sealed.terms import Refusal, Role
 from shared_schema.service.problems import STATUS
 from shared_schema.statement import HUB_KINDS, KINDS_OF_BOTH, STATEMENT_BODIES, Kind
 
@@ -110,6 +112,29 @@ def _body_fields(kind: Kind) -> str:
 
 def make_payload_types(_now: str) -> str:
     return "".join(f"- {_code(payload_type(kind.value))}\n" for kind in Kind)
+
+
+def make_batch_states(role: Role) -> Callable[[str], str]:
+    """One hub's table of transitions: a row for each state, a column for each event that is in it."""
+
+    def make(_now: str) -> str:
+        table = TRANSITIONS[role]
+        events = [event for event in BatchEvent if any(event is each for _, each in table)]
+        states = [state for state in BatchState if any(state in (old, new) for (old, _), new in table.items())]
+        rows = [
+            (
+                _code(state.value),
+                *(_code(table[state, event].value) if (state, event) in table else "" for event in events),
+            )
+            for state in states
+        ]
+        return write_table(("state", *(_code(event.value) for event in events)), rows)
+
+    return make
+
+
+def make_refusals(now: str) -> str:
+    return _with_words(now, ("reason", "meaning"), [(_code(reason.value),) for reason in Refusal])
 
 
 def make_endpoints(now: str) -> str:
@@ -246,6 +271,9 @@ PARTS = (
     Part("problem-codes", "docs/protocol.md", make_problem_codes),
     Part("kinds", "docs/protocol.md", make_kinds),
     Part("payload-types", "docs/protocol.md", make_payload_types),
+    Part("leader-states", "docs/sealed_totals.md", make_batch_states("leader")),
+    Part("helper-states", "docs/sealed_totals.md", make_batch_states("helper")),
+    Part("refusals", "docs/sealed_totals.md", make_refusals),
     Part("endpoints", "docs/protocol.md", make_endpoints),
     Part("release-states", "docs/data_flow.md", make_transitions),
     Part("hub-settings", "docs/operations.md", make_hub_settings),
