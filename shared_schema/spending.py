@@ -25,12 +25,15 @@ from shared_schema.governance import PolicyBody
 from shared_schema.period import Period
 from shared_schema.problem import ProblemCode
 from shared_schema.release_rules import get_table
+from shared_schema.sealed.bodies import ShareBody
 from shared_schema.trend import TrendBody
 
 WINDOW_MONTHS: Final = 12
 """A person is counted once, and a budget is meant, for a rolling year."""
 FIRST_PREV: Final = 64 * "0"
 """What the first entry of a ledger names as the one before it."""
+Charged = TrendBody | ShareBody
+"""What costs: figures with noise, and a sealed share, whose noise comes at the hubs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +51,8 @@ class Charge:
     correction: int = 0
 
     @classmethod
-    def of(cls, body: TrendBody, policy: PolicyBody) -> "Charge":
-        """The charge of a release. Raises ReleaseRuleError (`unknown-table`)."""
+    def of(cls, body: Charged, policy: PolicyBody) -> "Charge":
+        """The charge of a release or a share. Raises ReleaseRuleError (`unknown-table`)."""
         first, last = months_of(body.period)
         return cls(
             measure=get_table(body.table, policy).measure,
@@ -57,7 +60,7 @@ class Charge:
             first_month=first,
             last_month=last,
             epsilon_milli=0 if body.privacy is None else body.privacy.epsilon_milli,
-            correction=body.correction or 0,
+            correction=_correction_of(body),
         )
 
     @property
@@ -147,8 +150,8 @@ def _check_engines_apart(charge: Charge, before: Iterable[Charge]) -> None:
 # --- the chain -----------------------------------------------------------------------------------------------------
 
 
-def entry_hash(body: TrendBody) -> str:
-    """The hash of the ledger entry behind a release: of what the release says, its place, and the entry before it.
+def entry_hash(body: Charged) -> str:
+    """The hash of the ledger entry behind a release or a share: of what it says, its place, and the entry before it.
 
     Nothing that the statement does not say goes into it, so a third party can compute it. The area and the review are
     left out: they are not of the ledger.
@@ -156,11 +159,25 @@ def entry_hash(body: TrendBody) -> str:
     return hash_entry(body.ledger.seq, body.ledger.prev or "", body.to_object())
 
 
-_CHARGED: Final = ("table", "period", "source_kind", "mechanism", "privacy", "coverage", "correction", "cells")
+_CHARGED: Final = (
+    "table",
+    "period",
+    "source_kind",
+    "mechanism",
+    "privacy",
+    "coverage",
+    "correction",
+    "cells",
+    "batch",
+    "public_share",
+)
 
 
 def hash_entry(seq: int, prev: str, body: Mapping[str, object]) -> str:
-    """As `entry_hash`, for a ledger that has no statement yet: `body` has those fields of a TrendBody's object."""
+    """As `entry_hash`, for a ledger that has no statement yet: `body` has those fields of the body's object.
+
+    Of a share, the public share stands for its halves: they hold only together with it.
+    """
     charged = {name: body[name] for name in _CHARGED if name in body}
     return hashlib.sha256(canonical.encode({"v": 2, "seq": seq, "prev": prev, **charged})).hexdigest()
 
@@ -180,7 +197,7 @@ class SpendAudit:
     findings: tuple[str, ...]
 
 
-def audit_spending(bodies: Sequence[TrendBody], policy: PolicyBody) -> SpendAudit:
+def audit_spending(bodies: Sequence[Charged], policy: PolicyBody) -> SpendAudit:
     """Add up what a city's releases have spent, in the order of its ledger, and check that its ledger is one chain.
 
     Findings name entries by their number and never a figure.
@@ -212,7 +229,7 @@ def audit_spending(bodies: Sequence[TrendBody], policy: PolicyBody) -> SpendAudi
     return SpendAudit(len(ordered), dict(spent), total, unseen, tuple(findings))
 
 
-def _chain_findings(ordered: Sequence[TrendBody]) -> list[str]:
+def _chain_findings(ordered: Sequence[Charged]) -> list[str]:
     """Two entries in one place, one release drawn twice, a hash that does not follow: a ledger that was rewritten."""
     findings: list[str] = []
     heads: dict[int, str] = {}
@@ -241,16 +258,21 @@ def _chain_findings(ordered: Sequence[TrendBody]) -> list[str]:
     return findings + _correction_findings(ordered)
 
 
-def _content_of(body: TrendBody) -> str:
+def _content_of(body: Charged) -> str:
     """What a release says, without its place: equal for the same draw that went to two hubs."""
     return hash_entry(0, "", body.to_object())
 
 
-def _subject_of(body: TrendBody) -> tuple[str, str, int]:
-    return f"{body.table.id}@{body.table.version}", body.period.label, body.correction or 0
+def _subject_of(body: Charged) -> tuple[str, str, int]:
+    return f"{body.table.id}@{body.table.version}", body.period.label, _correction_of(body)
 
 
-def _correction_findings(ordered: Sequence[TrendBody]) -> list[str]:
+def _correction_of(body: Charged) -> int:
+    """Figures that were sealed cannot be corrected: nobody knows them."""
+    return 0 if isinstance(body, ShareBody) else body.correction or 0
+
+
+def _correction_findings(ordered: Sequence[Charged]) -> list[str]:
     """Corrections are numbered 1, 2, …; a gap is a release that was kept from whoever checks."""
     known = {_subject_of(body) for body in ordered}
     findings = []

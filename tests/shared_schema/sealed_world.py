@@ -170,6 +170,9 @@ class World:
     def announce(self, body: BatchBody) -> AgreedBatch:
         return read_batch(self.say(LEADER, Kind.BATCH, body), self.directory, at=NOW)
 
+    def announce_roster(self, body: RosterBody) -> AgreedRoster:
+        return read_roster(self.say(LEADER, Kind.ROSTER, body), self.batch, self.directory, at=NOW)
+
     # --- the cities ------------------------------------------------------------------------------------------------
 
     def checked(self, name: str, **changes: Any) -> CheckedBatch:
@@ -248,7 +251,7 @@ class World:
             return terms
         self.helper, signed = helper_steps.sign_roster_once(self.helper, terms.to_bytes(), key_of(HELPER))
         body = RosterBody(terms=terms, helper=Countersignature.from_bytes(signed))
-        self.roster = read_roster(self.say(LEADER, Kind.ROSTER, body), self.batch, self.directory, at=NOW)
+        self.roster = self.announce_roster(body)
         self.leader, self.helper = committed(self.leader, self.roster), committed(self.helper, self.roster)
         return terms
 

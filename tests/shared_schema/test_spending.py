@@ -1,5 +1,6 @@
 """No order of releases gets round the policy, and a chain that was rewritten shows."""
 
+import base64
 from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
@@ -16,7 +17,17 @@ from shared_schema.errors import ReleaseRuleError
 from shared_schema.governance import PolicyBody
 from shared_schema.period import parse_period
 from shared_schema.problem import ProblemCode
-from shared_schema.spending import Charge, audit_spending, check_charge, entry_hash, hash_entry, months_of, spend_with
+from shared_schema.sealed.bodies import ShareBody
+from shared_schema.spending import (
+    FIRST_PREV,
+    Charge,
+    audit_spending,
+    check_charge,
+    entry_hash,
+    hash_entry,
+    months_of,
+    spend_with,
+)
 from shared_schema.trend import TrendBody
 from tests.shared_schema import builders
 
@@ -306,6 +317,45 @@ def test_an_honest_chain_has_no_findings_in_any_order_and_gaps_are_counted() -> 
     audit = audit_spending([bodies[5], bodies[0], bodies[3]], builders.POLICY)
     assert (audit.findings, audit.unseen, audit.releases) == ((), 3, 3)
     assert audit.spent_milli == {"bias_incidents": 1000}
+
+
+def share(seq: int, prev: str, **changes: Any) -> ShareBody:
+    """A sealed share with a ledger entry of its own."""
+    body = builders.share_body(**changes)
+    head = hash_entry(seq, prev, body)
+    return ShareBody.from_object(body | {"ledger": {"seq": seq, "prev": prev, "head": head}})
+
+
+def test_a_sealed_share_is_charged_like_a_release_with_its_epsilon() -> None:
+    charge = Charge.of(share(1, FIRST_PREV), builders.POLICY)
+    released = Charge.of(TrendBody.from_object(builders.trend_body()), builders.POLICY)
+    assert replace(charge, epsilon_milli=released.epsilon_milli) == released
+    assert charge.epsilon_milli == 500
+
+
+def test_a_chain_goes_on_through_sealed_shares() -> None:
+    first = share(1, FIRST_PREV)
+    month = {"start": "2026-09-01", "end": "2026-09-30", "granularity": "month", "basis": "recorded"}
+    second = share(2, first.ledger.head, period=month)
+    audit = audit_spending([second, first], builders.POLICY)
+    assert (audit.findings, audit.releases, audit.unseen) == ((), 2, 0)
+
+
+@pytest.mark.parametrize("changes", [{"batch": "cd" * 32}, {"public_share": base64.b64encode(b"x" * 64).decode()}])
+def test_a_second_share_for_one_entry_and_one_slot_is_found(changes: dict[str, str]) -> None:
+    """The same figures in another batch, or in other halves: never both."""
+    first = share(1, FIRST_PREV)
+    again = ShareBody.from_object(first.to_object() | changes)
+    assert entry_hash(again) != entry_hash(first) == first.ledger.head
+    assert audit_spending([first, again], builders.POLICY).findings
+
+
+def test_a_sealed_share_and_a_release_for_one_slot_are_found() -> None:
+    first = share(1, FIRST_PREV)
+    body = builders.trend_body()
+    head = hash_entry(2, first.ledger.head, body)
+    release = TrendBody.from_object(body | {"ledger": {"seq": 2, "prev": first.ledger.head, "head": head}})
+    assert any("got two" in finding for finding in audit_spending([first, release], builders.POLICY).findings)
 
 
 def test_what_is_not_of_the_ledger_does_not_change_its_hash() -> None:
