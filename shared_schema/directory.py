@@ -128,7 +128,7 @@ class Directory:
             if known.key == member.key:
                 return False
             raise VerificationError("expected a name that no other hub has vouched for", code=ProblemCode.NAME_TAKEN)
-        fresh = replace(member, vouched_by=signer)
+        fresh = replace(member, vouched_by=signer, operator=_operator_of(member, known, signer))
         if known is not None and known.key == member.key:
             return self._change_status(known, fresh, position, revoked_keys)
         self._check_new_key(fresh)
@@ -284,6 +284,13 @@ class Directory:
                 return
             member = self._members[member.vouched_by]
         raise VerificationError(f"expected at most {MAX_LEVELS} levels of hubs", code=ProblemCode.KEY_NOT_VALID)
+
+
+def _operator_of(member: Member, known: Member | None, signer: str) -> str | None:
+    """Who runs a hub, as its hub has said last: a word about its key or its status alone takes nothing back."""
+    if member.operator is None and known is not None and known.vouched_by == signer:
+        return known.operator
+    return member.operator
 
 
 def verify_with(envelope: Envelope, keys: Sequence[KnownKey]) -> tuple[VerifiedEnvelope, KnownKey]:

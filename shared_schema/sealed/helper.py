@@ -47,6 +47,7 @@ from shared_schema.sealed.messages import (
     PreparedShare,
     PrepareRequest,
     ProposalAnswer,
+    check_question_size,
     find_answer,
 )
 from shared_schema.sealed.states import FIRST, BatchEvent
@@ -91,17 +92,21 @@ def agree_to(
     """
     if len(randomness) != RANDOMNESS_SIZE:
         raise SchemaError(f"expected {RANDOMNESS_SIZE} random bytes, got {len(randomness)}")
+    check_question_size(question)
     proposal = BatchProposal.from_bytes(question)
     if proposal.helper != name:
         raise SchemaError("expected a proposal to this hub")
     secrets = HubSecrets.from_randomness(randomness[:SECRETS_SIZE])
     verify_key, ephemeral_seed = randomness[SECRETS_SIZE : -hpke.SEED_SIZE], randomness[-hpke.SEED_SIZE :]
-    terms = BatchTerms(
-        vdaf=VDAF,
-        plan=proposal.plan,
-        leader=proposal.leader,
-        helper=secrets.part_of(name, operator),
-        verify_key=sha256(verify_key).hexdigest(),
+    terms = BatchTerms.from_object(
+        {
+            "v": 1,
+            "vdaf": VDAF,
+            "plan": proposal.plan.to_object(),
+            "leader": proposal.leader.to_object(),
+            "helper": secrets.part_of(name, operator).to_object(),
+            "verify_key": sha256(verify_key).hexdigest(),
+        }
     )
     check_operators(terms)
     sealed = hpke.seal(terms.leader.public_key, verify_key_info(terms), verify_key, ephemeral_seed=ephemeral_seed)
@@ -130,6 +135,7 @@ def answer_once(batch: HelperBatch, shares: Sequence[ReceivedShare], question: b
     if known is not None:
         return batch, known
     state = check_may(batch, BatchEvent.ANSWER)
+    check_question_size(question)
     agreed = agreed_of(batch)
     request = PrepareRequest.from_bytes(question)
     check_of_batch(request.batch, agreed)

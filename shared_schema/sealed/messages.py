@@ -10,7 +10,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from shared_schema.errors import BatchError
+from shared_schema.errors import BatchError, MalformedError
 from shared_schema.names import Digest, Origin, Version
 from shared_schema.problem import ProblemCode
 from shared_schema.sealed.countersign import Countersignature
@@ -93,6 +93,12 @@ class Answered:
     @classmethod
     def to(cls, question: bytes, answer: bytes) -> "Answered":
         return cls(hashlib.sha256(question).hexdigest(), answer)
+
+
+def check_question_size(question: bytes) -> None:
+    """Raise MalformedError (`too-large`) for more than the largest batch can need."""
+    if len(question) > MAX_PREPARE_BYTES:
+        raise MalformedError(f"expected at most {MAX_PREPARE_BYTES} bytes", code=ProblemCode.TOO_LARGE)
 
 
 def find_answer(known: Answered | None, question: bytes) -> bytes | None:

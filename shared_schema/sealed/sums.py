@@ -31,12 +31,14 @@ class HubSecrets:
         return cls(hpke.PrivateKey.from_seed(randomness[: hpke.SEED_SIZE]), randomness[hpke.SEED_SIZE :])
 
     def part_of(self, name: str, operator: str) -> HubPart:
-        """What the other hub and the cities may see of it."""
-        return HubPart(
-            name=name,
-            operator=operator,
-            hpke_key=base64.b64encode(self.key.public).decode(),
-            noise_seed=sha256(self.noise_seed).hexdigest(),
+        """What the other hub and the cities may see of it. Raises SchemaError for a name or an operator of no form."""
+        return HubPart.from_object(
+            {
+                "name": name,
+                "operator": operator,
+                "hpke_key": base64.b64encode(self.key.public).decode(),
+                "noise_seed": sha256(self.noise_seed).hexdigest(),
+            }
         )
 
 

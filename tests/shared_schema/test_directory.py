@@ -102,6 +102,8 @@ def test_a_hub_says_who_runs_it_and_the_hub_above_may_say_it_too(directory: Dire
     assert directory.apply(position=next(PLACES), signer=NATION, member=root)
     assert not directory.apply(position=next(PLACES), signer=NATION, member=root)
     assert directory.apply(position=next(PLACES), signer=NATION, member=replace(REGION, operator="Freistaat"))
+    suspended = replace(REGION, status=MemberStatus.SUSPENDED)
+    assert directory.apply(position=next(PLACES), signer=NATION, member=suspended)  # says nothing about it
     found = {member.name: member.operator for member in directory.members()}
     assert found == {NATION: "Bund", HUB: "Freistaat", CITY: None}
 

@@ -26,6 +26,7 @@ from shared_schema.sealed.messages import (
     ProposalAnswer,
 )
 from shared_schema.sealed.states import FIRST, TRANSITIONS, BatchEvent, BatchState, next_state
+from shared_schema.sealed.sums import SECRETS_SIZE, HubSecrets
 from shared_schema.sealed.terms import ROLES, Refusal, Role, RosterTerms, VoidTerms
 from shared_schema.sealed.total import redo_noise
 from shared_schema.vdaf.field128 import MODULUS, Vector
@@ -607,9 +608,29 @@ def test_a_helper_agrees_to_no_proposal_to_somebody_else_nor_to_one_of_its_own_o
     refused(lambda: helper_steps.agree_to(proposal, name=HELPER, **given), ProblemCode.SAME_OPERATOR)
     given |= {"operator": "Bund", "randomness": bytes(1)}
     refused(lambda: helper_steps.agree_to(proposal, name=HELPER, **given), ProblemCode.SCHEMA)
-    for body in (b"", b"{}", b"[]", proposal + b" "):
+    given["randomness"] = bytes(helper_steps.RANDOMNESS_SIZE)
+    for body in (b"", b"{}", b"[]", proposal + b" ", b"[" * 10**6, bytes(MAX_PREPARE_BYTES + 1)):
         with pytest.raises(SchemaError):
             helper_steps.agree_to(body, name=HELPER, **given)
+
+
+def test_a_leader_that_gives_itself_the_helpers_name_or_seed_is_refused() -> None:
+    world = World()
+    world.propose()
+    randomness = bytes(helper_steps.RANDOMNESS_SIZE)
+    given: dict[str, Any] = {"operator": "Bund", "randomness": randomness, "key": key_of(HELPER)}
+    own = HubSecrets.from_randomness(randomness[:SECRETS_SIZE]).part_of(HELPER, "Bund")
+    for changes in ({"name": HELPER}, {"hpke_key": own.hpke_key}, {"noise_seed": own.noise_seed}):
+        leader = world.leader.proposal.leader.model_copy(update=changes)
+        proposal = world.leader.proposal.model_copy(update={"leader": leader}).to_bytes()
+        with pytest.raises(SchemaError, match="expected two"):
+            helper_steps.agree_to(proposal, name=HELPER, **given)
+
+
+@pytest.mark.parametrize(("name", "operator"), [("Bund", "Bund"), (HELPER, ""), (HELPER, "x" * 121)])
+def test_a_hub_without_a_proper_name_or_operator_takes_no_part(name: str, operator: str) -> None:
+    with pytest.raises(SchemaError):
+        HubSecrets.from_randomness(bytes(SECRETS_SIZE)).part_of(name, operator)
 
 
 def test_the_first_announcement_of_a_batch_counts() -> None:
