@@ -12,8 +12,9 @@ import smtplib
 import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from email.headerregistry import BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, Policy
 from pathlib import Path
 from typing import Final, Literal
 
@@ -24,6 +25,8 @@ TIMEOUT_SECONDS: Final = 20
 PERMANENT: Final = 500
 """Answers from here on are for good (RFC 5321, section 4.2.1)."""
 MAX_PASSWORD_BYTES: Final = 1_024
+UNBROKEN: Final = ("List-Id", "List-Unsubscribe")
+"""Headers that a mail program reads as they stand."""
 Encryption = Literal["starttls", "tls", "none"]
 
 
@@ -136,9 +139,33 @@ def check_address(address: str) -> str:
     return address
 
 
+class UnbrokenHeader(UnstructuredHeader, BaseHeader):
+    """A header in one line, however long (RFC 5322 allows 998 characters).
+
+    The library makes an encoded word of an address that is longer than 76, and a program that looks for a link in it
+    finds none (RFC 2047, section 5, has no place for one there).
+    """
+
+    max_count = 1
+
+    def fold(self, *, policy: Policy) -> str:
+        """The line."""
+        return f"{self.name}: {self}{policy.linesep}"
+
+
+def _headers() -> HeaderRegistry:
+    registry = HeaderRegistry()
+    for name in UNBROKEN:
+        registry.map_to_type(name.lower(), UnbrokenHeader)
+    return registry
+
+
+MESSAGE_POLICY: Final = SMTP.clone(header_factory=_headers())
+
+
 def new_message() -> EmailMessage:
     """An empty message whose headers refuse line breaks."""
-    return EmailMessage(policy=SMTP)
+    return EmailMessage(policy=MESSAGE_POLICY)
 
 
 def _read_password(path: Path) -> str:

@@ -26,6 +26,20 @@ def letter(subject: str = "New lessons") -> EmailMessage:
     return message
 
 
+def test_a_long_address_in_a_header_of_a_list_is_one_that_a_mail_program_can_read() -> None:
+    message, off = letter(), f"<https://praeventionsaustausch.sachsen.example/mail/off/{'T' * 32}>"
+    message["List-Id"], message["List-Unsubscribe"] = f"<watch.{'x' * 60}.example>", off
+    lines = message.as_bytes().split(b"\r\n")
+    assert f"List-Unsubscribe: {off}".encode() in lines and b"utf-8?q" not in message.as_bytes()
+    assert f"List-Id: <watch.{'x' * 60}.example>".encode() in lines
+
+
+@pytest.mark.parametrize("name", ["List-Id", "List-Unsubscribe", "Subject"])
+def test_no_header_takes_a_line_break(name: str) -> None:
+    with pytest.raises(ValueError):
+        new_message()[name] = "<x>\r\nBcc: otto@elsewhere.example"
+
+
 def server(port: int, **changes: Any) -> MailServer:
     values: dict[str, Any] = {"host": HOST, "port": port, "sender": SENDER, "encryption": "none"}
     return MailServer(**(values | changes))
