@@ -107,11 +107,12 @@ def check_webhook_url(url: str) -> str:
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError:
+        host = httpx.URL(url).host  # a name that is no IDNA would only show when there is an alarm
+    except (ValueError, httpx.InvalidURL):
         raise WebhookError(expected, code="webhook-address") from None
     is_plain = url.isascii() and url.isprintable() and " " not in url and port != 0
     has_more = parts.username is not None or parts.password is not None or parts.fragment
-    if parts.scheme not in ("https", "http") or not parts.hostname or has_more or not is_plain:
+    if parts.scheme not in ("https", "http") or not parts.hostname or not host or has_more or not is_plain:
         raise WebhookError(expected, code="webhook-address")
     if parts.scheme == "http" and not is_this_machine(parts.hostname):
         raise WebhookError("expected https; plain http is for this machine only", code="webhook-address")

@@ -137,7 +137,7 @@ def test_what_is_no_secret_sends_nothing(tmp_path: Path, text: str) -> None:
     ["", "pager.example", "ftp://pager.example", "file:///etc/passwd", "http://pager.example/", "http://10.0.0.1/",
      "http://127.0.0.1.example/", "https://user:secret@pager.example/", "https://user@pager.example/",
      "https://pager.example/#part", "https:///path", "https://pager.example:99999/", "https://pager.example/a b",
-     "https://pager.example/\n", "https://[::1", "http://2130706433/"],
+     "https://pager.example/\n", "https://[::1", "http://2130706433/", "https://xn--a.example/"],
 )  # fmt: skip
 def test_an_address_that_alarms_must_not_go_to_is_refused(url: str) -> None:
     assert code_of(lambda: check_webhook_url(url)) == "webhook-address"
