@@ -61,6 +61,8 @@ def _news(hub: Hub, claimed: Claim, sender: str) -> Letter | None:
         recipient = mail_addresses.confirmed_address(session, person)
         if view is None or view.mailed_up_to is None or recipient is None or not may_see(session, person):
             return None
+        if view.owner != person or claimed.made_at < view.made_at:
+            return None  # its own view is gone, and another one has the number
         chosen = _wanted(view)
         if chosen is None:
             return None

@@ -28,6 +28,8 @@ TOKEN_BYTES: Final = 24
 """192 bits: nobody guesses an address."""
 VIEW: Final = "view"
 """The topic of an e-mail with the alerts of a view."""
+LAST_ID: Final = 2**63 - 1
+"""Neither database can be asked for a number beyond."""
 MAIL_EVERY: Final = timedelta(days=1)
 """Of one view at most."""
 
@@ -49,6 +51,12 @@ class WatchView:
     feed_token: str
     off_token: str
     mailed_up_to: datetime | None
+    made_at: datetime
+
+    @property
+    def mark(self) -> str:
+        """What no other view has ever: SQLite gives the number of a removed one again."""
+        return f"{self.id}-{int(self.made_at.timestamp())}"
 
     @property
     def wanted(self) -> WatchFilter:
@@ -177,11 +185,12 @@ def _drop_waiting(session: Session, view: int, now: datetime) -> None:
 
 
 def _own(session: Session, owner: str, view: int) -> WatchViewRow:
-    row = session.get(WatchViewRow, view)
+    row = session.get(WatchViewRow, view) if 0 < view <= LAST_ID else None
     if row is None or row.owner != owner:
         raise ViewError("expected a view of yours", code="not-found")
     return row
 
 
 def _view(row: WatchViewRow) -> WatchView:
-    return WatchView(row.id, row.owner, row.name, row.query, row.feed_token, row.off_token, row.mailed_up_to)
+    tokens = (row.feed_token, row.off_token)
+    return WatchView(row.id, row.owner, row.name, row.query, *tokens, row.mailed_up_to, row.made_at)

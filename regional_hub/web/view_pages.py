@@ -178,7 +178,7 @@ class ViewPages:
             news["alerts"],
             Publisher(self._site.place.name, self._site.place.display_name, self._site.public_url),
             words,
-            view=view.id,
+            view=view.mark,
             name=view.name,
             token=view.feed_token,
             promise=promise % {"years": words.number(self._site.false_alarm_years)},

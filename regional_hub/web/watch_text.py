@@ -75,7 +75,7 @@ def figures_of(alert: Line) -> str:
 
 
 def feed_of(
-    alerts: Sequence[Line], hub: Publisher, words: Words, *, view: int, name: str, token: str, promise: str
+    alerts: Sequence[Line], hub: Publisher, words: Words, *, view: str, name: str, token: str, promise: str
 ) -> bytes:
     """The Atom feed of a view. An alert keeps its entry for ever; one that is taken back says so in it."""
     return write_feed(

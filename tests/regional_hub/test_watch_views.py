@@ -260,6 +260,24 @@ def test_an_alert_that_is_taken_back_is_the_same_entry_and_says_so(hub: RunningH
     assert not any(name in Browser(hub).get(feed).text for name in SIX)
 
 
+def test_a_view_that_takes_the_number_of_a_removed_one_is_another_feed(hub: RunningHub) -> None:
+    nils, first = save(hub)
+    before = fromstring(nils.get(first).text.encode()).findtext(f"{{{ATOM}}}id")
+    nils.post(f"/views/{view_id(hub)}/remove")
+    hub.clock.advance(minutes=1)
+    nils, second = save(hub)
+    after = fromstring(nils.get(second).text.encode()).findtext(f"{{{ATOM}}}id")
+    assert before and after and before != after
+    assert after == fromstring(nils.get(second).text.encode()).findtext(f"{{{ATOM}}}id")
+
+
+def test_a_number_beyond_any_view_is_none(hub_on_both: RunningHub) -> None:
+    nils = Browser(hub_on_both).sign_in("nils")
+    for action in ("remove", "feed", "mail"):
+        for number in (0, 10**20, -(10**20)):
+            assert nils.post(f"/views/{number}/{action}", {"mail": "on"}).status_code == 404
+
+
 # --- addresses and e-mails -------------------------------------------------------------------------------------------
 
 
@@ -454,6 +472,32 @@ def test_an_e_mail_that_is_not_taken_comes_later_and_the_operator_sees_it(hub: R
     hub.clock.advance(hours=2)
     send(hub)
     assert len(box.letters) == 1
+
+
+@pytest.mark.parametrize("owner", ["mia", "nils"])
+def test_a_letter_that_waited_is_not_about_a_view_that_took_the_number_of_its_own(
+    hub: RunningHub, box: Letterbox, owner: str
+) -> None:
+    """SQLite gives a number again. The letter would say another's view and hold the link that ends its e-mails."""
+    nils = mailing(hub, box)
+    say(hub, 1)
+    hub.clock.advance(minutes=11)
+    hub.verb("watch.mail")
+    number = view_id(hub)
+    with hub.hub.database.write() as session:
+        waiting = session.scalars(select(DeliveryRow).where(DeliveryRow.topic == "view")).one()
+        waiting.state, letter = "given-up", waiting.id
+    hub.clock.advance(minutes=1)
+    nils.post(f"/views/{number}/remove")
+    if owner == "mia":
+        give_account(hub, "mia", "analyst")
+    other, _ = save(hub, owner, name="Secret")
+    assert view_id(hub) == number
+    other.post(f"/views/{number}/mail", {"mail": "on"})
+    with hub.hub.database.write() as session:  # as if it had been on its way when the view was removed
+        session.get_one(DeliveryRow, letter).state = "waiting"
+    hub.verb("alarms.deliver")
+    assert box.letters == []
 
 
 def test_an_e_mail_is_in_the_language_of_its_reader(hub: RunningHub, box: Letterbox) -> None:
