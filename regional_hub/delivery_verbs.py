@@ -28,6 +28,8 @@ from shared_schema.service.translations import load_language
 
 NEWEST: Final = 20
 """Messages on the page; the others are counted."""
+UNKNOWN_ADDRESS: Final = "mail-recipient"
+"""The code of an error that is about one address alone."""
 
 
 def deliver(hub: Hub, _params: Params) -> Result:
@@ -45,7 +47,7 @@ def deliver(hub: Hub, _params: Params) -> Result:
             else:
                 due = deliveries.prepare(session, channel, hub.clock())
         counted.update(_deliver_due(hub, due))
-    return {name: counted[name] for name in ("sent", "failed")}
+    return {"sent": counted["sent"], "failed": counted["failed"] + counted[UNKNOWN_ADDRESS]}
 
 
 def _channels(hub: Hub) -> tuple[str, ...]:
@@ -54,7 +56,10 @@ def _channels(hub: Hub) -> tuple[str, ...]:
 
 
 def _deliver_due(hub: Hub, due: Sequence[int]) -> Iterator[str]:
-    """What became of each, until one was not taken: the others would fail alike, and each waits its time."""
+    """What became of each, until one was not taken: the others would fail alike, and each waits its time.
+
+    Not so where the mail server is well and refuses one person's address: nobody else waits for that.
+    """
     for delivery in due:
         if hub.is_ending.is_set():
             return
@@ -78,7 +83,7 @@ def _deliver_one(hub: Hub, delivery: int) -> str:
             state = deliveries.mark_failed(session, claimed, error.code, hub.clock(), draw)
         if state is DeliveryState.GIVEN_UP:
             get_logger().error("message-given-up", message=claimed.message_id, channel=claimed.channel)
-        return "failed"
+        return UNKNOWN_ADDRESS if claimed.channel == PERSON and error.code == UNKNOWN_ADDRESS else "failed"
     with hub.database.write() as session:  # 3. marked; a crash before this sends it once more, with the same id
         if not is_sent:
             deliveries.mark_dropped(session, claimed, hub.clock())

@@ -30,6 +30,8 @@ class Letterbox:
     """
 
     refuse: str = ""
+    unknown: set[str] = field(default_factory=set)
+    """Addresses that there are not."""
     at_the_end: str = "250 OK"
     letters: list[tuple[list[str], EmailMessage]] = field(default_factory=list)
     port: int = 0
@@ -37,6 +39,8 @@ class Letterbox:
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
+        if address in self.unknown:
+            return "550 no such mailbox"
         if self.refuse:
             return self.refuse
         envelope.rcpt_tos.append(address)

@@ -474,6 +474,19 @@ def test_an_e_mail_that_is_not_taken_comes_later_and_the_operator_sees_it(hub: R
     assert len(box.letters) == 1
 
 
+def test_an_address_that_is_gone_keeps_nobody_elses_e_mail_back(hub: RunningHub, box: Letterbox) -> None:
+    mailing(hub, box)
+    box.unknown = {NILS}
+    give_account(hub, "mia", "analyst")
+    give_address(hub, "mia@land.example", "mia")
+    say(hub, 1)
+    hub.clock.advance(minutes=11)
+    assert hub.verb("watch.mail") == {"queued": 1}
+    Browser(hub).sign_in("mia").post("/views/address")
+    assert hub.verb("alarms.deliver") == {"sent": 1, "failed": 1}
+    assert [recipients for recipients, _ in box.letters] == [["mia@land.example"]]
+
+
 @pytest.mark.parametrize("owner", ["mia", "nils"])
 def test_a_letter_that_waited_is_not_about_a_view_that_took_the_number_of_its_own(
     hub: RunningHub, box: Letterbox, owner: str
