@@ -77,12 +77,12 @@ def _deliver_one(hub: Hub, delivery: int) -> str:
     try:  # 2. sent, with no transaction open
         is_sent = _send(hub, claimed)
     except (MailError, WebhookError) as error:
-        get_logger().warning("message-failed", message=claimed.message_id, channel=claimed.channel, code=error.code)
+        get_logger().warning("message-failed", message_id=claimed.message_id, channel=claimed.channel, code=error.code)
         with hub.database.write() as session:
             draw = random.random()
             state = deliveries.mark_failed(session, claimed, error.code, hub.clock(), draw)
         if state is DeliveryState.GIVEN_UP:
-            get_logger().error("message-given-up", message=claimed.message_id, channel=claimed.channel)
+            get_logger().error("message-given-up", message_id=claimed.message_id, channel=claimed.channel)
         return UNKNOWN_ADDRESS if claimed.channel == PERSON and error.code == UNKNOWN_ADDRESS else "failed"
     with hub.database.write() as session:  # 3. marked; a crash before this sends it once more, with the same id
         if not is_sent:

@@ -10,6 +10,7 @@ ALLOWED_FIELDS = frozenset(
     {
         "event", "level", "timestamp", "hub", "node", "member", "origin", "seq", "kind", "digest", "index", "size",
         "count", "code", "status", "port", "url", "verb", "seconds", "state", "error_type", "pages", "table", "period",
+        "channel", "message_id",
     }
 )  # fmt: skip
 """Any other field is dropped: a log line cannot carry a text that nobody thought of."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from sqlalchemy import func, select
 
 from regional_hub import alarms, audit, deliveries
@@ -15,6 +16,7 @@ from regional_hub.orm import AlarmRow, DeliveryRow
 from regional_hub.settings import load_settings
 from shared_schema.problem import ProblemCode
 from shared_schema.service.control import VerbError
+from shared_schema.service.logging import configure_logging
 from tests.mail_server import HOST, Letterbox, letterbox
 from tests.regional_hub.browsing import Browser, give_account
 from tests.regional_hub.running import CANARY, EventLoop, Network, RollBackError, RunningHub
@@ -173,6 +175,20 @@ def test_what_was_not_taken_is_tried_again_with_the_same_id_and_body(told: Runni
     assert len({body for _, _, body in receiver.arrived}) == 1
     assert all(verify(SECRET, headers, body) for _, headers, body in receiver.arrived)
     assert len({headers["webhook-timestamp"] for _, headers, _ in receiver.arrived}) == 4, "of the try"
+
+
+def test_the_log_says_which_message_failed_through_which_channel(
+    told: RunningHub, receiver: Receiver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    receiver.status = 500
+    raise_one(told)
+    configure_logging()
+    try:
+        told.verb("alarms.deliver")
+    finally:
+        structlog.reset_defaults()
+    (line,) = (json.loads(each) for each in capsys.readouterr().err.splitlines() if "message-failed" in each)
+    assert line["channel"] == "webhook" and line["message_id"].startswith("msg_") and line["code"] == "webhook-refused"
 
 
 def test_a_channel_that_fails_does_not_keep_the_other_one_back(
