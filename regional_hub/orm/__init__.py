@@ -36,6 +36,7 @@ from regional_hub.orm.recovery import (
     RecoveryRow,
 )
 from regional_hub.orm.relaying import RelayItemRow, RelayQuestionRow
+from regional_hub.orm.sealed import SealedBatchRow, SealedShareRow, SealedWordRow
 from regional_hub.orm.sums import RECOVERED, AggregateRow, ChargeRow
 from regional_hub.orm.watch_views import MailAddressRow, WatchViewRow
 from regional_hub.orm.watching import TrendAlertRow, TrendLookRow
@@ -78,6 +79,9 @@ __all__ = [
     "RelayItemRow",
     "RelayQuestionRow",
     "ScriptTokenRow",
+    "SealedBatchRow",
+    "SealedShareRow",
+    "SealedWordRow",
     "SecondFactorRow",
     "SeriesRow",
     "SessionRow",
