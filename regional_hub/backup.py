@@ -85,12 +85,19 @@ def find_missing_keys(session: Session, folder: Path) -> str | None:
 
 
 def _mark_as_copy(target: Path) -> None:
-    """Let the copy itself say that it is one.
+    """Let the copy itself say that it is one, and hold nothing that opens a city's sealed share.
 
     Whoever writes it over a hub's database by hand keeps the number of that file, by which a hub knows its database.
+    A hub that goes back could have answered something that its copy does not know; without keys it cannot answer again.
     """
-    with closing(sqlite3.connect(target)) as connection, connection:
-        connection.execute("UPDATE log_head SET place = ?", (COPY,))
+    with closing(sqlite3.connect(target)) as connection:
+        connection.execute("PRAGMA secure_delete = ON")
+        connection.execute("PRAGMA journal_mode = MEMORY")  # what is erased is in no second file meanwhile
+        with connection:
+            connection.execute("UPDATE log_head SET place = ?", (COPY,))
+            if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'sealed_batches'").fetchone():
+                connection.execute("UPDATE sealed_batches SET hpke_key = NULL, verify_key = NULL")
+                connection.execute("UPDATE sealed_shares SET envelope = NULL")
 
 
 def copy_rows(source: Database, target: Path) -> None:

@@ -18,7 +18,7 @@ from typing import Final
 from sqlalchemy import exists, insert, select, text, update
 from sqlalchemy.orm import Session
 
-from regional_hub import audit, log, members
+from regional_hub import audit, log, members, sealed_store
 from regional_hub.alarms import raise_alarm
 from regional_hub.errors import HubError
 from regional_hub.feed import Publisher, can_read
@@ -129,12 +129,16 @@ def place_of(session: Session) -> str:
 
 
 def hold(session: Session, why: str, now: datetime) -> None:
-    """Sign nothing from now on. What is worse stays: `forked`, then `behind`, then `restored`."""
+    """Sign nothing from now on. What is worse stays: `forked`, then `behind`, then `restored`.
+
+    What opens sealed shares is erased: this hub may have answered what it does not know any more.
+    """
     head = log.lock_head(session)
     order = (None, RESTORED, BEHIND, FORKED)
     if order.index(why) <= order.index(head.held):
         return
     session.execute(update(HeadRow).where(HeadRow.id == log.HEAD_ID).values(held=why))
+    sealed_store.erase_secrets(session)
     if session.get(RecoveryRow, RECOVERY_ID) is None:
         row = RecoveryRow(id=RECOVERY_ID, since=now, wanted_size=head.size, ordered=False, alone=False)
         session.add(row)

@@ -1,7 +1,9 @@
 """A backup of a hub, on both databases: whole or not there, checked and not changed, never put over another."""
 
+import base64
 import json
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +11,28 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.engine import make_url
 
-from regional_hub import backup
+from regional_hub import backup, recovery
+from regional_hub import sealed_store as store
 from regional_hub.app import open_hub
 from regional_hub.cli import cli
 from regional_hub.orm import EntryRow
+from regional_hub.sealed_arrivals import take_share
+from regional_hub.sealed_rows import Step
+from regional_hub.sealed_shares import read_shares
 from regional_hub.settings import write_settings
+from shared_schema.errors import BatchError
+from shared_schema.sealed import leader as leader_steps
+from shared_schema.sealed.hub import secrets_of, voided
+from shared_schema.sealed.states import BatchState
 from shared_schema.service.backup import DATABASE, MANIFEST, Archive, list_backups, read_archive
 from shared_schema.service.control import VerbError
+from shared_schema.service.database import Database
 from shared_schema.service.key_file import write_key
 from tests import postgres
 from tests.regional_hub.running import City, EventLoop, Network, RunningHub, key_of
+from tests.regional_hub.sealed_hubs import KeptWorld
+from tests.regional_hub.sealed_runs import find_secrets
+from tests.shared_schema.sealed_world import NOW
 
 
 @pytest.fixture
@@ -280,3 +294,54 @@ def test_a_hub_whose_database_is_gone_begins_no_second_log(filled: RunningHub, t
     (tmp_path / "again" / "hub.db").unlink()
     with pytest.raises(VerbError, match="restore a backup"):
         open_hub(tmp_path / "again")
+
+
+# --- sealed totals --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sealed(filled: RunningHub) -> KeptWorld:
+    """The batch that this hub leads, open, with the share of one city; and everything that opens shares of it."""
+    world = KeptWorld()
+    world.agree()
+    world.send(world.cities[0], world.counts())
+    with filled.hub.database.write() as session:
+        batch_id = store.propose(session, world.leader, now=NOW)
+        take_share(session, batch_id, world.verified[0], at=NOW)
+    return world
+
+
+def test_a_backup_has_nothing_that_opens_a_sealed_share_and_what_comes_of_it_ends_void(
+    filled: RunningHub, sealed: KeptWorld, tmp_path: Path
+) -> None:
+    secrets, verify_key = secrets_of(sealed.leader)
+    body = sealed.shares[0].body
+    needles = [secrets.key.raw, verify_key, base64.b64decode(body.leader_half), base64.b64decode(body.helper_half)]
+    if filled.hub.database.dialect == "sqlite":
+        assert find_secrets(tmp_path, needles) == {0, 1, 2, 3}
+    archive = make(filled, tmp_path / "backups")
+    assert find_secrets(archive.folder, needles) == set()
+    assert find_secrets(archive.folder, [secrets.noise_seed]) == {0}
+    assert backup.check_archive(archive) == []
+    backup.restore(archive, tmp_path / "again", "sqlite", filled.clock())
+    again = Database(f"sqlite:///{tmp_path / 'again' / backup.DATABASE_FILE}")
+    with again.write() as session:
+        (batch_id,) = store.list_batches(session, "leader")
+        restored = store.read_leader(session, batch_id)
+        assert (restored.batch.state, restored.batch.secrets) == (BatchState.OPEN, None)
+        with pytest.raises(BatchError, match="keys"):
+            secrets_of(restored.batch)
+        terms = leader_steps.give_up(restored.batch)
+        assert store.ask_once(session, restored, Step.GIVEN_UP, terms.to_bytes()) == terms.to_bytes()
+        store.change(session, restored, voided(restored.batch))
+        assert store.list_batches(session, "leader") == []
+    again.close()
+
+
+def test_a_hub_that_may_have_gone_back_erases_what_opens_sealed_shares(filled: RunningHub, sealed: KeptWorld) -> None:
+    with filled.hub.database.write() as session:
+        recovery.hold(session, recovery.RESTORED, filled.clock())
+    with filled.hub.database.read() as session:
+        (batch_id,) = store.list_batches(session, "leader")
+        assert store.read_leader(session, batch_id).batch == replace(sealed.leader, secrets=None, verify_key=None)
+        assert read_shares(session, batch_id) == []
