@@ -13,6 +13,7 @@ from tests.bench.figures import Figure
 from tests.bench.sealed_accuracy import measure_accuracy
 from tests.bench.sealed_batches import measure_batches
 from tests.bench.sealed_cost import measure_cost
+from tests.bench.sealed_crashes import measure_crashes
 from tests.bench.sealed_privacy import measure_privacy
 from tests.bench.sealed_shares import measure_shares
 
@@ -20,6 +21,7 @@ MEASUREMENTS: Final[Mapping[str, Callable[[], Iterator[Figure]]]] = {
     "shares": measure_shares,
     "accuracy": measure_accuracy,
     "batches": measure_batches,
+    "crashes": measure_crashes,
     "privacy": measure_privacy,
     "cost": measure_cost,
 }
