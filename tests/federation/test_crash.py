@@ -246,6 +246,7 @@ def push_to_both(hubs: Sequence[Program], sender: Sender, count: int, statuses: 
             sender.receipts[body], sender.waiting = answers[0].content, None
 
 
+@pytest.mark.long
 @pytest.mark.postgres
 def test_two_hub_processes_on_one_database_keep_one_log(postgres_database: str, tmp_path: Path) -> None:
     first = make_hub(tmp_path / "first", "--database-url", postgres_database)

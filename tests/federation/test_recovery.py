@@ -180,7 +180,6 @@ def dresden(region: Region, tmp_path: Path) -> Iterator[Node]:
 # --- CHECKS G71 ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.sqlite_is_enough(False)
 def test_a_hub_from_an_old_copy_is_healed_by_one_command_and_one_round_of_its_members(
     region: Region, leipzig: Node, dresden: Node
 ) -> None:

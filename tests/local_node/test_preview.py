@@ -133,10 +133,10 @@ FILES = {
     ("arguments", "words"),
     [
         (("release", "request", "no.such_table", "2026-09"), "expected a table of the hub's policy"),
-        (("import", "negative.csv"), FILES["negative.csv"][1]),
         *(
             pytest.param(arguments, words, marks=pytest.mark.long)
             for arguments, words in (
+                (("import", "negative.csv"), FILES["negative.csv"][1]),
                 (("release", "request", TABLE, "2026-09", "--epsilon-milli", "1001"), "1000"),
                 (("release", "request", TABLE, "2999-01"), "expected a period that has ended"),
                 (("release", "request", TABLE, "2026-10"), "r1 is requested"),

@@ -257,7 +257,7 @@ def test_a_hub_that_shows_what_it_should_withhold_would_be_seen(world: World) ->
 
 
 @pytest.mark.parametrize(
-    ("steps", "questions"), [(8, 400), pytest.param(40, 10_000, marks=pytest.mark.long)], ids=["few", "ten-thousand"]
+    ("steps", "questions"), [(6, 200), pytest.param(40, 10_000, marks=pytest.mark.long)], ids=["few", "ten-thousand"]
 )
 def test_ten_thousand_questions_deduce_no_figure_that_was_not_published(
     world: World, steps: int, questions: int

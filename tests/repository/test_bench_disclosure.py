@@ -24,6 +24,7 @@ FEW_RELEASES = 10
 MANY_CELLS = 200
 
 
+@pytest.mark.long
 def test_the_audit_catches_noise_of_half_the_scale_through_the_real_verbs() -> None:
     weak = play_here(AuditPlan(FEW_RELEASES, MANY_CELLS, divisor=2))
     assert (weak.inside, weak.outside) == (1000, 1000)
