@@ -102,15 +102,28 @@ def tell(session: Session, alarm: AlarmRow, change: str, now: datetime) -> None:
 
 
 def tell_open(session: Session, channel: str, now: datetime) -> None:
-    """Queue what is open and was never told through this channel: it is new, or the alarm older than the queue."""
-    for alarm in session.scalars(_untold(channel)):
-        session.add(new_row(channel, ALARM, now, alarm_id=alarm.id, change=RAISED))
+    """Queue what this channel has missed: what is open and was never told, as the channel is new or the alarm older
+    than the queue; and that it has ended, of what was told before the channel was unset for a while."""
+    for missed, change in ((_untold(channel), RAISED), (_unended(channel), ENDED)):
+        for alarm in session.scalars(missed):
+            session.add(new_row(channel, ALARM, now, alarm_id=alarm.id, change=change))
     session.flush()
 
 
 def _untold(channel: str) -> Select[AlarmRow]:
     told = select(DeliveryRow.alarm_id).where(DeliveryRow.channel == channel, DeliveryRow.change == RAISED)
     return select(AlarmRow).where(AlarmRow.resolved_at.is_(None), AlarmRow.id.not_in(told)).order_by(AlarmRow.id)
+
+
+def _unended(channel: str) -> Select[AlarmRow]:
+    own = select(DeliveryRow.alarm_id).where(DeliveryRow.channel == channel)
+    told = own.where(DeliveryRow.change == RAISED, DeliveryRow.state.in_((S.SENT.value, S.FOLDED.value)))
+    ended = own.where(DeliveryRow.change == ENDED)
+    return (
+        select(AlarmRow)
+        .where(AlarmRow.resolved_at.is_not(None), AlarmRow.id.in_(told), AlarmRow.id.not_in(ended))
+        .order_by(AlarmRow.id)
+    )
 
 
 def new_row(channel: str, topic: str, now: datetime, **about: object) -> DeliveryRow:
@@ -137,7 +150,8 @@ def has_work(session: Session, channels: Sequence[str], now: datetime) -> bool:
     )
     if session.scalar(due.limit(1)) is not None:
         return True
-    return any(session.scalar(_untold(channel).limit(1)) is not None for channel in channels)
+    missed = (find(channel) for channel in channels for find in (_untold, _unended))
+    return any(session.scalar(each.limit(1)) is not None for each in missed)
 
 
 # --- out of the queue ------------------------------------------------------------------------------------------------

@@ -98,6 +98,23 @@ def states(hub: RunningHub) -> dict[str, int]:
         return dict(session.execute(counted).all())
 
 
+def test_an_alarm_that_ended_while_its_channel_was_unset_is_told_when_it_is_back(
+    told_on_both: RunningHub, receiver: Receiver
+) -> None:
+    raise_one(told_on_both)
+    told_on_both.verb("alarms.deliver")
+    database = told_on_both.hub.database
+    channels = database.info.pop(deliveries.CHANNELS)
+    end_one(told_on_both)
+    raise_one(told_on_both, "sachsen.de")
+    end_one(told_on_both, "sachsen.de")
+    database.info[deliveries.CHANNELS] = channels
+    told_on_both.verb("alarms.deliver")
+    assert types(receiver) == ["alarm.raised", "alarm.ended"], "what was never told is not said to have ended"
+    told_on_both.verb("alarms.deliver")
+    assert len(receiver.arrived) == 2
+
+
 # --- nothing is lost, nothing twice ----------------------------------------------------------------------------------
 
 
