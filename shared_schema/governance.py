@@ -9,10 +9,10 @@ from pydantic import Field, field_validator, model_validator
 from shared_schema.content import AnswerBody, ExperienceBody, PracticeBody, UnnamedAttribution
 from shared_schema.errors import ContractError
 from shared_schema.keys import MemberRole, MemberStatus, PublicKey
-from shared_schema.names import Base64Key, Digest, Operator, Origin, Timestamp, Version
+from shared_schema.names import Base64Key, Digest, Operator, Origin, TermId, Timestamp, Version
 from shared_schema.period import Area, Granularity
 from shared_schema.rotation import MAX_CHAIN, SignedRotation, rotation_from_object
-from shared_schema.trend import MeasureDefinition, TableDefinition
+from shared_schema.trend import MAX_ABSOLUTE_VALUE, MeasureDefinition, TableDefinition
 from shared_schema.wire import WireModel
 
 Level = Literal["region", "nation", "europe"]
@@ -22,6 +22,12 @@ DEFAULT_THRESHOLD_FLOOR = 5
 """DESIGN section 4; what a policy that says nothing about them means."""
 LEAST_CONTRIBUTORS = 3
 """In a sum of two, each of them knows the other. A policy that says less is read, and this counts."""
+LEAST_BATCH: Final = 5
+"""Of four cities, three that put their figures together know the fourth's under one hub's noise alone."""
+MAX_MEMBERS: Final = 2_000
+"""`canonical.MAX_ELEMENTS`: no list is longer."""
+MAX_OPEN_DAYS: Final = 100
+"""A quarter and some: keys that lie about for longer can be lost for longer."""
 
 
 class MembershipBody(WireModel):
@@ -98,6 +104,22 @@ class PeriodAdvice(WireModel):
     granularity: Granularity
 
 
+class SealedTable(WireModel):
+    """A table that this hub collects as a sealed total, together with `helper`, and no city releases in any other way.
+
+    A batch is opened for each period of `granularity` when it has ended, is open for `open_days`, takes counts up to
+    `maximum` in each cell, and is void with fewer than `min_batch` cities. The epsilon is the table's, at each hub.
+    """
+
+    table: TermId
+    version: Annotated[int, Field(ge=1, le=10_000)]
+    granularity: Granularity
+    helper: Origin
+    maximum: Annotated[int, Field(ge=1, le=MAX_ABSOLUTE_VALUE)]
+    min_batch: Annotated[int, Field(ge=LEAST_BATCH, le=MAX_MEMBERS)]
+    open_days: Annotated[int, Field(ge=1, le=MAX_OPEN_DAYS)]
+
+
 class PolicyBody(WireModel):
     """The rules of a hub: its measures and tables, the floor for privacy, the vocabulary. A node may only be stricter.
 
@@ -106,6 +128,7 @@ class PolicyBody(WireModel):
     one of them to within `p_percent` percent, and read as a number from `least_shown` on. Cities that refuse noise
     suppress below `threshold_floor` at least. What is absent has its DEFAULT. Holders erase contents of others after
     `retention_months`; a program older than `least_software` hands in nothing. Absent, there is no such limit.
+    `sealed` tables are collected by two hubs as totals alone (docs/sealed_totals.md).
     """
 
     version: Annotated[int, Field(ge=1, le=10**6)]
@@ -121,6 +144,18 @@ class PolicyBody(WireModel):
     advice: Annotated[tuple[PeriodAdvice, ...], Field(min_length=1, max_length=3)] | None = None
     retention_months: Annotated[int, Field(ge=1, le=1_200)] | None = None
     least_software: Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,4})(\.(0|[1-9][0-9]{0,4})){2}$")] | None = None
+    sealed: Annotated[tuple[SealedTable, ...], Field(min_length=1, max_length=200)] | None = None
+
+    @model_validator(mode="after")
+    def _sealed_are_tables(self) -> Self:
+        named = [(each.table, each.version) for each in self.sealed or ()]
+        if len(set(named)) != len(named):
+            raise ValueError("expected every sealed table once")
+        for each in self.sealed or ():
+            table = self.find_table(each.table, each.version)
+            if table is None or each.granularity not in table.granularities:
+                raise ValueError("expected sealed tables among the tables, with a period of a length that they allow")
+        return self
 
     @model_validator(mode="after")
     def _tables_differ(self) -> Self:
@@ -181,6 +216,10 @@ class PolicyBody(WireModel):
         """What the newest versions of a measure's tables may spend together."""
         newest = {table.id: self.find_table(table.id) for table in self.tables if table.measure == measure_id}
         return sum(table.epsilon_milli for table in newest.values() if table is not None)
+
+    def find_sealed(self, table_id: str, version: int) -> SealedTable | None:
+        """How this version of a table is collected as a sealed total; None where cities release it themselves."""
+        return next((each for each in self.sealed or () if (each.table, each.version) == (table_id, version)), None)
 
     def find_table(self, table_id: str, version: int | None = None) -> TableDefinition | None:
         """The table with this id, in this version or in the newest one."""

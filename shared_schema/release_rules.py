@@ -67,6 +67,7 @@ def check_releasable(statement: Statement, policy: PolicyBody) -> None:
         if body.complete != (statement.audience is Audience.HUB):
             raise ReleaseRuleError("expected a complete sum for the hub above alone, and only such a one")
     elif isinstance(body, ShareBody):
+        get_table(body.table, policy)
         if statement.audience is not Audience.HUB:
             raise ReleaseRuleError("expected the audience hub for a sealed share: it is for two hubs and nobody else")
     elif statement.kind in SEALED_BY_HUBS:
@@ -87,6 +88,8 @@ def check_trend(body: TrendBody, policy: PolicyBody) -> None:
     Raises ReleaseRuleError. What a city has spent before is another rule (`spending.check_charge`).
     """
     table = get_table(body.table, policy)
+    if body.correction is None and policy.find_sealed(table.id, table.version) is not None:
+        raise ReleaseRuleError("expected a sealed share: the policy collects this table as a sealed total alone")
     _check_grid(tuple(grid_of(body.cells)), table)
     if body.period.granularity not in table.granularities:
         raise ReleaseRuleError("expected a period of a length that the table allows")

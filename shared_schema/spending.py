@@ -15,7 +15,7 @@ queries", theorem 4).
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -168,17 +168,18 @@ _CHARGED: Final = (
     "coverage",
     "correction",
     "cells",
-    "batch",
-    "public_share",
 )
+_CHARGED_OF_SHARE: Final = ("table", "period", "source_kind", "privacy")
 
 
 def hash_entry(seq: int, prev: str, body: Mapping[str, object]) -> str:
     """As `entry_hash`, for a ledger that has no statement yet: `body` has those fields of the body's object.
 
-    Of a share, the public share stands for its halves: they hold only together with it.
+    Of a sealed share only what it costs: a batch that ends void, or comes to its end without this city, has told nobody
+    anything, and the same entry pays for the share in the next batch. So a share is charged once however often it goes.
     """
-    charged = {name: body[name] for name in _CHARGED if name in body}
+    names = _CHARGED if "cells" in body else _CHARGED_OF_SHARE
+    charged = {name: body[name] for name in names if name in body}
     return hashlib.sha256(canonical.encode({"v": 2, "seq": seq, "prev": prev, **charged})).hexdigest()
 
 
@@ -197,10 +198,13 @@ class SpendAudit:
     findings: tuple[str, ...]
 
 
-def audit_spending(bodies: Sequence[Charged], policy: PolicyBody) -> SpendAudit:
+def audit_spending(
+    bodies: Sequence[Charged], policy: PolicyBody, *, uncounted: Collection[str] = frozenset()
+) -> SpendAudit:
     """Add up what a city's releases have spent, in the order of its ledger, and check that its ledger is one chain.
 
-    Findings name entries by their number and never a figure.
+    `uncounted` are the digests of batches in which the city's share is in no sum: void, or refused in the roster. After
+    one of these it may send again, for the same entry. Findings name entries by their number and never a figure.
     """
     findings: list[str] = []
     charges: list[Charge] = []
@@ -223,7 +227,7 @@ def audit_spending(bodies: Sequence[Charged], policy: PolicyBody) -> SpendAudit:
                 continue
             charge = Charge.of(body, policy)
         charges.append(charge)
-    findings += _chain_findings(ordered)
+    findings += _chain_findings(ordered) + _share_findings(bodies, uncounted)
     last = ordered[-1].ledger.seq if ordered else 0
     unseen = last - len({body.ledger.seq for body in ordered})
     return SpendAudit(len(ordered), dict(spent), total, unseen, tuple(findings))
@@ -256,6 +260,13 @@ def _chain_findings(ordered: Sequence[Charged]) -> list[str]:
         elif before is not None and before != prev:
             findings.append(f"entry {seq}: expected it to follow entry {seq - 1}")
     return findings + _correction_findings(ordered)
+
+
+def _share_findings(bodies: Sequence[Charged], uncounted: Collection[str]) -> list[str]:
+    """One entry pays for one share that counts."""
+    shares = [body for body in bodies if isinstance(body, ShareBody) and body.batch not in uncounted]
+    counted = Counter(seq for seq, *_ in {(each.ledger.seq, each.batch, each.public_share) for each in shares})
+    return [f"entry {seq}: expected one sealed share, got {shares}" for seq, shares in counted.items() if shares > 1]
 
 
 def _content_of(body: Charged) -> str:

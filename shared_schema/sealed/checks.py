@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared_schema.errors import ReleaseRuleError
+from shared_schema.governance import LEAST_BATCH, MAX_OPEN_DAYS
 from shared_schema.names import is_same_operator, parse_time
 from shared_schema.problem import ProblemCode
 from shared_schema.release_rules import check_ended
-from shared_schema.sealed.terms import LEAST_BATCH, BatchPlan, BatchProposal, HubPart
+from shared_schema.sealed.terms import BatchPlan, BatchProposal, HubPart
 from shared_schema.trend import TableDefinition
-
-MAX_OPEN_DAYS = 100
-"""A quarter and some: keys that lie about for longer can be lost for longer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, TypeVar
 
 from shared_schema.errors import BatchError, MalformedError, SchemaError
+from shared_schema.governance import MAX_MEMBERS
 from shared_schema.problem import ProblemCode
 from shared_schema.sealed.agreed import AgreedBatch, AgreedRoster
 from shared_schema.sealed.bodies import AggregateShareBody
@@ -13,7 +14,7 @@ from shared_schema.sealed.halves import ReceivedShare, VerifiedHalf, verify_half
 from shared_schema.sealed.messages import PreparedShare
 from shared_schema.sealed.states import BatchEvent, BatchState, next_state
 from shared_schema.sealed.sums import HubSecrets
-from shared_schema.sealed.terms import MAX_MEMBERS, Attendance, BatchTerms, Refusal, RefusedShare, Role, RosterTerms
+from shared_schema.sealed.terms import Attendance, BatchTerms, Refusal, RefusedShare, Role, RosterTerms
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,10 +11,11 @@ from typing import Annotated, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from shared_schema.errors import BatchError, MalformedError
+from shared_schema.governance import MAX_MEMBERS
 from shared_schema.names import Digest, Origin, Version
 from shared_schema.problem import ProblemCode
 from shared_schema.sealed.countersign import Countersignature
-from shared_schema.sealed.terms import MAX_MEMBERS, BatchTerms, Refusal, is_sorted
+from shared_schema.sealed.terms import BatchTerms, Refusal, is_sorted
 from shared_schema.wire import WireModel
 
 MAX_PREPARE_BYTES = 8 * 1024 * 1024

@@ -19,6 +19,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from shared_schema.envelope import MAX_ENVELOPE_BYTES
 from shared_schema.errors import ContractError, ReleaseRuleError, SchemaError
+from shared_schema.governance import LEAST_BATCH, MAX_MEMBERS
 from shared_schema.names import (
     Base64Key,
     CellCode,
@@ -42,10 +43,6 @@ from shared_schema.vdaf.xof import SEED_SIZE
 from shared_schema.wire import WireModel
 
 VDAF: Final = "draft-irtf-cfrg-vdaf-20 Prio3SumVec, version 18"
-MAX_MEMBERS: Final = 2_000
-"""`canonical.MAX_ELEMENTS`: no list is longer."""
-LEAST_BATCH: Final = 5
-"""Of four cities, three that put their figures together know the fourth's under one hub's noise alone."""
 SHARES: Final = 2
 BASE64_GROUP: Final = 3
 MAX_PAYLOAD_BYTES: Final = (MAX_ENVELOPE_BYTES - 1024) // 4 * BASE64_GROUP

@@ -79,6 +79,17 @@ POLICY = PolicyBody.from_object(
     }
 )
 
+SEALED_TABLE: dict[str, Any] = {
+    "table": TABLE.id,
+    "version": TABLE.version,
+    "granularity": "month",
+    "helper": "bund.de",
+    "maximum": 100,
+    "min_batch": 5,
+    "open_days": 21,
+}
+"""How POLICY would have TABLE collected as a sealed total."""
+
 
 def trend_body(**changes: object) -> dict[str, Any]:
     """A city's release of TABLE, at the largest epsilon that POLICY allows."""

@@ -17,6 +17,7 @@ from tests.shared_schema.builders import (
     RELAYED_REVIEW,
     REVIEW,
     SAXONY,
+    SEALED_TABLE,
     TABLE,
     enrolment_request,
     experience_body,
@@ -136,6 +137,34 @@ def test_a_membership_names_the_key_of_its_member() -> None:
 def test_a_policy_of_another_form_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(SchemaError):
         PolicyBody.from_object(POLICY.to_object() | change)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"table": "no_such.table"},
+        {"version": 9},
+        {"granularity": "year"},
+        {"min_batch": 4},
+        {"min_batch": 2_001},
+        {"maximum": 0},
+        {"open_days": 0},
+        {"open_days": 101},
+        {"helper": "Bund"},
+    ],
+)
+def test_a_policy_seals_only_its_own_tables_and_within_bounds(change: dict[str, Any]) -> None:
+    with pytest.raises(SchemaError):
+        PolicyBody.from_object(POLICY.to_object() | {"sealed": [SEALED_TABLE | change]})
+
+
+def test_a_table_is_sealed_in_one_way() -> None:
+    with pytest.raises(SchemaError):
+        PolicyBody.from_object(POLICY.to_object() | {"sealed": [SEALED_TABLE, SEALED_TABLE]})
+    policy = PolicyBody.from_object(POLICY.to_object() | {"sealed": [SEALED_TABLE]})
+    found = policy.find_sealed(TABLE.id, TABLE.version)
+    assert found is not None and found.helper == "bund.de"
+    assert policy.find_sealed(TABLE.id, 9) is None
 
 
 @pytest.mark.parametrize("change", [{"digest": "x"}, {"reason": "because"}, {"reason": ""}, {"note": "x"}])

@@ -19,6 +19,7 @@ from tests.shared_schema.builders import (
     BODIES,
     GRID,
     POLICY,
+    SEALED_TABLE,
     TABLE,
     aggregate_body,
     mechanism,
@@ -55,6 +56,25 @@ def cells(*codes: str, dimension: str = "offence") -> list[dict[str, Any]]:
 def policy_with(**changes: object) -> PolicyBody:
     """POLICY with another table in place of TABLE."""
     return PolicyBody.from_object(POLICY.to_object() | {"tables": [TABLE.to_object() | changes]})
+
+
+# --- sealed tables ---------------------------------------------------------------------------------------------
+
+
+def test_a_table_that_is_sealed_is_not_released_in_another_way() -> None:
+    sealed = PolicyBody.from_object(POLICY.to_object() | {"sealed": [SEALED_TABLE]})
+    assert_refused(TREND, ProblemCode.RELEASE_RULE, policy=sealed)
+
+
+def test_a_correction_of_what_was_released_before_is_still_taken() -> None:
+    sealed = PolicyBody.from_object(POLICY.to_object() | {"sealed": [SEALED_TABLE]})
+    body = TREND | {"correction": 1, "mechanism": mechanism(Fraction(2))}
+    check_trend(TrendBody.from_object(body), sealed)
+
+
+def test_a_share_of_a_table_that_no_policy_names_is_refused() -> None:
+    table = TABLE.reference.to_object() | {"version": 7}
+    assert_refused(BODIES[Kind.SHARE] | {"table": table}, ProblemCode.UNKNOWN_TABLE, kind=Kind.SHARE, audience="hub")
 
 
 # --- 27: the table ---------------------------------------------------------------------------------------------

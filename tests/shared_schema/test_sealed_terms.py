@@ -10,14 +10,13 @@ import pytest
 from shared_schema.directory import Directory
 from shared_schema.envelope import MAX_ENVELOPE_BYTES, payload_type, sign_payload
 from shared_schema.errors import ContractError, SchemaError, VerificationError
-from shared_schema.governance import MembershipBody
+from shared_schema.governance import MAX_MEMBERS, MembershipBody
 from shared_schema.keys import Member, MemberRole, MemberStatus, SigningKey
 from shared_schema.names import is_same_operator
 from shared_schema.problem import ProblemCode
 from shared_schema.sealed.countersign import BATCH_TERMS, ROSTER_TERMS, countersign, verify_countersignature
 from shared_schema.sealed.hpke import OVERHEAD
 from shared_schema.sealed.terms import (
-    MAX_MEMBERS,
     Attendance,
     BatchPlan,
     BatchTerms,

@@ -346,8 +346,14 @@ def test_a_second_share_for_one_entry_and_one_slot_is_found(changes: dict[str, s
     """The same figures in another batch, or in other halves: never both."""
     first = share(1, FIRST_PREV)
     again = ShareBody.from_object(first.to_object() | changes)
-    assert entry_hash(again) != entry_hash(first) == first.ledger.head
-    assert audit_spending([first, again], builders.POLICY).findings
+    assert audit_spending([first, again], builders.POLICY).findings == ("entry 1: expected one sealed share, got 2",)
+
+
+def test_a_share_of_a_batch_in_which_it_was_in_no_sum_is_paid_for_once() -> None:
+    first = share(1, FIRST_PREV)
+    again = ShareBody.from_object(first.to_object() | {"batch": "cd" * 32})
+    audit = audit_spending([first, again], builders.POLICY, uncounted={first.batch})
+    assert (audit.findings, audit.releases, audit.total_milli) == ((), 1, 500)
 
 
 def test_a_sealed_share_and_a_release_for_one_slot_are_found() -> None:
