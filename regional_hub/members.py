@@ -250,6 +250,7 @@ def to_member(row: MemberRow, vouched_by: str) -> Member:
         status=MemberStatus(row.status),
         vouched_by=vouched_by,
         level=row.level,
+        area=json.loads(row.area)["code"],
     )
 
 

@@ -320,4 +320,5 @@ def member_of(body: MembershipBody, voucher: str) -> Member:
         not_after=None if body.not_after is None else parse_time(body.not_after),
         level=body.level,
         operator=body.operator,
+        area=body.area.code,
     )

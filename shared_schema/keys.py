@@ -139,6 +139,8 @@ class Member:
     """Of a hub: `region`, `nation` or `europe`."""
     operator: str | None = None
     """Of a hub: who runs it, where somebody has said so."""
+    area: str | None = None
+    """The code of the area that it was admitted with: of a city its municipality."""
 
     def check_may_sign(self, now: datetime) -> None:
         """Raise VerificationError unless this member's key may sign at `now`."""

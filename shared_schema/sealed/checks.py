@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from shared_schema.directory import Directory
 from shared_schema.errors import ReleaseRuleError
 from shared_schema.governance import LEAST_BATCH, MAX_OPEN_DAYS
+from shared_schema.keys import MemberRole, MemberStatus
 from shared_schema.names import is_same_operator, parse_time
 from shared_schema.problem import ProblemCode
 from shared_schema.release_rules import check_ended
@@ -31,6 +33,23 @@ class Facts:
     operators: Mapping[str, str | None]
     most_epsilon_milli: int
     least_cities: int = LEAST_BATCH
+
+
+def cities_of(directory: Directory, leader: str) -> dict[str, str]:
+    """The active cities that `leader` vouches for, by name, with the code of their municipality."""
+    return {
+        member.name: member.area
+        for member in directory.members()
+        if member.role is MemberRole.NODE
+        and member.status is MemberStatus.ACTIVE
+        and member.vouched_by == leader
+        and member.area is not None
+    }
+
+
+def operators_of(directory: Directory) -> dict[str, str | None]:
+    """The hubs of a directory, with who runs each, as far as somebody has said so."""
+    return {member.name: member.operator for member in directory.members() if member.role is not MemberRole.NODE}
 
 
 def check_plan(plan: BatchPlan, facts: Facts) -> None:
