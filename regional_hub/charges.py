@@ -25,7 +25,8 @@ from shared_schema.envelope import envelope_from_object
 from shared_schema.errors import ContractError, ReleaseRuleError
 from shared_schema.governance import PolicyBody
 from shared_schema.period import parse_period
-from shared_schema.spending import FIRST_PREV, WINDOW_MONTHS, Charge, check_charge, entry_hash, months_of
+from shared_schema.sealed.bodies import ShareBody
+from shared_schema.spending import FIRST_PREV, WINDOW_MONTHS, Charge, Charged, check_charge, entry_hash, months_of
 from shared_schema.statement import Kind, Statement
 from shared_schema.trend import TableDefinition, TableReference, TrendBody
 
@@ -90,8 +91,8 @@ class Charges:
         charges._chained_from = dict(connection.execute(_SELECT_CHAINED, {"origins": list(origins)}).all())
         return charges
 
-    def check(self, origin: str, body: TrendBody, policy: PolicyBody) -> Charge:
-        """The charge of a release that may be made.
+    def check(self, origin: str, body: Charged, policy: PolicyBody) -> Charge:
+        """The charge of a release or a sealed share that may be made.
 
         Raises LedgerConflictError, or ReleaseRuleError (`privacy-budget`, `unknown-table`).
         """
@@ -100,7 +101,12 @@ class Charges:
         check_charge(charge, self._charges[origin], policy)
         return charge
 
-    def _check_place(self, origin: str, body: TrendBody) -> None:
+    def has_paid(self, origin: str, body: ShareBody) -> bool:
+        """Whether the same entry of the city's ledger has paid for an earlier share, which is in no sum."""
+        known = self._places.get((origin, body.ledger.seq))
+        return known is not None and (known.head, known.prev) == (body.ledger.head, body.ledger.prev)
+
+    def _check_place(self, origin: str, body: Charged) -> None:
         """One entry in one place of a ledger, and each follows the one before it: also those that were there sooner."""
         seq, head, prev = body.ledger.seq, body.ledger.head, body.ledger.prev
         if prev is None and seq >= self._chained_from.get(origin, seq + 1):
@@ -118,7 +124,7 @@ class Charges:
                 f"expected entry {seq} of the city's ledger to be the one that entry {seq + 1} follows", after.said_by
             )
 
-    def add(self, origin: str, body: TrendBody, charge: Charge, digest: str) -> None:
+    def add(self, origin: str, body: Charged, charge: Charge, digest: str) -> None:
         """Count a release of the same group for those behind it."""
         self._charges[origin].append(charge)
         ledger = body.ledger
@@ -129,7 +135,7 @@ class Charges:
 
 def _near(releases: Sequence[Statement]) -> ColumnElement[bool] | None:
     """The charges of these origins within twelve months of any of the releases, or around their ledger places."""
-    bodies = [item.body for item in releases if isinstance(item.body, TrendBody)]
+    bodies = [item.body for item in releases if isinstance(item.body, TrendBody | ShareBody)]
     if not bodies:
         return None
     months = [month for body in bodies for month in months_of(body.period)]
@@ -145,7 +151,7 @@ def _near(releases: Sequence[Statement]) -> ColumnElement[bool] | None:
     )
 
 
-def check_head(body: TrendBody) -> None:
+def check_head(body: Charged) -> None:
     """Raise ReleaseRuleError unless the ledger's hash is that of what the release says; older nodes cannot show it."""
     if body.ledger.prev is not None and (body.ledger.prev == FIRST_PREV) != (body.ledger.seq == 1):
         raise ReleaseRuleError("expected 64 zeros before the first entry of a ledger, and before no other")
@@ -153,7 +159,7 @@ def check_head(body: TrendBody) -> None:
         raise ReleaseRuleError("expected the ledger's head to be the hash of what the release says")
 
 
-def store(connection: Connection, accepted: Iterable[tuple[log.Entry, TrendBody, Charge]]) -> None:
+def store(connection: Connection, accepted: Iterable[tuple[log.Entry, Charged, Charge]]) -> None:
     """Write the charges of accepted releases."""
     rows = [to_row(entry.index, entry.origin, body, charge) for entry, body, charge in accepted]
     if rows:
@@ -173,7 +179,7 @@ def to_charge(row: Any) -> Charge:
     return Charge(row.measure, row.table_id, row.first_month, row.last_month, row.epsilon_milli, row.correction)
 
 
-def to_row(index: int, origin: str, body: TrendBody, charge: Charge) -> dict[str, Any]:
+def to_row(index: int, origin: str, body: Charged, charge: Charge) -> dict[str, Any]:
     """The columns of a charge, by name."""
     return _columns(index, origin, charge) | {
         "ledger_prev": body.ledger.prev,

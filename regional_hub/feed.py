@@ -35,9 +35,11 @@ class Publisher:
 def can_read(entry: EntryRow, reader: Member, hub: Publisher) -> bool:
     """Whether a reader may see the content of an entry.
 
-    Its own statements always; a member what is meant for more than the hub; the hub above what travels beyond this
-    level, and this hub's own sums for it.
+    Nobody ever that of a sealed share. Its own statements always; a member what is meant for more than the hub; the hub
+    above what travels beyond this level, and this hub's own sums for it.
     """
+    if entry.kind == Kind.SHARE.value:
+        return False
     if entry.origin == reader.name:
         return True
     reach = reach_of(entry)

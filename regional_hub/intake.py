@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Select, and_, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
-from regional_hub import charges, log
+from regional_hub import charges, log, sealed_arrivals
 from regional_hub.charges import Charges, LedgerConflictError
 from regional_hub.equivocation import keep_evidence
 from regional_hub.errors import IntakeError
@@ -22,12 +22,13 @@ from regional_hub.orm import ContentRow, EntryRow, EvidenceRow, MemberRow, table
 from regional_hub.tiles import NodeCache, TileReader
 from shared_schema.directory import verify_with
 from shared_schema.envelope import Envelope, VerifiedEnvelope, parse_envelope
-from shared_schema.errors import ContractError, VerificationError
+from shared_schema.errors import BatchError, ContractError, VerificationError
 from shared_schema.governance import PolicyBody, WithdrawalBody
 from shared_schema.keys import Member, MemberRole, MemberStatus, PublicKey, SigningKey
 from shared_schema.problem import ProblemCode
 from shared_schema.release_rules import check_ended, check_releasable
-from shared_schema.spending import Charge
+from shared_schema.sealed.bodies import ShareBody
+from shared_schema.spending import Charge, Charged
 from shared_schema.statement import (
     HUB_KINDS,
     Audience,
@@ -45,9 +46,8 @@ from shared_schema.trend import (
     TrendBody,
 )
 
-KINDS_BY_SUBMISSION = frozenset(Kind) - HUB_KINDS - {Kind.SHARE}
-"""What a city hands in. A hub's own statements are followed, except the sums for the hub above. This release opens no
-sealed total, so it takes no share: nobody could ever read what a city would have spent its budget on."""
+KINDS_BY_SUBMISSION = frozenset(Kind) - HUB_KINDS
+"""What a city hands in. A hub's own statements are followed, except the sums for the hub above."""
 
 
 PAIRS_IN_ONE_QUERY = 64
@@ -65,8 +65,10 @@ def _select_by_seq(pairs: int) -> Select[Any]:
     return select(*table_of(EntryRow).columns).where(or_(*each))
 
 
-_SELECT_TRENDS = select(EntryRow.origin, EntryRow.subject, EntryRow.withdrawn_by).where(
-    EntryRow.subject.in_(bindparam("subjects", expanding=True)), EntryRow.kind == Kind.TREND.value
+_SELECT_FIGURES = select(
+    EntryRow.origin, EntryRow.subject, EntryRow.withdrawn_by, EntryRow.kind, EntryRow.digest
+).where(
+    EntryRow.subject.in_(bindparam("subjects", expanding=True)), EntryRow.kind.in_((Kind.TREND.value, Kind.SHARE.value))
 )
 _SELECT_MEMBERS = select(
     MemberRow.name, MemberRow.keyid, MemberRow.status, MemberRow.highest_seq, MemberRow.area
@@ -81,6 +83,7 @@ class Submission:
     """A statement that has passed every check that needs no database. Only `check_submission` makes one."""
 
     verified: VerifiedStatement
+    envelope: VerifiedEnvelope
     keyid: str
     trust_as_of: int
     """Which state of the directory and the policy it was checked against (`Trust.as_of`)."""
@@ -102,10 +105,10 @@ def check_submission(body: bytes, trust: Trust, now: datetime) -> Submission:
     statement = read_statement(verified)  # 3. canonical, and of the kind it was signed as
     check_sender(statement, member, trust, now)  # 4. the member speaks for itself, and may
     check_releasable(statement.statement, trust.policy)  # 5. nothing below the floor
-    if isinstance(statement.statement.body, TrendBody):
+    if isinstance(statement.statement.body, TrendBody | ShareBody):
         check_ended(statement.statement.body.period, now + CLOCK_TOLERANCE)
         charges.check_head(statement.statement.body)
-    return Submission(statement, verified.envelope.keyid, trust.as_of, trust.policy)
+    return Submission(statement, verified, verified.envelope.keyid, trust.as_of, trust.policy)
 
 
 def commit_submissions(
@@ -208,6 +211,7 @@ class _Target(NamedTuple):
     subject: str | None
     narrowed_to: Audience | None = None
     is_withdrawn: bool = False
+    is_share: bool = False
 
 
 class _Known:
@@ -219,6 +223,8 @@ class _Known:
         self.by_seq: dict[tuple[str, int], log.Entry] = {}
         self.trends: dict[tuple[str, str], bool] = {}
         """(origin, subject) of releases → whether its content is still there."""
+        self.shares: dict[tuple[str, str], list[str]] = {}
+        """(origin, subject) of figures that went as sealed shares → the digests of these."""
         self.charges = Charges()
         self.highest: dict[str, int] = {}
         self.members: dict[str, tuple[str, str]] = {}
@@ -228,7 +234,7 @@ class _Known:
         self.areas: dict[str, str] = {}
         self._in_group: dict[tuple[str, int], tuple[str, int]] = {}
         self._bodies: dict[tuple[str, str], TrendBody] = {}
-        self._spent: dict[int, tuple[TrendBody, Charge]] = {}  # by the place among the group's new ones
+        self._spent: dict[int, tuple[Charged, Charge]] = {}  # by the place among the group's new ones
 
     @classmethod
     def load(cls, session: Session, submissions: Sequence[Submission], name: str, key: PublicKey) -> "_Known":
@@ -239,8 +245,12 @@ class _Known:
             known.by_seq[entry.origin, entry.seq] = entry
         subjects = {subject for item in statements for subject in _subjects_behind(item)}
         if subjects:
-            trends = connection.execute(_SELECT_TRENDS, {"subjects": list(subjects)})
-            known.trends = {(row.origin, row.subject): row.withdrawn_by is None for row in trends}
+            figures = connection.execute(_SELECT_FIGURES, {"subjects": list(subjects)}).all()
+            for found in figures:
+                if found.kind == Kind.SHARE.value:
+                    known.shares.setdefault((found.origin, found.subject or ""), []).append(found.digest)
+                else:
+                    known.trends[found.origin, found.subject or ""] = found.withdrawn_by is None
             known.charges = Charges.load(connection, statements)
             if last_governance(session) > min(item.trust_as_of for item in submissions):
                 known.newer_policy = policy_in_force(session, name)
@@ -284,13 +294,17 @@ class _Known:
             check_releasable(statement, self.newer_policy)
         if isinstance(statement.body, TrendBody):
             self._take_release(session, submission, statement.body, now)
+        if isinstance(statement.body, ShareBody):
+            self._take_share(session, submission, statement.body, now)
         if isinstance(statement.body, WithdrawalBody):
             self._check_withdrawal(statement, statement.body)
         self.highest[statement.origin] = statement.seq
         self._in_group[place] = (submission.verified.digest, len(self._in_group))
         if not isinstance(statement.body, WithdrawalBody):
             subject = next(iter(_subjects_behind(statement)), None)
-            self.targets[submission.verified.digest] = _Target(statement.origin, statement.audience, subject)
+            self.targets[submission.verified.digest] = _Target(
+                statement.origin, statement.audience, subject, is_share=statement.kind is Kind.SHARE
+            )
         return None
 
     def _take_release(self, session: Session, submission: Submission, body: TrendBody, now: datetime) -> None:
@@ -299,6 +313,8 @@ class _Known:
         subject, *behind = _subjects_behind(submission.verified.statement)
         if (origin, subject) in self.trends:
             raise IntakeError("expected one release for a table and period", code=ProblemCode.RELEASE_RULE)
+        if not behind:
+            self._check_not_sealed(session, origin, subject)
         if behind and not all((origin, each) in self.trends for each in behind):
             raise IntakeError(
                 "expected a correction of a release that is here, numbered after the one before it",
@@ -310,17 +326,51 @@ class _Known:
             raise IntakeError("expected the area that the member was admitted with", code=ProblemCode.RELEASE_RULE)
         if behind:
             _check_correction(body, self._bodies_of(session, origin, behind[0]))
+        charge = self._check_charge(session, submission, body, now)
+        self.charges.add(origin, body, charge, digest)
+        self.trends[origin, subject] = True
+        self._bodies[origin, subject] = body
+        self._spent[len(self._in_group)] = (body, charge)
+
+    def _take_share(self, session: Session, submission: Submission, body: ShareBody, now: datetime) -> None:
+        """Check a sealed share against all figures before it, keep it for its batch, and count it.
+
+        One that comes too late is noted, so that the roster can say so, and refused. Raises before anything is counted.
+        """
+        origin, digest = submission.verified.statement.origin, submission.verified.digest
+        (subject,) = _subjects_behind(submission.verified.statement)
+        batch_id = sealed_arrivals.find_led(session, body.batch)
+        if sealed_arrivals.note_if_late(session, batch_id, submission.envelope, at=now):
+            raise BatchError("expected a share before the batch is closed; it counts as late")
+        if (origin, subject) in self.trends:
+            raise IntakeError("expected figures that the city has not released itself", code=ProblemCode.RELEASE_RULE)
+        self._check_not_sealed(session, origin, subject)
+        has_paid = self.charges.has_paid(origin, body) and bool(self.shares.get((origin, subject)))
+        charge = None if has_paid else self._check_charge(session, submission, body, now)
+        sealed_arrivals.take_share(session, batch_id, submission.envelope, at=now)
+        self.shares.setdefault((origin, subject), []).append(digest)
+        if charge is not None:
+            self.charges.add(origin, body, charge, digest)
+            self._spent[len(self._in_group)] = (body, charge)
+
+    def _check_not_sealed(self, session: Session, origin: str, subject: str) -> None:
+        """Raise IntakeError when these figures went as a sealed share that is, or may yet be, in a sum."""
+        shares = self.shares.get((origin, subject), [])
+        if sealed_arrivals.find_counting(session, origin, shares):
+            raise IntakeError(
+                "expected figures that are in no sealed total, nor on their way into one",
+                code=ProblemCode.RELEASE_RULE,
+            )
+
+    def _check_charge(self, session: Session, submission: Submission, body: Charged, now: datetime) -> Charge:
+        origin = submission.verified.statement.origin
         try:
-            charge = self.charges.check(origin, body, self.newer_policy or submission.policy)
+            return self.charges.check(origin, body, self.newer_policy or submission.policy)
         except LedgerConflictError as conflict:
             known = conflict.known if isinstance(conflict.known, str) else _digest_at(session, conflict.known)
             self._keep_evidence(session, submission, known, now)
             message = f"{conflict.message}; both are kept as evidence"
             raise IntakeError(message, code=ProblemCode.SEQ_CONFLICT) from None
-        self.charges.add(origin, body, charge, digest)
-        self.trends[origin, subject] = True
-        self._bodies[origin, subject] = body
-        self._spent[len(self._in_group)] = (body, charge)
 
     def _bodies_of(self, session: Session, origin: str, release: str) -> list[TrendBody]:
         """A release and the corrections of it that are not withdrawn, the release first."""
@@ -337,6 +387,11 @@ class _Known:
 
     def _check_withdrawal(self, statement: Statement, body: WithdrawalBody) -> None:
         target = self.targets.get(body.digest)
+        if target is not None and target.is_share:
+            raise IntakeError(
+                "expected something else than a sealed share: nobody can take it out of a sum",
+                code=ProblemCode.RELEASE_RULE,
+            )
         if target is None or target.origin != statement.origin:
             raise IntakeError("expected the digest of an item of the same origin", code=ProblemCode.NOT_FOUND)
         if target.audience is not None and statement.audience.reach < target.audience.reach:
@@ -371,6 +426,8 @@ class _Known:
 
     def _keep_evidence(self, session: Session, submission: Submission, known_digest: str, now: datetime) -> None:
         statement = submission.verified.statement
+        if statement.kind is Kind.SHARE:
+            return  # what opens it is destroyed one day, and then no copy of it may be left
         keep_evidence(
             session,
             statement.origin,
@@ -400,7 +457,10 @@ class _Known:
 
 def _target_of(row: EntryRow) -> _Target:
     narrowed_to = None if row.narrowed_to is None else Audience(row.narrowed_to)
-    return _Target(row.origin, Audience(row.audience), row.subject, narrowed_to, row.withdrawn_by is not None)
+    return _Target(
+        row.origin, Audience(row.audience), row.subject, narrowed_to, row.withdrawn_by is not None,
+        row.kind == Kind.SHARE.value,
+    )  # fmt: skip
 
 
 def _narrow(target: _Target, to: Audience) -> _Target:
@@ -444,10 +504,10 @@ def _check_correction(body: TrendBody, earlier: Sequence[TrendBody]) -> None:
 def _subjects_behind(statement: Statement) -> list[str]:
     """The subject of a release; for a correction also what must be there: the release, and the correction before."""
     body = statement.body
-    if not isinstance(body, TrendBody):
+    if not isinstance(body, TrendBody | ShareBody):
         return []
     release = f"{body.table.id}@{body.table.version}/{body.period.label}"
-    if body.correction is None:
+    if isinstance(body, ShareBody) or body.correction is None:
         return [release]
     before = [f"{release}/c{body.correction - 1}"] if body.correction > 1 else []
     return [f"{release}/c{body.correction}", release, *before]

@@ -25,6 +25,8 @@ from shared_schema.governance import WithdrawalBody
 from shared_schema.keys import SigningKey
 from shared_schema.merkle import Frontier, consistency_proof, inclusion_proof, leaf_hash
 from shared_schema.problem import ProblemCode
+from shared_schema.sealed.bodies import AggregateShareBody, BatchBody, RosterBody, ShareBody, VoidBody
+from shared_schema.sealed.terms import BatchPlan
 from shared_schema.statement import Audience, Kind, VerifiedStatement, format_time
 from shared_schema.trend import AggregateBody, TrendBody
 
@@ -155,8 +157,9 @@ def append(
 ) -> Appended:
     """Append statements to the log in the caller's transaction; `head` was read with `for_append`.
 
-    The caller has made sure that none of them is in the log. Raises HubError (`busy`) when `key` is not the one that
-    signs this log by now: another process of this hub has announced the next one a moment ago.
+    The content of a sealed share is never among the contents of the log: it is kept until it is destroyed where nobody
+    reads it (`sealed_shares`). The caller has made sure that none of them is in the log. Raises HubError (`busy`) when
+    `key` is not the one that signs this log by now: another process of this hub has just announced the next one.
     """
     if head.signers and head.signers != signers_of(key):
         raise HubError("expected the keys that sign this log now; restart this process", code=ProblemCode.BUSY)
@@ -164,10 +167,15 @@ def append(
     size = head.size + len(arrivals)
     entries = [_make_entry(arrival, head.size + place, time, size) for place, arrival in enumerate(arrivals)]
     leaves = [leaf_hash(leaf_of(entry)) for entry in entries]
-    contents = [{"digest": item.verified.digest, "envelope": item.verified.envelope.stored_bytes} for item in arrivals]
+    contents = [
+        {"digest": item.verified.digest, "envelope": item.verified.envelope.stored_bytes}
+        for item in arrivals
+        if item.verified.statement.kind is not Kind.SHARE
+    ]
     connection = session.connection()
     connection.execute(insert(_ENTRIES), [entry._asdict() for entry in entries])
-    connection.execute(insert(_CONTENTS), contents)
+    if contents:
+        connection.execute(insert(_CONTENTS), contents)
     frontier = (reader or TileReader(session)).grow(head.frontier, leaves)
     moved = connection.execute(
         _MOVE_HEAD,
@@ -211,13 +219,19 @@ def check_of(index: int, origin: str, seq: int, via: str | None, subject: str | 
 
 
 def subject_of(verified: VerifiedStatement) -> str | None:
-    """`table@version/period` for figures, with `/c1`, `/c2` … for their corrections; else None."""
+    """`table@version/period` for figures, with `/c1`, `/c2` … for their corrections; else None.
+
+    Of a batch of a sealed total it is the same, and of what follows it the digest of the batch.
+    """
     body = verified.statement.body
     if isinstance(body, TrendBody) and body.correction is not None:
         return f"{body.table.id}@{body.table.version}/{body.period.label}/c{body.correction}"
-    if isinstance(body, TrendBody | AggregateBody):
-        return f"{body.table.id}@{body.table.version}/{body.period.label}"
-    return None
+    figures = body.terms.plan if isinstance(body, BatchBody) else body
+    if isinstance(figures, TrendBody | AggregateBody | ShareBody | BatchPlan):
+        return f"{figures.table.id}@{figures.table.version}/{figures.period.label}"
+    if isinstance(body, RosterBody | VoidBody):
+        return body.terms.batch
+    return body.batch if isinstance(body, AggregateShareBody) else None
 
 
 def to_log_entry(row: Entry | EntryRow) -> LogEntry:

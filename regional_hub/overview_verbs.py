@@ -32,6 +32,7 @@ from shared_schema.keys import MemberStatus
 from shared_schema.names import format_time, parse_time
 from shared_schema.service.control import VerbError
 from shared_schema.service.doctor import LEAST_FREE_BYTES, OLDEST_BACKUP
+from shared_schema.statement import Kind
 
 State = Literal["good", "wait", "bad", "unknown"]
 """All is well; something waits for a person or is late; something is wrong; it cannot be seen from here."""
@@ -230,7 +231,7 @@ def _item(entry: EntryRow, *, is_kept: bool) -> Result:
     elif entry.narrowed_by is not None:
         state = "narrowed"
     else:
-        state = "in-force" if is_kept else "missing"
+        state = "in-force" if is_kept or entry.kind == Kind.SHARE.value else "missing"
     return {
         "entry": entry.index,
         "seq": entry.seq,

@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -301,10 +302,13 @@ def _take_leaves(session: Session, leaves: Mapping[int, LogEntry], now: datetime
 
 
 def take_contents(session: Session, contents: Iterable[Mapping[str, object]]) -> None:
-    """Gather the contents that are missing here; others are passed over. Raises SchemaError for what is no envelope."""
+    """Gather the contents that are missing here; others are passed over. Raises SchemaError for what is no envelope.
+
+    Sealed shares are never among them: the keys of their batch are gone, so it ends void.
+    """
     for value in contents:
         envelope = envelope_from_object(dict(value))
-        if _is_missing(session, envelope):
+        if envelope.kind != Kind.SHARE.value and _is_missing(session, envelope):
             session.merge(RecoveryContentRow(digest=envelope.digest, envelope=envelope.stored_bytes))
     session.flush()
 
@@ -405,11 +409,15 @@ def _standing(held: str | None) -> Standing:
 def find_missing(session: Session, limit: int | None = MAX_MISSING) -> tuple[str, ...]:
     """Digests of contents that are neither here nor gathered: of entries that are back, then of those that are not."""
     here = exists().where(RecoveryContentRow.digest == EntryRow.digest)
-    back = select(EntryRow.digest).where(EntryRow.origin == UNKNOWN_ORIGIN, EntryRow.withdrawn_by.is_(None), ~here)
+    is_sealed = EntryRow.kind == Kind.SHARE.value
+    back = select(EntryRow.digest).where(
+        EntryRow.origin == UNKNOWN_ORIGIN, EntryRow.withdrawn_by.is_(None), ~is_sealed, ~here
+    )
     gathered = exists().where(RecoveryContentRow.digest == RecoveryLeafRow.digest)
-    coming = select(RecoveryLeafRow.digest).where(~gathered)
+    coming = select(RecoveryLeafRow.digest, RecoveryLeafRow.leaf).where(~gathered).order_by(RecoveryLeafRow.index)
     found = session.scalars(back.order_by(EntryRow.index).limit(limit)).all()
-    more = session.scalars(coming.order_by(RecoveryLeafRow.index).limit(limit)).all()
+    rows = session.execute(coming.execution_options(yield_per=500))
+    more = islice((row.digest for row in rows if LogEntry.from_bytes(row.leaf).kind is not Kind.SHARE), limit)
     return tuple([*found, *more][:limit])
 
 

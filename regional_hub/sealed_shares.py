@@ -4,6 +4,7 @@ A leader takes them from its members, a helper from the leader; each has verifie
 """
 
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -23,6 +24,25 @@ def find_share(session: Session, batch_id: int, share: ReceivedShare) -> bool:
     if row is not None and row.digest != share.digest:
         raise BatchError("expected the city's first share for this batch", code=ProblemCode.ALREADY_ANSWERED)
     return row is not None
+
+
+class Arrived(NamedTuple):
+    """That a city's share has come."""
+
+    digest: str
+    late: bool
+
+
+def find_city(session: Session, batch_id: int, city: str) -> Arrived | None:
+    """What a city has sent for a batch, if anything."""
+    row = session.get(SealedShareRow, (batch_id, city))
+    return None if row is None else Arrived(row.digest, row.late)
+
+
+def find_batch_of(session: Session, city: str, digest: str) -> int | None:
+    """The batch that this share came for."""
+    mine = (SealedShareRow.city == city, SealedShareRow.digest == digest)
+    return session.scalar(select(SealedShareRow.batch_id).where(*mine))
 
 
 def add_share(

@@ -104,6 +104,11 @@ def _row(session: Session, batch_id: int, role: Role, lock: bool) -> SealedBatch
     return row
 
 
+def is_asked(session: Session, batch_id: int) -> bool:
+    """Whether the leader has asked about the shares: from then on it is fixed which cities came too late."""
+    return Step.PREPARE in read_words(session, batch_id)
+
+
 # --- beginning --------------------------------------------------------------------------------------------------------
 
 

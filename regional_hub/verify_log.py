@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from regional_hub import audit, log, members
 from regional_hub.charges import COMPARED, KnownTables, to_charge, to_row
 from regional_hub.errors import LogError
-from regional_hub.orm import ChargeRow, CheckpointRow, ContentRow, EntryRow, SourceRow, TileRow
+from regional_hub.orm import ChargeRow, CheckpointRow, ContentRow, EntryRow, SealedShareRow, SourceRow, TileRow
 from shared_schema.canonical import parse_strict
 from shared_schema.checkpoint import NoteVerifier, keep_signatures, verify_checkpoint
 from shared_schema.directory import Directory, KnownKey
@@ -239,6 +239,8 @@ class _ContentCheck:
     def check(self, row: EntryRow, stored: bytes | None, charge: ChargeRow | None) -> list[str]:
         place = f"entry {row.index}"
         findings = self._check_row(row)
+        if row.kind == Kind.SHARE.value and row.via is None:
+            return findings + self._check_share(row, stored, charge)
         if row.withdrawn_by is not None:
             return findings + self._check_withdrawn(row, stored) + self._check_erased_charge(row, charge)
         if stored is None:
@@ -247,6 +249,32 @@ class _ContentCheck:
         if digest_of(stored) != row.digest:
             return [*findings, f"{place}: content does not have the digest that the entry names"]
         return findings + self._check_columns(row, stored, charge)
+
+    def _check_share(self, row: EntryRow, stored: bytes | None, charge: ChargeRow | None) -> list[str]:
+        """A sealed share stands outside the contents of the log, and there until it is destroyed; its charge stays."""
+        place = f"entry {row.index}"
+        if not row.origin:  # lost with an old copy, and never brought back
+            return []
+        share = self._session.scalars(select(SealedShareRow).where(SealedShareRow.digest == row.digest)).first()
+        if stored is not None or share is None or share.city != row.origin:
+            return [f"{place}: expected a share of its origin among those of a batch, and in no other place"]
+        findings = []
+        if share.envelope is not None:
+            self.count += 1
+            if digest_of(share.envelope) != row.digest:
+                findings.append(f"{place}: content does not have the digest that the entry names")
+        if charge is None and self._is_paid(row):
+            return findings
+        return findings + self._check_erased_charge(row, charge)
+
+    def _is_paid(self, row: EntryRow) -> bool:
+        """By the same entry of its city's ledger as an earlier share, which was in no sum."""
+        earlier = (
+            EntryRow.origin == row.origin, EntryRow.subject == row.subject, EntryRow.kind == Kind.SHARE.value,
+            EntryRow.index < row.index,
+        )  # fmt: skip
+        charged = select(ChargeRow.entry_index).join(EntryRow, EntryRow.index == ChargeRow.entry_index).where(*earlier)
+        return self._session.scalar(charged.limit(1)) is not None
 
     def _check_row(self, row: EntryRow) -> list[str]:
         place, findings = f"entry {row.index}", []
@@ -328,7 +356,7 @@ class _ContentCheck:
 
     def _check_erased_charge(self, row: EntryRow, charge: ChargeRow | None) -> list[str]:
         """What is left to compare once the content is erased: of whom and of what the charge is."""
-        if row.kind != Kind.TREND.value or row.via is not None:
+        if row.kind not in (Kind.TREND.value, Kind.SHARE.value) or row.via is not None:
             return [] if charge is None else [f"entry {row.index}: expected no charge"]
         most = self._tables.most_for(row.subject or "")
         if most is None:

@@ -1,12 +1,14 @@
-"""Signed reads: RFC 9421 HTTP message signatures with Ed25519 over a request without a body.
+"""Signed requests: RFC 9421 HTTP message signatures with Ed25519.
 
-Covered are the method and the target URI; created, expires and a nonce are parameters. The receiver rebuilds the
-target URI from its own configured public URL and never from the Host header, so a read that one hub was sent cannot be
-shown to another.
+Covered are the method and the target URI, and of a request with a body its digest (RFC 9530); created, expires and a
+nonce are parameters. The receiver rebuilds the target URI from its own configured public URL and never from the Host
+header, so a request that one hub was sent cannot be shown to another.
 """
 
+import base64
+import hashlib
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,6 +22,7 @@ from shared_schema.keys import PublicKey, SigningKey
 from shared_schema.problem import ProblemCode
 
 COVERED = ("@method", "@target-uri")
+DIGEST_HEADER = "content-digest"
 LIFETIME = timedelta(minutes=5)
 """Long enough for clocks that are a little off, short enough that an overheard read is soon worth nothing."""
 LABEL = "pe"
@@ -69,9 +72,9 @@ class _Verifier(HTTPMessageVerifier):
         return None
 
 
-def sign_request(method: str, url: str, key: SigningKey, now: datetime) -> dict[str, str]:
-    """The headers Signature-Input and Signature for a request without a body."""
-    request = _Request(method, url)
+def sign_request(method: str, url: str, key: SigningKey, now: datetime, *, body: bytes | None = None) -> dict[str, str]:
+    """The headers Signature-Input and Signature, with a body Content-Digest as well."""
+    request = _Request(method, url, {} if body is None else {DIGEST_HEADER: content_digest(body)})
     signer = HTTPMessageSigner(signature_algorithm=algorithms.ED25519, key_resolver=_OneKey(private=key.private))
     signer.sign(
         request,
@@ -81,15 +84,26 @@ def sign_request(method: str, url: str, key: SigningKey, now: datetime) -> dict[
         nonce=secrets.token_urlsafe(NONCE_BYTES),
         label=LABEL,
         include_alg=False,
-        covered_component_ids=COVERED,
+        covered_component_ids=COVERED if body is None else (*COVERED, DIGEST_HEADER),
     )
     return request.headers
 
 
+def content_digest(body: bytes) -> str:
+    """The value of Content-Digest (RFC 9530 section 2) for a body."""
+    return f"sha-256=:{base64.b64encode(hashlib.sha256(body).digest()).decode()}:"
+
+
 def verify_request(
-    method: str, url: str, headers: Mapping[str, str], find_key: Callable[[str], PublicKey | None], now: datetime
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    find_key: Callable[[str], PublicKey | None],
+    now: datetime,
+    *,
+    body: bytes | None = None,
 ) -> PublicKey:
-    """Return the key that signed a read of `url`.
+    """Return the key that signed a request to `url`, with this body if there is one.
 
     Raises VerificationError: `no-signature`, `unknown-key`, `clock-skew` (with our time in the message) or
     `bad-signature`.
@@ -99,6 +113,10 @@ def verify_request(
         raise VerificationError("expected a signed request (RFC 9421)", code=ProblemCode.NO_SIGNATURE)
     if any(len(value) > MAX_HEADER_BYTES for value in given.values()):
         raise VerificationError(f"expected signature headers of at most {MAX_HEADER_BYTES} bytes")
+    if body is not None:
+        if headers.get(DIGEST_HEADER, "") != content_digest(body):
+            raise VerificationError("expected Content-Digest with the SHA-256 of the body")
+        given[DIGEST_HEADER] = content_digest(body)
     resolver = _MemberKeys(find_key)
     verifier = _Verifier(signature_algorithm=algorithms.ED25519, key_resolver=resolver)
     try:
@@ -109,15 +127,15 @@ def verify_request(
         raise VerificationError("expected a valid signature over method and target URI") from None
     if resolver.found is None:
         raise VerificationError("expected exactly one signature")
-    _check_parameters(results[0], now)
+    _check_parameters(results[0], now, COVERED if body is None else (*COVERED, DIGEST_HEADER))
     return resolver.found
 
 
-def _check_parameters(result: Any, now: datetime) -> None:
+def _check_parameters(result: Any, now: datetime, needed: Sequence[str]) -> None:
     covered = {str(name).strip('"') for name in result.covered_components}
     parameters = result.parameters
-    if not set(COVERED) <= covered or not {"created", "expires", "nonce", "keyid"} <= set(parameters):
-        raise VerificationError("expected a signature over @method, @target-uri, created, expires and nonce")
+    if not set(needed) <= covered or not {"created", "expires", "nonce", "keyid"} <= set(parameters):
+        raise VerificationError(f"expected a signature over {', '.join(needed)}, created, expires and nonce")
     # In seconds: a signer may name a time that no calendar has.
     created, expires, seconds = int(parameters["created"]), int(parameters["expires"]), LIFETIME.seconds
     at = now.timestamp()

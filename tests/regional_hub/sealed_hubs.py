@@ -266,7 +266,7 @@ class LeaderHub(Hub):
         """A city hands in its share."""
         stored = self.stored()
         assert stored is not None
-        take = arrivals.note_late if late else arrivals.take_share
+        take = arrivals.note_if_late if late else arrivals.take_share
         with self.write() as session:
             take(session, stored.id, verified, at=parse_time(self.world.plan.closes) + timedelta(1) if late else NOW)
 
