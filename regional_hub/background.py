@@ -23,6 +23,7 @@ WORK = (
     "relay.publish",
     "witness.collect",
     "keys.tend",
+    "operator.say",
     "log.publish",
     "certificate",
 )

@@ -99,6 +99,7 @@ def init(
     port: Annotated[int, typer.Option(help="The port to listen on.")] = 8700,
     work_interval: Annotated[int, typer.Option(help="Seconds between following and adding up; 0: when told.")] = 300,
     database_url: Annotated[str | None, typer.Option(help="postgresql+psycopg://…; else SQLite.")] = None,
+    operator: Annotated[str | None, typer.Option(help="Who runs this hub: the body that is answerable.")] = None,
     data: DataDir = HERE,
     as_json: AsJson = False,
 ) -> None:
@@ -128,6 +129,8 @@ def init(
         }
         if database_url is not None:
             values["database_url"] = database_url
+        if operator is not None:
+            values["operator"] = operator
         write_settings(data, values)
         try:
             settings = load_settings(data)
@@ -140,6 +143,7 @@ def init(
             raise VerbError("bad-settings", str(error)) from None
         starter = files("regional_hub").joinpath("starter_policy.json").read_bytes()
         verbs.publish_policy(hub, PolicyBody.from_object(json.loads(starter)))
+        verbs.run(hub, "operator.say", {})
         result = {"name": name, "level": level, "fingerprint": hub.key.public.fingerprint, "url": public_url}
         hub.close()
     _print(result, as_json)
@@ -212,11 +216,15 @@ def enrol_list(data: DataDir = HERE, as_json: AsJson = False) -> None:
 def enrol_approve(
     name: Name,
     fingerprint: Annotated[str, typer.Option(help="What the member reads out, typed in.")],
+    operator: Annotated[
+        str | None, typer.Option(help="Who runs a hub; without it, what it says itself, and empty for nobody.")
+    ] = None,
     data: DataDir = HERE,
     as_json: AsJson = False,
 ) -> None:
     """Admit a member after comparing the fingerprint by telephone."""
-    _run(data, "enrol.approve", {"name": name, "fingerprint": fingerprint}, as_json)
+    said = {} if operator is None else {"operator": operator}
+    _run(data, "enrol.approve", {"name": name, "fingerprint": fingerprint} | said, as_json)
 
 
 @member.command("list")
@@ -248,16 +256,31 @@ def members_set(
     _run(data, "members.set", {"name": name, "status": state}, as_json)
 
 
+@member.command("operator")
+def members_operator(
+    name: Annotated[str, typer.Argument(help="The name of a hub below or above, or of this hub.")],
+    operator: Annotated[
+        str | None, typer.Option(help="Who runs it. For this hub itself the setting says it: leave it out.")
+    ] = None,
+    data: DataDir = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Say in the log who runs a hub."""
+    _run(data, "members.operator", {"name": name, "operator": operator}, as_json)
+
+
 @parent.command("add")
 def parent_add(
     url: Annotated[str, typer.Option(help="Address of the hub above.")],
     fingerprint: Annotated[str, typer.Option(help="Its fingerprint, as its operator reads it out.")],
     code: Annotated[str, typer.Option(help="The one-time code from its operator.")],
+    operator: Annotated[str | None, typer.Option(help="Who runs the hub above.")] = None,
     data: DataDir = HERE,
     as_json: AsJson = False,
 ) -> None:
     """Ask the hub above to be a member, and follow it."""
-    _run(data, "parent.add", {"url": url, "fingerprint": fingerprint, "code": code}, as_json)
+    params = {"url": url, "fingerprint": fingerprint, "code": code, "operator": operator}
+    _run(data, "parent.add", params, as_json)
 
 
 @cli.command()

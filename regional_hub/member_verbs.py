@@ -30,6 +30,7 @@ def list_members(hub: Hub, _params: Params) -> Result:
                     "name": row.name,
                     "role": row.role,
                     "status": row.status,
+                    "operator": row.operator or "",
                     "reading": reading_state(row.last_read_at, now),
                     "keyid": row.keyid,
                     "former_keys": [

@@ -181,6 +181,7 @@ def show_member(hub: Hub, params: Params) -> Result:
             "name": row.name,
             "role": row.role,
             "status": row.status,
+            "operator": row.operator or "",
             "reading": reading_state(row.last_read_at, now),
             "area": members.membership_of(row).area.code,
             "software": row.software,

@@ -275,7 +275,7 @@ def _apply(
         statement = verified.statement
         if isinstance(statement.body, WithdrawalBody):
             _withdraw(session, statement.body, statement.origin, index, signers, level)
-        elif isinstance(statement.body, MembershipBody) and statement.origin == name:
+        elif isinstance(statement.body, MembershipBody) and statement.origin == name != statement.body.member:
             _take_membership(session, statement.body)
         elif isinstance(statement.body, AggregateBody) and statement.origin == name:
             _take_sum(session, statement.body, verified.digest)
@@ -303,6 +303,7 @@ def _take_membership(session: Session, body: MembershipBody) -> None:
     row.role, row.status, row.level = body.role.value, body.status.value, body.level
     row.public_key, row.keyid = body.public_key.raw, body.public_key.keyid
     row.area = body.area.to_bytes().decode()
+    row.operator = row.operator if body.operator is None else body.operator  # a word without it takes nothing back
     session.add(row)
     session.flush()
 

@@ -12,14 +12,25 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from regional_hub.paths import SETTINGS_FILE, WEBHOOK_SECRET_FILE
 from regional_hub.webhook import WebhookError, check_webhook_url
+from shared_schema.canonical import check_text
+from shared_schema.errors import ContractError
 from shared_schema.governance import Level
-from shared_schema.names import Origin
+from shared_schema.names import Operator, Origin
 from shared_schema.service.control import VerbError
 from shared_schema.service.mail import Encryption, MailError, check_address, mail_server_of
 from shared_schema.service.setting_values import check_printable, check_web_address, check_zone
 from shared_schema.service.translations import OWN_NAMES, SOURCE_LANGUAGE
 
 ENVIRONMENT_PREFIX = "REGIONAL_HUB_"
+
+
+def _check_signable(text: str) -> str:
+    """A text that will stand in a statement. Raises ValueError."""
+    try:
+        check_text(text)
+    except ContractError as error:
+        raise ValueError(error.message) from None
+    return check_printable(text)
 
 
 class HubSettings(BaseSettings):
@@ -40,6 +51,10 @@ class HubSettings(BaseSettings):
     display_name: Annotated[
         Annotated[str, AfterValidator(check_printable)] | None,
         Field(min_length=1, max_length=80, description="What people call the hub; without it, its name"),
+    ] = None
+    operator: Annotated[
+        Annotated[Operator, AfterValidator(_check_signable)] | None,
+        Field(description="The body that runs this hub, in words, signed into its log; without it, nobody knows"),
     ] = None
     time_zone: Annotated[
         str, AfterValidator(check_zone), Field(description="Zone of the times on the pages, for example Europe/Berlin")

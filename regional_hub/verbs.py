@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from regional_hub import (
     account_verbs,
@@ -27,6 +28,8 @@ from regional_hub import (
     log_verbs,
     member_verbs,
     members,
+    operator_verbs,
+    operators,
     overview_verbs,
     policies,
     quarantine_verbs,
@@ -103,6 +106,7 @@ def show_status(hub: Hub, _params: Params) -> Result:
         return {
             "name": hub.name,
             "level": hub.settings.level,
+            "operator": hub.settings.operator or "",
             "fingerprint": hub.verifier.key.fingerprint,
             "log_size": log.get_head(session).size,
             "log": recovery_verbs.log_in_words(session),
@@ -142,11 +146,24 @@ def list_requests(hub: Hub, _params: Params) -> Result:
     """Who waits to be admitted. The fingerprint is not shown: the member reads it out and the operator types it."""
     with hub.database.read() as session:
         waiting = members.waiting_requests(session)
-    return {"waiting": [{"name": item.name, "role": item.role.value, "area": item.area.code} for item in waiting]}
+    return {
+        "waiting": [
+            {
+                "name": item.name,
+                "role": item.role.value,
+                "area": item.area.code,
+                "operator": item.operator or "",
+            }
+            for item in waiting
+        ]
+    }
 
 
 def approve(hub: Hub, params: Params) -> Result:
-    """Admit a member whose fingerprint the operator has typed."""
+    """Admit a member whose fingerprint the operator has typed.
+
+    `operator` is who runs a hub; absent, what it says itself counts, and an empty text says nothing.
+    """
     name, now = str(params["name"]), hub.clock()
     try:
         with hub.database.read() as session:
@@ -158,6 +175,7 @@ def approve(hub: Hub, params: Params) -> Result:
         raise
     if replaces:
         return member_verbs.replace_key(hub, request, actor_of(params))
+    run_by = operators.read_operator(params.get("operator", request.operator))
     members.check_unclaimed(hub.refresh_trust().directory, request)
     with hub.database.write() as session:
         body = members.admit(session, request, actor=actor_of(params), now=now)
@@ -167,13 +185,25 @@ def approve(hub: Hub, params: Params) -> Result:
         if request.role is MemberRole.HUB and request.url is not None:
             pin = Pin.with_history(NoteVerifier(request.name, request.public_key), chain)
             follow.add_source(session, pin, request.url, "member")
+        if run_by is not None:
+            _say_operator(hub, session, name, run_by, actor_of(params))
     hub.reload_trust()
     return {"name": name, "role": request.role.value, "status": "active"}
 
 
+def _say_operator(hub: Hub, session: Session, name: str, operator: str, actor: str) -> None:
+    session.flush()  # the member is one
+    hand = member_verbs.hand_of(hub)
+    operators.say_of(session, name, operator, actor=actor, hand=hand, level=hub.settings.level)
+
+
 def add_parent(hub: Hub, params: Params) -> Result:
-    """Compare the fingerprint of the hub above, vouch for it, follow it, and ask it to be a member."""
+    """Compare the fingerprint of the hub above, vouch for it, follow it, and ask it to be a member.
+
+    `operator` is who runs the hub above: this hub's members take its word for that.
+    """
     url, now = check_hub_url(str(params["url"])), hub.clock()
+    run_by = operators.read_operator(params.get("operator"))
     with hub.api(url) as api:
         identity = api.identity()
         verifier = NoteVerifier.from_vkey(identity.vkey)
@@ -188,8 +218,9 @@ def add_parent(hub: Hub, params: Params) -> Result:
             level=hub.settings.level,
             url=hub.settings.public_url,
             rotations=tuple(hub_keys.shown(hub.own_keys.rotations)) or None,
+            operator=hub.settings.operator,
         )
-        api.request_enrolment(sign_payload(ENROLMENT_KIND, request.to_bytes(), hub.key).to_bytes())
+        told = _ask_to_join(hub, api, request)
     with hub.database.write() as session:
         body = members.add_parent(session, identity.name, verifier.key, identity.level, hub.area, url)
         # As far down as this hub's word reaches, so that its members can check what comes from above; a smaller region
@@ -198,8 +229,31 @@ def add_parent(hub: Hub, params: Params) -> Result:
         member_verbs.hand_of(hub).vouch(session, body, identity.rotations, audience)
         follow.add_source(session, Pin.with_history(verifier, identity.rotations), url, "parent")
         audit.record(session, actor_of(params), "parent-added", identity.name, now)
+        if run_by is not None:
+            _say_operator(hub, session, identity.name, run_by, actor_of(params))
     hub.reload_trust()
-    return {"name": identity.name, "level": identity.level, "fingerprint": hub.key.public.fingerprint}
+    return {
+        "name": identity.name,
+        "level": identity.level,
+        "fingerprint": hub.key.public.fingerprint,
+        "operator_told": told,
+    }
+
+
+def _ask_to_join(hub: Hub, api: HubApi, request: EnrolmentRequest) -> bool:
+    """Ask the hub above to be a member; whether it was told who runs this hub.
+
+    A hub of an earlier release refuses the field before it looks at the code, and is asked again without it.
+    """
+    try:
+        api.request_enrolment(sign_payload(ENROLMENT_KIND, request.to_bytes(), hub.key).to_bytes())
+        return request.operator is not None
+    except HubRefused as error:
+        if request.operator is None or error.code != ProblemCode.SCHEMA.value:
+            raise
+    plain = request.model_copy(update={"operator": None})
+    api.request_enrolment(sign_payload(ENROLMENT_KIND, plain.to_bytes(), hub.key).to_bytes())
+    return False
 
 
 def follow_all(hub: Hub, _params: Params) -> Result:
@@ -404,6 +458,7 @@ VERBS: dict[str, Callable[[Hub, Params], Result]] = {
     **certificate_verbs.VERBS,
     **delivery_verbs.VERBS,
     **doctor_verbs.VERBS,
+    **operator_verbs.VERBS,
     **overview_verbs.VERBS,
     **recovery_verbs.VERBS,
     **watch_verbs.VERBS,
@@ -412,6 +467,8 @@ SIGNING_VERBS = frozenset(
     {
         "enrol.approve",
         "members.set",
+        "members.operator",
+        "operator.say",
         "parent.add",
         "follow",
         "aggregate",

@@ -299,7 +299,8 @@ def _is_general(area: Area, attribution: UnnamedAttribution) -> bool:
 class EnrolmentRequest(WireModel):
     """A node (or a hub) asks to become a member; signed with the very key it asks for.
 
-    `rotations` is how a hub's key was handed on, oldest first: its log began with the first one.
+    `rotations` is how a hub's key was handed on, oldest first: its log began with the first one. `operator` is who runs
+    a hub, as it says itself; whoever admits it writes down what is true.
     """
 
     v: Version = 1
@@ -311,6 +312,13 @@ class EnrolmentRequest(WireModel):
     level: Level | None = None
     url: Annotated[str, Field(max_length=300, pattern=r"^https?://[^\s@]+$")] | None = None
     rotations: Annotated[tuple[dict[str, Any], ...], Field(min_length=1, max_length=MAX_CHAIN)] | None = None
+    operator: Operator | None = None
+
+    @model_validator(mode="after")
+    def _only_hubs_have_operators(self) -> Self:
+        if self.operator is not None and self.role is MemberRole.NODE:
+            raise ValueError("expected operator in the request of a hub only")
+        return self
 
     @field_validator("key")
     @classmethod

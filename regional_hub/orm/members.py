@@ -32,6 +32,8 @@ class MemberRow(Base):
     last_read_at: Mapped[datetime | None] = mapped_column(UtcTime)
     software: Mapped[str | None] = mapped_column(String(40))
     """The version that its program has named last; it says so itself."""
+    operator: Mapped[str | None] = mapped_column(String(120))
+    """Who runs a hub, as this hub has said last; NULL for a city, and where nobody has said."""
     admitted_by: Mapped[int | None] = mapped_column(BigInteger)
     """The entry that admitted it: nothing that was taken back before it had ever come to it. NULL: not known."""
 

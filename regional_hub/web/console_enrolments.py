@@ -7,8 +7,9 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from regional_hub.web.access import Right
-from regional_hub.web.console_members import MAX_NAME_CHARACTERS, ROLES
+from regional_hub.web.console_members import MAX_NAME_CHARACTERS, MAX_OPERATOR_CHARACTERS, ROLES
 from regional_hub.web.site import Site
+from shared_schema.keys import MemberRole
 from shared_schema.service.control import VerbError
 from shared_schema.service.pages.forms import Form, FormError, text_of
 from shared_schema.service.pages.statuses import Failure, describe
@@ -49,14 +50,26 @@ class ConsoleEnrolments:
 
     def approve(self, request: Request, name: str, form: Form) -> Response:
         """Admit who waits, when the typed fingerprint is that of the waiting key."""
+        operator: str | None = None
         try:
             fingerprint = text_of(form, "fingerprint", least=1, most=MAX_TYPED)
-            self._site.act(request, "enrol.approve", {"name": name, "fingerprint": fingerprint})
+            said: dict[str, str] = {}
+            if "operator" in form:  # not in that of a city; in that of a hub an empty one says that nobody knows
+                operator = said["operator"] = text_of(form, "operator", most=MAX_OPERATOR_CHARACTERS)
+            self._site.act(request, "enrol.approve", {"name": name, "fingerprint": fingerprint} | said)
         except (FormError, VerbError) as error:
-            return self._show(request, error, about=name)
+            return self._show(request, error, about=name, operator=operator)
         return self._site.go(f"/members/{name}", done="member-admitted")
 
-    def _show(self, request: Request, error: Failure | None = None, *, typed: str = "", about: str = "") -> Response:
+    def _show(
+        self,
+        request: Request,
+        error: Failure | None = None,
+        *,
+        typed: str = "",
+        about: str = "",
+        operator: str | None = None,
+    ) -> Response:
         return self._site.page(
             request,
             "console_enrolments.html",
@@ -66,4 +79,6 @@ class ConsoleEnrolments:
             roles=ROLES,
             typed=typed,
             about=about,
+            operator=operator,
+            hub_role=MemberRole.HUB.value,
         )

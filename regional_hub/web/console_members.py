@@ -39,6 +39,8 @@ CHANGES: Final[Mapping[str, MemberStatus]] = {
     "leave": MemberStatus.LEFT,
 }
 MAX_NAME_CHARACTERS: Final = 100
+MAX_OPERATOR_CHARACTERS: Final = 120
+"""As `names.Operator`."""
 FOR_EVER: Final = ("revoke", "leave")
 """Nobody does these by a slip: the name of the member is typed."""
 
@@ -51,12 +53,14 @@ def install(site: Site) -> None:
     site.get("/members/{name}/items", pages.items, Right.SEE_CONSOLE)
     site.post("/members/{name}/state", pages.change_state, Right.OPERATE)
     site.post("/members/{name}/code", pages.make_code, Right.OPERATE)
+    site.post("/members/{name}/operator", pages.say_operator, Right.OPERATE)
     site.notices.update(
         {
             "member-suspend": N_("The member is suspended. What it hands in is refused; it still reads."),
             "member-activate": N_("The member is active again."),
             "member-revoke": N_("The member's keys have ended. Everybody who reads the log knows it from here on."),
             "member-leave": N_("The member has left."),
+            "operator-said": N_("The log says who runs this hub."),
         }
     )
 
@@ -112,6 +116,15 @@ class ConsoleMembers:
         except VerbError as error:
             return self._show(request, name, error)
         return self._site.page(request, "console_code.html", made=made, is_for_key=True)
+
+    def say_operator(self, request: Request, name: str, form: Form) -> Response:
+        """Who runs a hub below or above."""
+        try:
+            operator = text_of(form, "operator", least=1, most=MAX_OPERATOR_CHARACTERS)
+            self._site.act(request, "members.operator", {"name": name, "operator": operator})
+        except (FormError, VerbError) as error:
+            return self._show(request, name, error)
+        return self._site.go(f"/members/{name}", done="operator-said")
 
     def _show(self, request: Request, name: str, error: Failure | None = None) -> Response:
         member = self._find("members.show", name)

@@ -286,6 +286,31 @@ def test_a_restored_hub_asks_its_followers_before_it_signs_and_they_give_back_wh
     assert [nation.verb("follow")["sources"][0].get(word) for word in ("alarm", "refused", "unreachable")] == [None] * 3
 
 
+def test_a_hub_that_goes_back_to_before_it_said_who_runs_it_has_said_it_and_is_no_member_of_itself(
+    region: Region, nation: RunningHub
+) -> None:
+    join(region.running, nation)
+    nation.verb("follow")
+    old = region.copy()
+    hub = region.running
+    hub.hub.settings = hub.hub.settings.model_copy(update={"operator": "Land"})
+    hub.verb("operator.say")
+    hub.verb("members.operator", name="bund.de", operator="Bund")
+    nation.verb("follow")
+    before = [entry[1] for entry in snapshot(hub)["entries"]]
+
+    hub = region.restart(old)
+    hub.hub.settings = hub.hub.settings.model_copy(update={"operator": "Land"})
+    assert hub.verb("operator.say")["operator"] is None, "it waits for what others have"
+    assert hub.verb("recover", alone=True, confirm="sachsen.de")["state"] == "serving"
+    assert [entry[1] for entry in snapshot(hub)["entries"]] == before
+    size = hub.log_size()
+    assert hub.verb("operator.say")["operator"] == "Land"
+    assert hub.log_size() == size
+    members = {each["name"]: each["operator"] for each in hub.verb("members.list")["members"]}
+    assert members == {"bund.de": "Bund"}
+
+
 def test_a_content_that_comes_late_takes_its_place_and_readers_wait_for_it_without_an_alarm(
     region: Region, leipzig: Node, dresden: Node
 ) -> None:

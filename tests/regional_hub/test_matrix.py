@@ -99,6 +99,7 @@ CONSOLE: Final = {
     "GET /members/{name}/items": "olga aldo",
     "POST /members/{name}/state": "olga",
     "POST /members/{name}/code": "olga",
+    "POST /members/{name}/operator": "olga",
     "GET /enrolments": "olga aldo",
     "POST /enrolments": "olga",
     "POST /enrolments/{name}/approve": "olga",
