@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from regional_hub import alarms, charges, cosigning, deliveries, heads, hub_keys, log, members, recovery, witness
@@ -17,7 +18,10 @@ from regional_hub.errors import HubError
 from regional_hub.feed import Publisher
 from regional_hub.follow import Follower
 from regional_hub.hub_keys import OwnKeys
+from regional_hub.orm import SourceRow
 from regional_hub.relay import Desk
+from regional_hub.sealed_helping import Helping
+from regional_hub.sealed_leading import Leading
 from regional_hub.sequencer import Sequencer
 from regional_hub.settings import HubSettings, load_settings
 from regional_hub.static_files import FsyncError, Published, StaticFiles
@@ -283,6 +287,30 @@ class Hub:
         with self.database.read() as session:
             self._trust = members.load_trust(session, self.name, self.key.public, base)
         return self._trust
+
+    @property
+    def helping(self) -> Helping:
+        """This hub as the second one of sealed totals, now."""
+        return Helping(
+            self.database, self.name, self.settings.level, self.settings.operator, self.key, self.refresh_trust(),
+            self.clock(),
+        )  # fmt: skip
+
+    @property
+    def leading(self) -> Leading:
+        """This hub as the leader of sealed totals, now."""
+        return Leading(
+            self.database, self.name, self.settings.level, self.settings.operator, self.key, self.refresh_trust(),
+            self.clock(), self._ask_helper,
+        )  # fmt: skip
+
+    def _ask_helper(self, helper: str, step: str, batch: str | None, body: bytes) -> bytes:
+        with self.database.read() as session:
+            url = session.scalar(select(SourceRow.url).where(SourceRow.name == helper))
+        if url is None:
+            raise HubError("expected the second hub among those that this one follows", code=ProblemCode.NOT_FOUND)
+        with self.api(url) as api:
+            return api.ask_helper(step, batch, body)
 
     @property
     def zone(self) -> ZoneInfo:

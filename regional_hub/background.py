@@ -16,6 +16,7 @@ DELIVER_LOOK_SECONDS = 30
 WORK = (
     "recover.continue",
     "follow",
+    "sealed.work",
     "aggregate",
     "figures.index",
     "watch.run",

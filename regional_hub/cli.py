@@ -381,5 +381,6 @@ from regional_hub import cli_alarms as _cli_alarms  # noqa: E402, F401
 from regional_hub import cli_keys as _cli_keys  # noqa: E402, F401
 from regional_hub import cli_recall as _cli_recall  # noqa: E402, F401
 from regional_hub import cli_recovery as _cli_recovery  # noqa: E402, F401
+from regional_hub import cli_sealed as _cli_sealed  # noqa: E402, F401
 from regional_hub import cli_watch as _cli_watch  # noqa: E402, F401
 from regional_hub import cli_witness as _cli_witness  # noqa: E402, F401

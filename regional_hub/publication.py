@@ -25,9 +25,17 @@ def publish(
     session: Session, kind: Kind, body: StatementBody, audience: Audience, *, name: str, key: SigningKey, now: datetime
 ) -> log.Entry:
     """Sign a statement of the hub with its next seq and append it to the hub's log, in the caller's transaction."""
+    return publish_statement(session, kind, body, audience, name=name, key=key, now=now)[0]
+
+
+def publish_statement(
+    session: Session, kind: Kind, body: StatementBody, audience: Audience, *, name: str, key: SigningKey, now: datetime
+) -> tuple[log.Entry, VerifiedStatement]:
+    """As `publish`, for whoever goes on with what was signed."""
     head = log.get_head(session, for_append=True)
     verified = sign_own(kind, body, audience, name=name, key=key, seq=next_seq(session, name), now=now)
-    return log.append(session, [log.Arrival(verified)], name=name, key=key, head=head, now=now).entries[0]
+    appended = log.append(session, [log.Arrival(verified)], name=name, key=key, head=head, now=now)
+    return appended.entries[0], verified
 
 
 def next_seq(session: Session, name: str) -> int:

@@ -68,6 +68,11 @@ def slot_of(plan: BatchPlan) -> str:
     return hashlib.sha256(canonical.encode(about)).hexdigest()
 
 
+def subject_of(plan: BatchPlan) -> str:
+    """`table@version/period`, as the log has it for figures."""
+    return f"{plan.table.id}@{plan.table.version}/{plan.period.label}"
+
+
 def plan_of(batch: LeaderBatch | HelperBatch) -> BatchPlan:
     """Raises BatchError for a helper without terms, which there is not."""
     if isinstance(batch, LeaderBatch):
@@ -164,9 +169,10 @@ def add_row(session: Session, batch: LeaderBatch | HelperBatch, *, other: str, n
     words = words_of(batch)
     if batch.secrets is None:
         raise BatchError("expected a batch whose keys are here")
+    plan = plan_of(batch)
     row = SealedBatchRow(
-        role=batch.role, other=other, slot=slot_of(plan_of(batch)), state=batch.state.value, made_at=now,
-        proposal=words[Step.PROPOSAL].digest, noise_seed=batch.secrets.noise_seed, **_columns(batch),
+        role=batch.role, other=other, slot=slot_of(plan), subject=subject_of(plan), state=batch.state.value,
+        made_at=now, proposal=words[Step.PROPOSAL].digest, noise_seed=batch.secrets.noise_seed, **_columns(batch),
     )  # fmt: skip
     session.add(row)
     session.flush()

@@ -77,6 +77,14 @@ def read_shares(session: Session, batch_id: int) -> list[ReceivedShare]:
     ]
 
 
+def read_envelopes(session: Session, batch_id: int) -> list[bytes]:
+    """The same as they were signed, for whoever hands them on."""
+    rows = session.scalars(
+        select(SealedShareRow.envelope).where(SealedShareRow.batch_id == batch_id).order_by(SealedShareRow.city)
+    )
+    return [envelope for envelope in rows if envelope is not None]
+
+
 def read_late(session: Session, batch_id: int) -> dict[str, str]:
     """The cities whose share came too late, with its digest."""
     late = (SealedShareRow.batch_id == batch_id, SealedShareRow.late)

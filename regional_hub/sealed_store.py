@@ -81,6 +81,12 @@ def list_batches(session: Session, role: Role, *, all_of_them: bool = False) -> 
     return list(session.scalars(query))
 
 
+def list_of(session: Session, role: Role, subject: str) -> list[SealedBatchRow]:
+    """All batches of a table and period, newest first, ended ones as well."""
+    mine = (SealedBatchRow.role == role, SealedBatchRow.subject == subject)
+    return list(session.scalars(select(SealedBatchRow).where(*mine).order_by(SealedBatchRow.id.desc())))
+
+
 def read_leader(session: Session, batch_id: int, *, lock: bool = False) -> Stored[LeaderBatch]:
     """Raises BatchError when this hub leads no such batch. With `lock` nobody else can move it on until the end."""
     row = _row(session, batch_id, "leader", lock)

@@ -36,6 +36,7 @@ from regional_hub import (
     recall_verbs,
     recovery_verbs,
     relay_verbs,
+    sealed_verbs,
     source_watch,
     trends,
     watch_verbs,
@@ -459,6 +460,7 @@ VERBS: dict[str, Callable[[Hub, Params], Result]] = {
     **delivery_verbs.VERBS,
     **doctor_verbs.VERBS,
     **operator_verbs.VERBS,
+    **sealed_verbs.VERBS,
     **overview_verbs.VERBS,
     **recovery_verbs.VERBS,
     **watch_verbs.VERBS,
@@ -476,6 +478,10 @@ SIGNING_VERBS = frozenset(
         "relay.publish",
         "relay.withdraw",
         "policy.set",
+        "sealed.work",
+        "sealed.open",
+        "sealed.late",
+        "sealed.give-up",
     }
 )
 """Before these a hub asks whether anybody has seen more of its log than it has itself."""

@@ -23,6 +23,7 @@ class SealedBatchRow(Base):
     __tablename__ = "sealed_batches"
     __table_args__ = (
         Index("sealed_batches_slot", "role", "slot", unique=True, sqlite_where=_LIVING, postgresql_where=_LIVING),
+        Index("sealed_batches_subject", "role", "subject"),
         UniqueConstraint("role", "proposal", name="sealed_batches_proposal"),
         UniqueConstraint("role", "batch", name="sealed_batches_batch"),
         UniqueConstraint("role", "roster", name="sealed_batches_roster"),
@@ -33,6 +34,8 @@ class SealedBatchRow(Base):
     other: Mapped[str] = mapped_column(String(100))
     """The hub on the other side."""
     slot: Mapped[str] = mapped_column(String(64))
+    subject: Mapped[str | None] = mapped_column(String(200))
+    """`table@version/period`."""
     state: Mapped[str] = mapped_column(String(12))
     made_at: Mapped[datetime] = mapped_column(UtcTime)
     proposal: Mapped[str] = mapped_column(String(64))

@@ -20,8 +20,9 @@ from regional_hub.members import Trust
 from regional_hub.orm import MemberRow
 from regional_hub.relay import Desk
 from regional_hub.relay_questions import standing_of
+from regional_hub.sealed_helping import Helping
 from regional_hub.sequencer import Sequencer, SequencerFull
-from regional_hub.web import recall_api, witness_api
+from regional_hub.web import recall_api, sealed_api, witness_api
 from regional_hub.web.cosignature_api import add_cosignatures
 from regional_hub.web.log_api import add_log
 from regional_hub.web.membership_api import add_membership
@@ -59,6 +60,8 @@ class ServedHub(witness_api.WitnessingHub, Protocol):
     @property
     def desk(self) -> Desk: ...
     @property
+    def helping(self) -> Helping: ...
+    @property
     def key(self) -> SigningKey: ...
     @property
     def own_keys(self) -> OwnKeys: ...
@@ -81,6 +84,12 @@ def make_router(hub: ServedHub) -> APIRouter:
         return reader
 
     recall_api.add_routes(router, hub, identify, read_cursor)
+
+    def identify_hub(request: Request, body: bytes) -> Member:
+        check_query(request)
+        return verify_reader(hub, request, body=body)
+
+    sealed_api.add_routes(router, hub, identify_hub)
     _add_enrolment(router, hub)
     witness_api.add_routes(router, hub)
     add_membership(router, hub)
@@ -220,9 +229,13 @@ def _take_in_confidence(hub: ServedHub, body: bytes) -> relay_intake.Taken:
 
 
 def verify_reader(
-    hub: ServedHub, request: Request, find_member: Callable[[str], Member | None] | None = None
+    hub: ServedHub,
+    request: Request,
+    find_member: Callable[[str], Member | None] | None = None,
+    *,
+    body: bytes | None = None,
 ) -> Member:
-    """The member that signed this read; by its key among the direct ones, unless `find_member` knows others.
+    """The member that signed this request; by its key among the direct ones, unless `find_member` knows others.
 
     Raises VerificationError.
     """
@@ -238,9 +251,9 @@ def verify_reader(
         found.append((trust, known))
         return known.key
 
-    verify_request(request.method, _url_of(hub, request), request.headers, find_key, hub.clock())
+    verify_request(request.method, _url_of(hub, request), request.headers, find_key, hub.clock(), body=body)
     trust, known = found[0]
-    trust.check_may_read(known.key.keyid, hub.clock())
+    (trust.check_may_read if body is None else trust.check_may_submit)(known.key.keyid, hub.clock())
     member = trust.find_direct(known.name)
     if member is None:
         raise VerificationError("expected a key of a member", code=ProblemCode.UNKNOWN_KEY)

@@ -133,6 +133,11 @@ def publish(batch: Batch) -> tuple[Batch, AggregateShareBody]:
     return batch, AggregateShareBody(batch=batch_digest, roster=batch.roster.digest, role=batch.role, vector=vector)
 
 
+def dropped(batch: Batch) -> Batch:
+    """The helper did not agree, or its leader has never announced the batch: nobody can have sent anything."""
+    return replace(batch, state=check_may(batch, BatchEvent.DROP), secrets=None, verify_key=None)
+
+
 def voided(batch: Batch) -> Batch:
     """Both have signed that nothing is opened: what could open it is gone with the same step."""
     state = check_may(batch, BatchEvent.VOID)

@@ -97,11 +97,6 @@ def agree(batch: LeaderBatch, answer: ProposalAnswer) -> tuple[LeaderBatch, Batc
     return replace(batch, verify_key=verify_key, terms=terms), BatchBody(terms=terms, helper=answer.signature)
 
 
-def dropped(batch: LeaderBatch) -> LeaderBatch:
-    """The helper did not agree."""
-    return replace(batch, state=check_may(batch, BatchEvent.DROP), secrets=None)
-
-
 def take(batch: LeaderBatch, share: ReceivedShare, *, at: datetime) -> None:
     """Check that a share may enter the log: of a member, for this batch, while it is open.
 

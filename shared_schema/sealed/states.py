@@ -32,7 +32,7 @@ class BatchState(StrEnum):
     VOID = "void"
     """Never to be opened, and all keys and shares are destroyed."""
     DROPPED = "dropped"
-    """The helper did not agree."""
+    """The helper did not agree, or the leader never announced what it had agreed to."""
 
 
 class BatchEvent(StrEnum):
@@ -77,6 +77,7 @@ TRANSITIONS: Final[Mapping[Role, Transitions]] = MappingProxyType(
         "helper": MappingProxyType(
             {
                 (_S.AGREED, _E.OPEN): _S.OPEN,
+                (_S.AGREED, _E.DROP): _S.DROPPED,
                 (_S.OPEN, _E.TAKE): _S.OPEN,
                 (_S.OPEN, _E.ANSWER): _S.ANSWERED,
                 (_S.OPEN, _E.VOID): _S.VOID,

@@ -35,6 +35,8 @@ from shared_schema.witness import SIZE_MEDIA_TYPE
 
 Model = TypeVar("Model", bound=WireModel)
 TIMEOUT = httpx.Timeout(15.0, connect=5.0)
+ANSWER_TIMEOUT = httpx.Timeout(300.0, connect=5.0)
+"""A second hub looks at two thousand shares before it answers: half a minute of one slow core."""
 MAX_RETRY_AFTER_SECONDS = 3600
 VERSION_HEADER = "Prevention-Exchange-Version"
 """Every request names the version of the program that sends it, so that a hub can tell one that is too old."""
@@ -252,6 +254,14 @@ class HubApi:
         """The newest checkpoint of another log that the hub has verified; this reader has not."""
         return _text(self._request("GET", f"/v1/witnessed/{quote(origin, safe='')}"))
 
+    def ask_helper(self, step: str, batch: str | None, body: bytes) -> bytes:
+        """Ask the second hub of a sealed total: `proposals`, or of a batch `shares`, `prepare`, `roster` or `void`.
+
+        The answer's bytes; whoever asked reads and verifies them.
+        """
+        path = "/v1/sealed/" + (step if batch is None else f"{batch}/{step}")
+        return self._request("POST", path, body=body, signed=True, timeout=ANSWER_TIMEOUT)
+
     def add_checkpoint(self, body: bytes) -> str:
         """Ask a witness for its cosignature lines; not verified yet.
 
@@ -271,13 +281,14 @@ class HubApi:
         body: bytes | None = None,
         signed: bool = False,
         media_type: str = "application/json",
+        timeout: httpx.Timeout = TIMEOUT,
     ) -> bytes:
         url = self.base_url + path
         headers = {"Content-Type": media_type} if body is not None else {}
         if signed:
-            headers |= sign_request(method, url, self._key, self._clock())
+            headers |= sign_request(method, url, self._key, self._clock(), body=body)
         try:
-            with self._client.stream(method, url, content=body, headers=headers) as response:
+            with self._client.stream(method, url, content=body, headers=headers, timeout=timeout) as response:
                 content = read_bounded(response)
         except httpx.HTTPError as error:
             raise HubUnreachable(f"expected an answer from the hub ({type(error).__name__})") from None

@@ -34,7 +34,7 @@ from shared_schema.sealed.agreed import AgreedBatch, AgreedRoster, read_batch, r
 from shared_schema.sealed.bodies import AggregateShareBody, RosterBody, VoidBody
 from shared_schema.sealed.countersign import Countersignature
 from shared_schema.sealed.helper import HelperBatch
-from shared_schema.sealed.hub import committed, opened, publish, voided
+from shared_schema.sealed.hub import committed, dropped, opened, publish, voided
 from shared_schema.sealed.leader import LeaderBatch
 from shared_schema.sealed.messages import PrepareAnswer, ProposalAnswer
 from shared_schema.sealed.states import HAS_SECRETS, BatchState
@@ -279,7 +279,7 @@ class LeaderHub(Hub):
             self.agree(stored, helper)
         elif state is BatchState.PROPOSED:
             with self.write() as session:
-                store.change(session, stored, leader_steps.dropped(stored.batch))
+                store.change(session, stored, dropped(stored.batch))
         elif state is BatchState.OPEN and self.is_over:
             with self.write() as session:
                 store.change(session, stored, leader_steps.closed(stored.batch))

@@ -22,6 +22,7 @@ from shared_schema.errors import BatchError, ContractError
 from shared_schema.problem import ProblemCode
 from shared_schema.sealed import helper as helper_steps
 from shared_schema.sealed import leader as leader_steps
+from shared_schema.sealed.hub import dropped
 from shared_schema.sealed.states import BatchState
 from shared_schema.sealed.terms import Refusal
 from shared_schema.service.database import Database
@@ -143,7 +144,7 @@ def test_there_is_one_batch_for_a_table_a_period_and_a_set_of_cities(run: Run) -
         ProblemCode.ALREADY_ANSWERED,
     )
     with run.leader.database.write() as session:
-        store.change(session, first, leader_steps.dropped(first.batch))
+        store.change(session, first, dropped(first.batch))
     run.leader.propose()
     with run.leader.database.read() as session:
         assert len(store.list_batches(session, "leader", all_of_them=True)) == 2

@@ -1,0 +1,184 @@
+"""Two real hubs that collect a sealed total over HTTP, and cities that send their shares by hand."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from regional_hub import sealed_log, sealed_store
+from regional_hub.sealed_shares import find_city
+from shared_schema.governance import PolicyBody
+from shared_schema.period import Area
+from shared_schema.sealed.agreed import AgreedBatch
+from shared_schema.sealed.checks import Facts, cities_of, operators_of
+from shared_schema.sealed.city import CheckedBatch, ShareFrame, check_batch, make_share
+from shared_schema.sealed.terms import Role
+from shared_schema.sealed.total import SealedTotal, read_total
+from shared_schema.spending import FIRST_PREV, hash_entry
+from shared_schema.statement import Kind
+from shared_schema.trend import Coverage, LedgerReference, ReviewNote
+from shared_schema.vocabulary import SourceKind
+from tests.regional_hub.running import City, Clock, EventLoop, Network, RunningHub, join
+from tests.shared_schema import builders
+
+LEADER, HELPER = "sachsen.de", "bund.de"
+OPERATORS = {LEADER: "Freistaat Sachsen", HELPER: "Bund"}
+SUBJECT = "bias_incidents.by_offence@1/2026-10"
+EPSILON = 1_000
+
+
+def policy(**changes: Any) -> PolicyBody:
+    """The builders' policy with its one table sealed."""
+    return PolicyBody.from_object(builders.POLICY.to_object() | {"sealed": [builders.SEALED_TABLE | changes]})
+
+
+@dataclass
+class Pair:
+    """A region and a nation, and the region's cities."""
+
+    leader: RunningHub
+    helper: RunningHub
+    clock: Clock
+    cities: list[City] = field(default_factory=list)
+    heads: dict[str, LedgerReference] = field(default_factory=dict)
+
+    @classmethod
+    @contextmanager
+    def start(
+        cls, network: Network, loop: EventLoop, folder: Path, *, cities: int = 5,
+        urls: Sequence[str | None] = (None, None), operators: dict[str, str] = OPERATORS, **sealed: Any,
+    ) -> Iterator["Pair"]:  # fmt: skip
+        clock = Clock()
+        start = lambda name, level, port, url, **more: RunningHub.start(  # noqa: E731
+            network, loop, folder / name, url, name=name, level=level, port=port, clock=clock,
+            more={"operator": operators[name]}, **more,
+        )  # fmt: skip
+        nation_area = Area(scheme="ISO3166", version="2020", code="DE")
+        with (
+            start(HELPER, "nation", 8801, urls[1], area=nation_area) as helper,
+            start(LEADER, "region", 8802, urls[0], policy=policy(**sealed)) as leader,
+        ):
+            join(leader, helper)
+            pair = cls(leader, helper, clock)
+            for number in range(cities):
+                area = Area(scheme="LAU", version="2024", code=f"DE_{number:08d}")
+                pair.cities.append(leader.enrol(f"city-{number}.sn.de", area=area))
+            pair.speak()
+            yield pair
+
+    def speak(self) -> None:
+        """Both hubs say who runs them, and read each other."""
+        for hub in (self.leader, self.helper):
+            hub.verb("operator.say")
+        self.follow()
+
+    def follow(self) -> None:
+        for hub in (self.helper, self.leader, self.helper):
+            hub.verb("follow")
+
+    def work(self) -> list[str]:
+        """One round of both hubs."""
+        self.follow()
+        steps = [f"leader {step}" for step in self.leader.verb("sealed.work")["steps"]]
+        self.follow()
+        steps += [f"helper {step}" for step in self.helper.verb("sealed.work")["steps"]]
+        self.follow()
+        return steps
+
+    def until(self, state: str, rounds: int = 6) -> None:
+        """Rounds until the leader's newest batch is in this state."""
+        for _ in range(rounds):
+            if self.states()[0] == state:
+                return
+            self.work()
+        assert self.states()[0] == state, self.states()
+
+    def states(self) -> tuple[str, str]:
+        """Of the newest batch at both hubs."""
+        found = []
+        roles: Sequence[tuple[RunningHub, Role]] = ((self.leader, "leader"), (self.helper, "helper"))
+        for hub, role in roles:
+            with hub.hub.database.read() as session:
+                rows = sealed_store.list_of(session, role, SUBJECT)
+                found.append(rows[0].state if rows else "")
+        return found[0], found[1]
+
+    # --- the cities -------------------------------------------------------------------------------------------------
+
+    def batch(self) -> AgreedBatch:
+        """The newest batch, as a city reads it in the log."""
+        with self.leader.hub.database.read() as session:
+            row = next(row for row in sealed_store.list_of(session, "leader", SUBJECT) if row.batch is not None)
+            agreed = sealed_store.read_leader(session, row.id).batch.agreed
+        assert agreed is not None
+        return agreed
+
+    def checked(self, city: City) -> CheckedBatch:
+        directory = self.leader.hub.refresh_trust().directory
+        facts = Facts(
+            now=self.clock(),
+            table=builders.TABLE,
+            municipalities=cities_of(directory, LEADER),
+            operators=operators_of(directory),
+            most_epsilon_milli=EPSILON,
+        )
+        return check_batch(self.batch(), name=city.name, facts=facts, is_sent=False)
+
+    def share(self, city: City, counts: Sequence[int], *, randomness: bytes = b"r" * 32) -> bytes:
+        """A city's signed share, with the one ledger entry that pays for it."""
+        checked = self.checked(city)
+        plan = checked.batch.plan
+        charged = {
+            "table": plan.table.to_object(),
+            "period": plan.period.to_object(),
+            "source_kind": SourceKind.POLICE_RECORDED.value,
+            "privacy": checked.privacy.to_object(),
+        }
+        head = hash_entry(1, FIRST_PREV, charged)
+        frame = ShareFrame(
+            source_kind=SourceKind.POLICE_RECORDED,
+            coverage=Coverage(reporting=3, expected=4),
+            review=ReviewNote.from_object(builders.REVIEW),
+            ledger=LedgerReference(seq=1, head=head, prev=FIRST_PREV),
+        )
+        body = make_share(checked, counts, frame, randomness=randomness)
+        return city.sign(Kind.SHARE, body.to_object(), audience="hub")
+
+    def send_all(self, counts: Sequence[Sequence[int]]) -> list[bytes]:
+        envelopes = [self.share(city, own) for city, own in zip(self.cities, counts, strict=False)]
+        for envelope in envelopes:
+            self.leader.accept(envelope)
+        return envelopes
+
+    # --- what came of it --------------------------------------------------------------------------------------------
+
+    def total(self, hub: RunningHub) -> SealedTotal:
+        """What a hub reads in its own log."""
+        directory, batch = hub.hub.refresh_trust().directory, self.batch()
+        with hub.hub.database.read() as session:
+            roster = sealed_log.find_roster(session, directory, batch)
+            assert roster is not None
+            sums = {
+                role: found
+                for role in ("leader", "helper")
+                if (found := sealed_log.find_sum(session, directory, batch, roster, role)) is not None  # type: ignore[arg-type]
+            }
+        return read_total(batch, roster, sums)  # type: ignore[arg-type]
+
+    def noise(self) -> list[int]:
+        """Of both hubs together, from their seeds: what nobody but a test has."""
+        from shared_schema.sealed.sums import noise_of
+
+        batch, drawn = self.batch(), []
+        roles: Sequence[tuple[RunningHub, Role]] = ((self.leader, "leader"), (self.helper, "helper"))
+        for hub, role in roles:
+            with hub.hub.database.read() as session:
+                row = next(row for row in sealed_store.list_of(session, role, SUBJECT) if row.batch == batch.digest)
+                drawn.append(noise_of(batch, row.noise_seed))
+        return [sum(cell) for cell in zip(*drawn, strict=True)]
+
+    def has_sent(self, city: City) -> bool:
+        with self.leader.hub.database.read() as session:
+            row = sealed_store.list_of(session, "leader", SUBJECT)[0]
+            return find_city(session, row.id, city.name) is not None
