@@ -1,19 +1,21 @@
 """Two real hubs that collect a sealed total over HTTP, and cities that send their shares by hand."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from regional_hub import sealed_log, sealed_store
 from regional_hub.sealed_shares import find_city
-from shared_schema.governance import PolicyBody
+from shared_schema.governance import Level, PolicyBody
 from shared_schema.period import Area
 from shared_schema.sealed.agreed import AgreedBatch
+from shared_schema.sealed.bodies import AggregateShareBody
 from shared_schema.sealed.checks import Facts, cities_of, operators_of
 from shared_schema.sealed.city import CheckedBatch, ShareFrame, check_batch, make_share
-from shared_schema.sealed.terms import Role
+from shared_schema.sealed.sums import noise_of
+from shared_schema.sealed.terms import ROLES, Role
 from shared_schema.sealed.total import SealedTotal, read_total
 from shared_schema.spending import FIRST_PREV, hash_entry
 from shared_schema.statement import Kind
@@ -50,10 +52,15 @@ class Pair:
         urls: Sequence[str | None] = (None, None), operators: dict[str, str] = OPERATORS, **sealed: Any,
     ) -> Iterator["Pair"]:  # fmt: skip
         clock = Clock()
-        start = lambda name, level, port, url, **more: RunningHub.start(  # noqa: E731
-            network, loop, folder / name, url, name=name, level=level, port=port, clock=clock,
-            more={"operator": operators[name]}, **more,
-        )  # fmt: skip
+
+        def start(
+            name: str, level: Level, port: int, url: str | None, **more: Any
+        ) -> AbstractContextManager[RunningHub]:
+            said = {"operator": operators[name]} if name in operators else {}
+            return RunningHub.start(
+                network, loop, folder / name, url, name=name, level=level, port=port, clock=clock, more=said, **more
+            )
+
         nation_area = Area(scheme="ISO3166", version="2020", code="DE")
         with (
             start(HELPER, "nation", 8801, urls[1], area=nation_area) as helper,
@@ -156,20 +163,17 @@ class Pair:
     def total(self, hub: RunningHub) -> SealedTotal:
         """What a hub reads in its own log."""
         directory, batch = hub.hub.refresh_trust().directory, self.batch()
+        sums: dict[Role, AggregateShareBody] = {}
         with hub.hub.database.read() as session:
             roster = sealed_log.find_roster(session, directory, batch)
             assert roster is not None
-            sums = {
-                role: found
-                for role in ("leader", "helper")
-                if (found := sealed_log.find_sum(session, directory, batch, roster, role)) is not None  # type: ignore[arg-type]
-            }
-        return read_total(batch, roster, sums)  # type: ignore[arg-type]
+            for role in ROLES:
+                if (found := sealed_log.find_sum(session, directory, batch, roster, role)) is not None:
+                    sums[role] = found
+        return read_total(batch, roster, sums)
 
     def noise(self) -> list[int]:
         """Of both hubs together, from their seeds: what nobody but a test has."""
-        from shared_schema.sealed.sums import noise_of
-
         batch, drawn = self.batch(), []
         roles: Sequence[tuple[RunningHub, Role]] = ((self.leader, "leader"), (self.helper, "helper"))
         for hub, role in roles:
