@@ -13,7 +13,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 
-from regional_hub.rollup import Share, Term, add_noise, are_mixed, worst_status
+from regional_hub.rollup import Sealed, Share, Term, add_noise, are_mixed, worst_status
 from shared_schema.laplace import Noise, interval_of
 from shared_schema.period import Area, Period
 from shared_schema.trend import (
@@ -24,6 +24,7 @@ from shared_schema.trend import (
     Coverage,
     NoiseShare,
     Scale,
+    SealedPart,
     TableDefinition,
 )
 from shared_schema.vocabulary import SourceKind
@@ -50,6 +51,8 @@ def add_up(
         for place, code in enumerate(table.cells)
     )
     reporting = sum(share.cities.reporting for share in shares)
+    is_sealed = all(share.is_sealed for share in shares)
+    has_sealed = any(term.sealed is not None for share in shares for term in share.terms)
     return AggregateBody(
         table=table.reference,
         area=area,
@@ -57,14 +60,16 @@ def add_up(
         source_kind=_most_common_kind(shares),
         complete=True,
         revision=revision,
-        scale=_common_scale(shares),
+        scale=None if has_sealed else _common_scale(shares),  # readers take it for that of one draw of each city
         coverage=Coverage(reporting=reporting, expected=max(expected, reporting)),
         agencies=Coverage(
             reporting=sum(share.agencies.reporting for share in shares),
             expected=sum(share.agencies.expected for share in shares),
         ),
         rolled_up=sum(share.rolled_up for share in shares) or None,
-        cells=cells,
+        mechanism="two-hub" if is_sealed else None,
+        batches=tuple(sorted({digest for share in shares for digest in share.batches})) or None,
+        cells=tuple(cell.model_copy(update={"sealed": None}) for cell in cells) if is_sealed else cells,
     )
 
 
@@ -116,7 +121,28 @@ def _add_cell(terms: Sequence[Term], dims: dict[str, str], *, mixed: bool) -> Ag
         suppressed=suppressed or None,
         suppressed_high=bound,
         noise=_write_noise(noise),
+        sealed=write_sealed(add_sealed(having)),
     )
+
+
+def add_sealed(terms: Sequence[Term]) -> Sealed | None:
+    """What of one cell comes out of sealed totals; None when nothing does."""
+    parts = [term.sealed for term in terms if term.sealed is not None]
+    if not parts:
+        return None
+    return Sealed(
+        sum(part.cities for part in parts),
+        sum(part.estimate for part in parts),
+        sum(part.variance_milli for part in parts),
+        add_noise([part.noise for part in parts]),
+    )
+
+
+def write_sealed(part: Sealed | None) -> SealedPart | None:
+    """The same as a statement says it."""
+    if part is None:
+        return None
+    return SealedPart(contributors=part.cities, estimate=part.estimate, variance_milli=part.variance_milli)
 
 
 def _write_noise(noise: Sequence[Noise] | None) -> tuple[NoiseShare, ...] | None:

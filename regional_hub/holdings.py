@@ -16,8 +16,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from regional_hub.members import Trust
+from regional_hub.opened_batches import OpenedBatch, batches_for, share_of
 from regional_hub.orm import ContentRow, EntryRow
-from regional_hub.rollup import Contribution, longer_than, parts_of
+from regional_hub.rollup import Contribution, Share, longer_than, parts_of, shares_of
+from regional_hub.sealed_totals import read_batches
 from shared_schema.canonical import parse_strict
 from shared_schema.envelope import envelope_from_object
 from shared_schema.errors import SchemaError
@@ -34,10 +36,16 @@ LENGTHS = ("month", "quarter", "year")
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A table and a period (`table@version/period`), and the statements that its sum is made of."""
+    """A table and a period (`table@version/period`), and the statements and opened batches that its sum is made of."""
 
     name: str
     digests: tuple[str, ...]
+    batches: tuple[OpenedBatch, ...] = ()
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """What names all of it."""
+        return (*self.digests, *(batch.digest for batch in self.batches))
 
     @property
     def table(self) -> str:
@@ -79,19 +87,45 @@ _Periods = dict[str, dict[str, _Held]]
 
 def find_subjects(session: Session, trust: Trust) -> Iterator[Subject]:
     """Yield every table and period that has a sum, months first: what was released, and what that makes up."""
-    tables = _held_statements(session, trust)
+    tables, sealed = _held_statements(session, trust), _opened_batches(session, trust)
     for length in LENGTHS:
-        for table, periods in sorted(tables.items()):
+        for table in sorted({*tables, *sealed}):
+            periods, batches = tables.get(table, {}), sealed.get(table, {})
             stock = is_stock(table, trust)
-            labels = set(periods)
+            labels = {*periods, *batches}
             if not stock:
-                labels |= {longer for label in periods for longer in longer_than(label)}
+                labels |= {longer for label in labels for longer in longer_than(label)}
             for label in sorted(each for each in labels if parse_period(each).granularity == length):
                 members = {member for held in periods.values() for member in held}
                 found = [_digests_of(member, label, periods, stock) for member in sorted(members)]
                 digests = [digest for part in found if part is not None for digest in part]
-                if digests:
-                    yield Subject(f"{table}/{label}", tuple(digests))
+                opened = batches_for(label, batches, stock=stock)
+                if digests or opened:
+                    yield Subject(f"{table}/{label}", tuple(digests), opened)
+
+
+def shares_in(session: Session, library: Library, subject: Subject, trust: Trust) -> list[Share]:
+    """The shares of a sum: of every member that has one, and of the batches that this hub has opened.
+
+    A city that is in one of these batches has no other share beside it: it would be counted twice.
+    """
+    stock = is_stock(subject.table, trust)
+    shares = shares_of(library.load(session, subject.digests), parse_period(subject.label), stock=stock)
+    table = find_table(subject.batches[0].table, trust) if subject.batches else None
+    total = None if table is None else share_of(trust.name, subject.batches, subject.label, table)
+    if total is None:
+        return shares
+    sealed = frozenset[str]().union(*(batch.cities for batch in subject.batches))
+    return [*(share for share in shares if share.member not in sealed), total]
+
+
+def _opened_batches(session: Session, trust: Trust) -> dict[str, dict[str, list[OpenedBatch]]]:
+    """Table → label → the batches that this hub has led and opened, in a wording of the table that is in force."""
+    found: defaultdict[str, dict[str, list[OpenedBatch]]] = defaultdict(dict)
+    for batch in read_batches(session, trust).led_by(trust.name).opened:
+        if find_table(batch.table, trust) is not None:
+            found[batch.series].setdefault(batch.label, []).append(batch)
+    return found
 
 
 def _held_statements(session: Session, trust: Trust) -> dict[str, _Periods]:

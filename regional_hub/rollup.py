@@ -71,6 +71,15 @@ class Part:
     change: bool = False
 
 
+class Sealed(NamedTuple):
+    """What of a term comes out of sealed totals, which anybody can add up from the log."""
+
+    cities: int
+    estimate: int
+    variance_milli: int
+    noise: tuple[Noise, ...] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Term:
     """What one member puts into one cell. `cities` is 0 when it has nothing; `noise` None when it is not known."""
@@ -86,6 +95,33 @@ class Term:
     tells: bool = False
     """Whether `suppressed_high` may be made of released figures."""
     shown: ShownPart | None = None
+    sealed: Sealed | None = None
+
+    def at_most(self, cities: int) -> "Term":
+        """The same figure, of no more cities than these. What claims more of them in a sealed total is none."""
+        sealed = None if self.sealed is None or self.sealed.cities > cities else self.sealed
+        return replace(self, cities=min(self.cities, cities), sealed=sealed)
+
+    def without_sealed(self) -> "Term":
+        """What is left of it beside the sealed totals."""
+        part = self.sealed
+        if part is None:
+            return self
+        if part.cities >= self.cities:
+            return Term("L", suppressed=self.suppressed, suppressed_high=self.suppressed_high, tells=self.tells)
+        shown = None
+        if self.shown is not None and self.shown.contributors > part.cities:
+            cities, estimate = self.shown.contributors - part.cities, self.shown.estimate - part.estimate
+            shown = ShownPart(contributors=cities, estimate=estimate)
+        return replace(
+            self,
+            cities=self.cities - part.cities,
+            estimate=self.estimate - part.estimate,
+            variance_milli=self.variance_milli - part.variance_milli,
+            noise=None,
+            shown=shown,
+            sealed=None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +137,27 @@ class Share:
     rolled_up: int = 0
     mixed: bool = False
     """Whether its periods have several source kinds; `source_kind` is then that of the first."""
+    batches: tuple[str, ...] = ()
+    """The batches that this hub has opened, where the share is their total and no member's."""
+
+    @property
+    def is_of_city(self) -> bool:
+        return not self.is_hub and not self.batches
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether there is nothing in it but sealed totals."""
+        return all(term.sealed is not None and term.sealed.cities == term.cities for term in self.terms)
 
     def at_most(self, cities: int) -> "Share":
         """The same figures, of no more cities than these."""
-        return replace(self, terms=tuple(replace(term, cities=min(term.cities, cities)) for term in self.terms))
+        return replace(self, terms=tuple(term.at_most(cities) for term in self.terms))
+
+    def without_sealed(self) -> "Share | None":
+        """What is left of it beside the sealed totals; None when that is nothing."""
+        if self.is_sealed:
+            return None
+        return replace(self, terms=tuple(term.without_sealed() for term in self.terms))
 
 
 def parts_of(label: str) -> tuple[str, ...]:
@@ -237,7 +290,16 @@ def _term_of_hub(cell: AggregateCell, body: AggregateBody) -> Term:
         estimate=cell.estimate,
         variance_milli=cell.variance_milli,
         noise=noise,
+        sealed=_sealed_of_hub(cell, body, noise),
     )
+
+
+def _sealed_of_hub(cell: AggregateCell, body: AggregateBody, noise: tuple[Noise, ...] | None) -> Sealed | None:
+    part = body.sealed_part_of(cell)
+    if part is None:
+        return None
+    whole = part.contributors == cell.contributors
+    return Sealed(part.contributors, part.estimate, part.variance_milli, noise if whole else None)
 
 
 def _read_noise(share: NoiseShare) -> Noise:

@@ -1,8 +1,9 @@
 """From released figures to published sums: collects contributions, adds up, publishes what has changed.
 
 A hub adds up its direct members only, so nothing is counted twice: a city's release counts at its home hub, and the
-hub above counts that hub's complete sum. A late city makes a new revision; the earlier one stays in the log. What is
-shown of a sum can wait (`showing`); the complete sum for the hub above never does.
+hub above counts that hub's complete sum. A sealed total counts at the hub that has opened it. A late city makes a new
+revision; the earlier one stays in the log. What is shown of a sum can wait (`showing`); the complete sum for the hub
+above never does.
 
     library = Library(trust)
     find_changed(session, trust, library)          in a transaction that reads: most often there is nothing to do
@@ -26,12 +27,13 @@ from regional_hub.aggregate import add_up, inputs_of, nothing_left
 from regional_hub.alarms import raise_alarm, resolve_alarms
 from regional_hub.atoms import Atoms
 from regional_hub.dominance import Rule
-from regional_hub.holdings import Library, Subject, direct_members, find_subjects, find_table, is_stock, read_body
+from regional_hub.holdings import Library, Subject, direct_members, find_subjects, find_table, read_body, shares_in
 from regional_hub.members import Trust
 from regional_hub.orm import RECOVERED, AggregateRow, ContentRow, EntryRow
 from regional_hub.publication import publish
-from regional_hub.rollup import Share, labels_of_year, longer_than, parts_of, shares_of
-from regional_hub.showing import Relation, Surroundings, show, with_shown_parts
+from regional_hub.rollup import Share, labels_of_year, longer_than, parts_of
+from regional_hub.sealed_showing import has_sealed, show_all, with_all_shown, without_sealed
+from regional_hub.showing import Relation, Showing, Surroundings, show
 from shared_schema.errors import ContractError
 from shared_schema.governance import Level
 from shared_schema.keys import Member, MemberRole, SigningKey
@@ -129,7 +131,7 @@ class _Work:
         rows = {(row.subject, row.complete): row.inputs for row in known}
         emptied = [Subject(name, ()) for name, _ in rows if name not in self.subjects]
         for subject in (*dict.fromkeys(emptied), *self.subjects.values()):
-            inputs = inputs_of(subject.digests, self.expected, *self.rule, *self.rule)
+            inputs = inputs_of(subject.inputs, self.expected_of(subject), *self.rule, *self.rule)
             wanted = [False] * (not self.is_kept(subject.name)) + [True] * self.has_parent
             done = {inputs, self._without_a_sum(inputs)}
             if any(rows.get((subject.name, complete)) not in done for complete in wanted):
@@ -139,9 +141,14 @@ class _Work:
         """Names inputs that make no sum under this policy; under another one they may."""
         return hashlib.sha256(f"{inputs} {self.policy_fingerprint}".encode()).hexdigest()
 
+    def expected_of(self, subject: Subject) -> int:
+        """How many cities could have contributed: to batches alone, those that were in them."""
+        if subject.digests or not subject.batches:
+            return self.expected
+        return len(frozenset[str]().union(*(batch.members for batch in subject.batches)))
+
     def shares(self, subject: Subject) -> list[Share]:
-        contributions = self.library.load(self.session, subject.digests)
-        return shares_of(contributions, parse_period(subject.label), stock=is_stock(subject.table, self.trust))
+        return shares_in(self.session, self.library, subject, self.trust)
 
     def counted(self, shares: Sequence[Share]) -> list[Share]:
         """As the rules for showing count them: a hub below has no more cities than the directory names under it."""
@@ -195,7 +202,7 @@ class _Work:
 
     def _more(self, names: Sequence[str]) -> list[Share]:
         found = [share for name in names if name in self.subjects for share in self.shares(self.subjects[name])]
-        return self.counted(found)
+        return without_sealed(self.counted(found))
 
 
 def _families(label: str) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -225,11 +232,10 @@ def _try_subject(work: _Work, subject: Subject, inputs: str, hub: Publishing, no
 def _publish_subject(work: _Work, subject: Subject, inputs: str, hub: Publishing, now: datetime) -> int:
     shares, table = work.shares(subject), work.table(subject)
     shown_row, complete_row = (work.row(subject.name, complete=complete) for complete in (False, True))
-    if subject.digests:
+    if subject.inputs:
         if not shares or table is None:  # in a wording of the table that is not in force any more
             return work.leave_as_it_is(subject, inputs)
-        period = parse_period(subject.label)
-        complete = add_up(shares, table, hub.area, period, expected=work.expected, revision=1)
+        complete = _add_up(work, subject, shares, table, hub)
     else:
         last = work.newest(shown_row or complete_row)
         if last is None or find_table(last.table, work.trust) is None:
@@ -239,12 +245,35 @@ def _publish_subject(work: _Work, subject: Subject, inputs: str, hub: Publishing
     published, atoms = 0, Atoms.from_text(shown_row.atoms if shown_row is not None else None)
     if not work.is_kept(subject.name) and (shown_row is None or shown_row.inputs != inputs):
         before = work.newest(shown_row)
-        showing = show(complete, work.counted(shares), atoms, before, work.surroundings(subject))
+        showing = _show(work, subject, complete, shares, atoms, before, hub)
         atoms = showing.atoms
         published += publisher.store(showing.body, shown_row, atoms, before if showing.waits else None)
     if work.has_parent and (complete_row is None or complete_row.inputs != inputs):
-        published += publisher.store(with_shown_parts(complete, atoms), complete_row, None, None)
+        published += publisher.store(with_all_shown(complete, atoms), complete_row, None, None)
     return published
+
+
+def _add_up(
+    work: _Work, subject: Subject, shares: Sequence[Share], table: TableDefinition, hub: Publishing
+) -> AggregateBody:
+    period, expected = parse_period(subject.label), work.expected_of(subject)
+    return add_up(shares, table, hub.area, period, expected=expected, revision=1)
+
+
+def _show(
+    work: _Work, subject: Subject, complete: AggregateBody, shares: Sequence[Share], atoms: Atoms,
+    before: AggregateBody | None, hub: Publishing,
+) -> Showing:  # fmt: skip
+    """What everybody may see of the complete sum; sealed totals are looked at apart."""
+    counted, around = work.counted(shares), work.surroundings(subject)
+    if not has_sealed(complete) and not has_sealed(before):
+        return show(complete, counted, atoms, before, around)
+    rest, table = without_sealed(counted), work.table(subject)
+    if rest and table is not None:
+        plain = _add_up(work, subject, rest, table, hub)
+    else:
+        plain = nothing_left(complete, expected=work.expected)
+    return show_all(complete, counted, plain, atoms, before, around)
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,9 +326,9 @@ def complete_sums(session: Session, trust: Trust, area: Area) -> list[AggregateB
     for subject in work.subjects.values():
         shares, table = work.shares(subject), work.table(subject)
         if shares and table is not None:
-            period = parse_period(subject.label)
+            period, expected = parse_period(subject.label), work.expected_of(subject)
             with suppress(*_CANNOT_BE_MADE):  # `publish_aggregates` raises the alarm
-                sums.append(add_up(shares, table, area, period, expected=work.expected, revision=1))
+                sums.append(add_up(shares, table, area, period, expected=expected, revision=1))
     return sums
 
 

@@ -36,6 +36,7 @@ from regional_hub import (
     recall_verbs,
     recovery_verbs,
     relay_verbs,
+    sealed_totals,
     sealed_verbs,
     source_watch,
     trends,
@@ -369,10 +370,13 @@ def aggregate(hub: Hub, _params: Params) -> Result:
     library = Library(trust)
     with hub.database.read() as session:
         changed = trends.find_changed(session, trust, library)
+        overdue = sealed_totals.find_overdue(session, trust, hub.clock())
+        told = not sealed_totals.alarms_differ(session, overdue)
     published = 0
-    if changed:
+    if changed or not told:
         with hub.database.write() as session:
             published = trends.publish_aggregates(session, trust, hub.publishing, hub.clock(), library)
+            sealed_totals.tend_alarms(session, overdue, hub.clock())
     figure_verbs.index(hub, {})
     return {"published": published}
 

@@ -19,10 +19,10 @@ from sqlalchemy.orm import Session
 from regional_hub.figure_index import next_index
 from regional_hub.figure_store import read_figures
 from regional_hub.figures import MONTHS, Figure, FigureQuery, label_of, month_of
-from regional_hub.holdings import Library, Subject, direct_members, find_subjects
+from regional_hub.holdings import Library, Subject, direct_members, find_subjects, shares_in
 from regional_hub.members import Trust
 from regional_hub.orm import SeriesRow, ShownSumRow, TrendLookRow
-from regional_hub.rollup import Share, Term, shares_of
+from regional_hub.rollup import Share, Term
 from regional_hub.trend_watch import (
     COUNTED_AS,
     PERIODS,
@@ -141,7 +141,7 @@ def _looks_of(
         parts = [rule]
         for each in _months(series, start):
             subject = subjects.get(f"{series.prefix}/{label_of(each, series.by)}")
-            parts += [",".join(subject.digests) if subject else "", repr(sorted(entries.get(each, ())))]
+            parts += [",".join(subject.inputs) if subject else "", repr(sorted(entries.get(each, ())))]
         yield Look(series, start, hashlib.sha256("\n".join(parts).encode()).hexdigest())
 
 
@@ -244,11 +244,10 @@ def _read_held(session: Session, trust: Trust, series: Series, month: int, subje
     subject = subjects.get(f"{series.prefix}/{label_of(month, series.by)}")
     if subject is None:
         return _Held()
-    contributions = Library(trust).load(session, subject.digests)  # read and let go: a large hub has gigabytes of them
-    shares = shares_of(contributions, parse_period(subject.label))
+    shares = shares_in(session, Library(trust), subject, trust)  # read and let go: a large hub has gigabytes of them
     if not shares:
         return _Held()
-    cities = {share.member: [_point(share, term) for term in share.terms] for share in shares if not share.is_hub}
+    cities = {share.member: [_point(share, term) for term in share.terms] for share in shares if share.is_of_city}
     terms = zip(*(share.terms for share in shares), strict=True)
     return _Held(cities, [(sum(each.cities for each in cell), sum(each.estimate for each in cell)) for cell in terms])
 

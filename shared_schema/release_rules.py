@@ -11,22 +11,17 @@ from typing import Final
 from shared_schema.content import AnswerBody, ExperienceBody, PracticeBody
 from shared_schema.errors import ReleaseRuleError
 from shared_schema.governance import PolicyBody
-from shared_schema.laplace import rounding_variance_milli, variance_milli
+from shared_schema.laplace import variance_milli
 from shared_schema.period import Period
 from shared_schema.problem import ProblemCode
 from shared_schema.sealed.bodies import ShareBody
 from shared_schema.statement import SEALED_BY_HUBS, Audience, Statement
+from shared_schema.sum_rules import ROUNDED_TO, VARIANCE_TOLERANCE_MILLI, check_noise_of_sum, check_sum
 from shared_schema.trend import (
-    MAX_ABSOLUTE_VALUE,
     MAX_AGENCIES,
-    MAX_CITIES,
-    MAX_VARIANCE_MILLI,
     AggregateBody,
-    AggregateCell,
     LaplaceMechanism,
-    NoiseShare,
     ReleasedCell,
-    Scale,
     TableDefinition,
     TableReference,
     ThresholdMechanism,
@@ -35,11 +30,9 @@ from shared_schema.trend import (
     pad_for,
 )
 
-VARIANCE_TOLERANCE_MILLI = 1
 MOST_NOISE = 4
 """Times the scale that the stated epsilon asks for. A city that is stricter states less epsilon; far more noise than is
 stated would only serve to be large and never to stand out."""
-ROUNDED_TO = 5
 LEAST_ALIKE = 3
 WINDOWS: Final = {"record": "period", "person": "rolling-12-months"}
 """What a unit is counted once in: a record stands in one period, a person counts once in twelve months."""
@@ -60,10 +53,9 @@ def check_releasable(statement: Statement, policy: PolicyBody) -> None:
     elif isinstance(body, AggregateBody):
         table = get_table(body.table, policy)
         _check_grid(tuple(grid_of(body.cells)), table)
-        _check_sum(body)
+        check_sum(body)
         if body.complete:  # it will be added up, so its noise must be what its cities can have drawn
-            for cell in body.cells:
-                _check_noise_of_sum(cell, body.scale, table)
+            check_noise_of_sum(body, table)
         if body.complete != (statement.audience is Audience.HUB):
             raise ReleaseRuleError("expected a complete sum for the hub above alone, and only such a one")
     elif isinstance(body, ShareBody):
@@ -120,57 +112,6 @@ def get_table(reference: TableReference, policy: PolicyBody) -> TableDefinition:
     if table is None or table.fingerprint != reference.fingerprint:
         raise ReleaseRuleError("expected a table of the hub's policy, in its wording", code=ProblemCode.UNKNOWN_TABLE)
     return table
-
-
-def _check_sum(body: AggregateBody) -> None:
-    """No more than the cities in it can have released."""
-    cities = body.coverage.reporting
-    if cities > MAX_CITIES or body.agencies.expected > cities * MAX_AGENCIES:
-        raise ReleaseRuleError(f"expected at most {MAX_CITIES} cities with {MAX_AGENCIES} agencies each")
-    for cell in body.cells:
-        most = min(cell.contributors, cities)
-        if (
-            cell.contributors > cities
-            or abs(cell.estimate or 0) > most * MAX_ABSOLUTE_VALUE
-            or (cell.variance_milli or 0) > most * MAX_VARIANCE_MILLI
-        ):
-            raise ReleaseRuleError("expected a sum that the cities in it can have")
-
-
-def _check_noise_of_sum(cell: AggregateCell, common: Scale | None, table: TableDefinition) -> None:
-    """The variance is that of the noise, every city has drawn, and nobody less than the table's epsilon asks for.
-
-    Otherwise one member could give the hub above an interval of any width, or one that nobody can write down.
-    """
-    if cell.estimate is None or cell.variance_milli is None or cell.low is None or cell.high is None:
-        if cell.noise is not None:
-            raise ReleaseRuleError("expected noise only where there is an estimate")
-        return
-    if not cell.low <= cell.estimate <= cell.high:
-        raise ReleaseRuleError("expected an interval that holds its estimate")
-    least = Fraction(1000, table.epsilon_milli)
-    noise = cell.noise
-    if noise is None and common is not None:  # a hub from before version 0.2
-        noise = (NoiseShare(draws=cell.contributors, scale=common),) if cell.contributors else None
-    if noise is None:
-        # A mean of a year and its months is worth more than either, and never more than both together.
-        best = min(variance_milli(least), rounding_variance_milli(ROUNDED_TO)) // 2
-        if cell.variance_milli < cell.contributors * best:
-            raise ReleaseRuleError("expected at least the variance that the cities' noise has")
-        return
-    scales = [share.scale.to_fraction() for share in noise if share.scale is not None]
-    if any(scale < least or variance_milli(scale) > MAX_VARIANCE_MILLI for scale in scales):
-        raise ReleaseRuleError("expected scales that the cities of the sum can have drawn with")
-    draws = sum(share.draws for share in noise)
-    if draws < cell.contributors:
-        raise ReleaseRuleError("expected a draw of every city in the sum")
-    if abs(cell.variance_milli - sum(map(_variance_of_share, noise))) > draws * VARIANCE_TOLERANCE_MILLI:
-        raise ReleaseRuleError("expected the variance that belongs to the noise")
-
-
-def _variance_of_share(share: NoiseShare) -> int:
-    one = rounding_variance_milli(ROUNDED_TO) if share.scale is None else variance_milli(share.scale.to_fraction())
-    return share.draws * one
 
 
 def _check_grid(cells: tuple[tuple[str, str], ...], table: TableDefinition) -> None:

@@ -11,6 +11,7 @@ below it is suppressed, with the interval that everybody may know.
 import hashlib
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -28,6 +29,8 @@ MAX_AGENCIES = 10_000
 MAX_CITIES = 100_000
 MAX_NOISE_SHARES = 16
 MAX_CORRECTIONS = 100
+MAX_BATCHES = 200
+"""Of one sum: a year of months, each with its late batches."""
 PADDED_CELL = 60
 """Characters of the longest cell that `pad` makes up for: an interval, or a value with its sign."""
 """Bounds of one city's cell, its variance and its agencies, and of the cities that one hub adds up (Europe has 98,000
@@ -217,12 +220,21 @@ class ShownPart(WireModel):
     estimate: SumValue
 
 
+class SealedPart(WireModel):
+    """What of a cell comes out of sealed totals: so many cities, under two draws of noise for each batch."""
+
+    contributors: Annotated[int, Field(ge=1, le=_MAX_SUM)]
+    estimate: SumValue
+    variance_milli: Annotated[int, Field(ge=0, le=_MAX_SUM)]
+
+
 class AggregateCell(WireModel):
     """One cell of a sum. `estimate`, `variance_milli`, `low` and `high` are absent where it may not be shown.
 
     `suppressed` cities have a figure that they keep to themselves, together at most `suppressed_high`; they are in
     neither `estimate` nor `contributors`. A sum for everybody says it only of enough cities. For the hub above alone:
     `noise` says what the variance is made of, and `shown` how much of the cell this hub shows to its own members.
+    `sealed` is there where some of the cities are in a sealed total and others are not, or might not be.
     """
 
     dims: Annotated[dict[TermId, CellCode], Field(min_length=1, max_length=1)]
@@ -237,6 +249,18 @@ class AggregateCell(WireModel):
     withheld: Withheld | None = None
     noise: Annotated[tuple[NoiseShare, ...], Field(min_length=1, max_length=MAX_NOISE_SHARES)] | None = None
     shown: ShownPart | None = None
+    sealed: SealedPart | None = None
+
+    @model_validator(mode="after")
+    def _sealed_is_a_part(self) -> Self:
+        part = self.sealed
+        if part is None:
+            return self
+        if self.variance_milli is None or part.contributors > self.contributors:
+            raise ValueError("expected sealed only as a part of a figure")
+        if part.variance_milli > self.variance_milli:
+            raise ValueError("expected sealed to have no more variance than the whole")
+        return self
 
     @model_validator(mode="after")
     def _suppressed_has_a_bound(self) -> Self:
@@ -299,6 +323,10 @@ class AggregateBody(WireModel):
     contribute. A later `revision` of the same table and period takes the place of an earlier one. `scale` is the one
     scale of all terms, absent when they differ. `rolled_up` cities did not release this very period: their figures
     are sums of the shorter periods in it.
+
+    `mechanism` is there when every figure comes out of sealed totals (docs/sealed_totals.md): the noise is that of two
+    hubs for each batch, and no city added any. `batches` are those that this very hub has opened, by the digests of
+    their statements.
     """
 
     table: TableReference
@@ -311,7 +339,31 @@ class AggregateBody(WireModel):
     coverage: Coverage
     agencies: Coverage
     rolled_up: Annotated[int, Field(ge=1, le=_MAX_SUM)] | None = None
+    mechanism: Literal["two-hub"] | None = None
+    batches: Annotated[tuple[Digest, ...], Field(min_length=1, max_length=MAX_BATCHES)] | None = None
     cells: Annotated[tuple[AggregateCell, ...], Field(min_length=1, max_length=MAX_CELLS)]
+
+    @model_validator(mode="after")
+    def _batches_are_listed_once(self) -> Self:
+        listed = self.batches or ()
+        if any(one >= other for one, other in pairwise(listed)):
+            raise ValueError("expected the batches sorted, each once")
+        return self
+
+    @model_validator(mode="after")
+    def _sealed_is_said_once(self) -> Self:
+        parts = any(cell.sealed is not None for cell in self.cells)
+        if parts and self.mechanism is not None:
+            raise ValueError("expected sealed in cells only where not every figure is a sealed total")
+        if self.batches is not None and not parts and self.mechanism is None:
+            raise ValueError("expected batches only where there is a sealed total")
+        return self
+
+    def sealed_part_of(self, cell: AggregateCell) -> SealedPart | None:
+        """What of one of its cells comes out of sealed totals: all of it, a part, or nothing."""
+        if self.mechanism is None or cell.estimate is None or cell.variance_milli is None:
+            return cell.sealed
+        return SealedPart(contributors=cell.contributors, estimate=cell.estimate, variance_milli=cell.variance_milli)
 
 
 def grid_of(cells: tuple[ReleasedCell, ...] | tuple[AggregateCell, ...]) -> Iterator[tuple[str, str]]:
