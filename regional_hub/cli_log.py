@@ -1,4 +1,4 @@
-"""Commands about the log as a whole: `verify`, `publish-files`, `verify-log`."""
+"""Commands about the log as a whole (`verify`, `publish-files`, `verify-log`), and about a sealed total in it."""
 
 import sys
 from collections.abc import Callable
@@ -33,6 +33,17 @@ def register(cli: typer.Typer, run: Run, show: Print) -> None:
     def publish_files(data: DataDir = HERE, as_json: AsJson = False) -> None:
         """Write the log's static files that are missing or wrong; the hub does it by itself after every commit."""
         run(data, "log.publish", {"thorough": True}, as_json)
+
+    @cli.command("audit-batch")
+    def audit_batch(
+        digest: Annotated[str, typer.Argument(help="The batch: the digest of its statement, or its first digits.")],
+        data: DataDir = HERE,
+        as_json: AsJson = False,
+    ) -> None:
+        """Redo what can be redone of a sealed total. Exit code 1 when something does not hold."""
+        result = run(data, "batch.audit", {"digest": digest}, as_json)
+        if not result["ok"]:
+            raise SystemExit(1)
 
     @cli.command("verify-log")
     def verify_log(

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from regional_hub.errors import HubError
 from regional_hub.figure_index import next_index
-from regional_hub.figure_store import published_at, read_figures, read_offer
+from regional_hub.figure_store import has_sealed_totals, published_at, read_figures, read_offer
 from regional_hub.figures import Figure, FigureQuery, Offer, choose_state, parse_query
 from regional_hub.members import get_policy
 from shared_schema.governance import DEFAULT_LEAST_SHOWN, Level, PolicyBody
@@ -58,6 +58,9 @@ class Answer:
     query: FigureQuery
     citation: Citation
     figures: Iterator[Figure]
+    tells_mechanism: bool = False
+    """Whether files have the column `mechanism`: from the log entry on with which the table has its first sealed total.
+    An answer about an earlier state stays what it was, byte for byte."""
 
 
 def find_offer(session: Session, parameters: Parameters, publisher: FigurePublisher) -> Offer:
@@ -70,7 +73,8 @@ def find_offer(session: Session, parameters: Parameters, publisher: FigurePublis
 def find_answer(session: Session, parameters: Parameters, publisher: FigurePublisher) -> Answer:
     """The answer to the question in an address. Raises FigureQueryError; what is wrong is said before any figure."""
     query = parse_query(parameters, find_offer(session, parameters, publisher))
-    return Answer(query, _cite(session, query, publisher), read_figures(session, query))
+    tells = has_sealed_totals(session, query.table.id, query.as_of)
+    return Answer(query, _cite(session, query, publisher), read_figures(session, query), tells)
 
 
 def permanent_address(query: FigureQuery, url: str, path: str = API_PATH) -> str:

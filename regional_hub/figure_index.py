@@ -14,7 +14,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from regional_hub import log
-from regional_hub.figures import month_of
+from regional_hub.figures import MIXED, month_of
 from regional_hub.holdings import read_body
 from regional_hub.orm import (
     ContentRow,
@@ -119,6 +119,7 @@ def _store(session: Session, row: _Published, name: str, level: Level) -> bool:
             reporting=body.coverage.reporting,
             expected=body.coverage.expected,
             rolled_up=body.rolled_up or 0,
+            mechanism=_mechanism_of(body),
         )
     )
     session.flush()
@@ -126,6 +127,12 @@ def _store(session: Session, row: _Published, name: str, level: Level) -> bool:
     cells = [at | {"place": place} | _shown(cell, relation) for place, cell in enumerate(body.cells)]
     session.execute(insert(table_of(ShownCellRow)), cells)
     return True
+
+
+def _mechanism_of(body: AggregateBody) -> str | None:
+    if body.mechanism is not None:
+        return body.mechanism
+    return MIXED if any(cell.sealed is not None for cell in body.cells) else None
 
 
 def _close(session: Session, series: Sequence[int], start: int, entry: int) -> None:

@@ -32,6 +32,7 @@ class _Sum(NamedTuple):
     source: str
     reporting: int
     expected: int
+    mechanism: str | None
 
 
 class _Series(NamedTuple):
@@ -66,6 +67,16 @@ def read_offer(
 def published_at(session: Session, as_of: int) -> str:
     """The time of the last entry of a log of this size; the beginning of time for an empty one."""
     return session.scalar(select(EntryRow.time).where(EntryRow.index == as_of - 1)) or "1970-01-01T00:00:00Z"
+
+
+def has_sealed_totals(session: Session, table: str, as_of: int) -> bool:
+    """Whether any sum of a table was a sealed total, or a part of one, when the log had this size."""
+    found = (
+        select(ShownSumRow.entry_index)
+        .join(SeriesRow, SeriesRow.id == ShownSumRow.series_id)
+        .where(SeriesRow.table_id == table, ShownSumRow.mechanism.is_not(None), ShownSumRow.entry_index < as_of)
+    )
+    return session.scalar(found.limit(1)) is not None
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
@@ -125,7 +136,14 @@ def _choose_sums(session: Session, query: FigureQuery, series: Mapping[int, _Ser
     """Log entry → sum, of every area and period the first one in the order of the series."""
     row = ShownSumRow
     asked = select(
-        row.entry_index, row.series_id, row.start, row.revision, row.source_kind, row.reporting, row.expected
+        row.entry_index,
+        row.series_id,
+        row.start,
+        row.revision,
+        row.source_kind,
+        row.reporting,
+        row.expected,
+        row.mechanism,
     ).where(row.series_id.in_(series), *_as_asked(row, query))
     if query.source is not None:
         asked = asked.where(row.source_kind == query.source.value)
@@ -184,7 +202,7 @@ def _read_cells(
             each.version,
             published.revision,
             entry,
-            *values,
+            *(*values, published.mechanism),
         )
         found.setdefault(each.area, {}).setdefault(code, []).append(figure)
     return found if len(series) == len(found) else _in_order(found)

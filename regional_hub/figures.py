@@ -25,6 +25,9 @@ from shared_schema.vocabulary import SourceKind
 
 TOTAL: Final = "_T"
 """The code of the total in SDMX code lists; no table has a cell of this name."""
+SEALED: Final = "two-hub"
+MIXED: Final = "mixed"
+"""How the noise of a figure was drawn: by two hubs for a sealed total, or partly so. Else by each city."""
 MONTHS: Final[Mapping[Granularity, int]] = {"month": 1, "quarter": 3, "year": 12}
 DEFAULT_PERIODS: Final[Mapping[Granularity, int]] = {"month": 24, "quarter": 12, "year": 10}
 MOST_PERIODS: Final = 1_200
@@ -121,7 +124,7 @@ class Figure:
     """One figure: whose, of what, when. `estimate`, `variance_milli`, `low` and `high` are there with it or not at all.
 
     Counts of cities: `contributors` are in this figure, `reporting` of `expected` in the sum that it is a cell of.
-    `entry` is the log entry that published it.
+    `entry` is the log entry that published it. `mechanism` is SEALED or MIXED, or None where each city drew its noise.
     """
 
     area: str
@@ -143,6 +146,7 @@ class Figure:
     suppressed: int | None = None
     suppressed_high: int | None = None
     withheld: str | None = None
+    mechanism: str | None = None
 
 
 # --- asking ----------------------------------------------------------------------------------------------------------

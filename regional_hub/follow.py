@@ -13,7 +13,7 @@ from datetime import datetime
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from regional_hub import audit, log, policies, witness
+from regional_hub import audit, log, policies, sealed_claims, witness
 from regional_hub.alarms import raise_alarm, resolve_alarms
 from regional_hub.equivocation import keep_evidence
 from regional_hub.erasure import erase_set_aside
@@ -339,12 +339,13 @@ def _verify_item(
     """
     if item.envelope is None:
         raise VerificationError("expected an envelope")
-    return _verify_relayed(session, taken, item.envelope, item.entry.audience, parse_time(item.entry.time), trust)
+    logged_at = parse_time(item.entry.time)
+    return _verify_relayed(session, taken, item.envelope, item.entry.audience, logged_at, trust, follower.level)
 
 
 def _verify_relayed(
     session: Session, taken: Mapping[tuple[str, int], log.Arrival], envelope: Envelope, audience: Audience,
-    logged_at: datetime, trust: Trust,
+    logged_at: datetime, trust: Trust, level: Level,
 ) -> VerifiedStatement:  # fmt: skip
     check_size(envelope)
     known = trust.directory.find_key(envelope.keyid)
@@ -364,6 +365,8 @@ def _verify_relayed(
     _check_seq(session, verified)
     if isinstance(statement.body, AggregateBody) and statement.audience is Audience.HUB:
         check_releasable(statement, trust.policy)  # it will be added up here, so it must be on the same grid
+        coming = (arrival.verified for arrival in taken.values())
+        sealed_claims.check_claim(session, statement.origin, statement.body, trust, level, coming)
     if isinstance(statement.body, WithdrawalBody):
         _check_withdrawal(_find_target(session, taken, statement.body.digest), statement, statement.body)
     return verified
@@ -470,7 +473,7 @@ def take_set_aside(
             try:
                 envelope = envelope_from_object(parse_strict(row.envelope))
                 audience = _claimed_audience(envelope)
-                verified = _verify_relayed(session, taken, envelope, audience, row.since, trust)
+                verified = _verify_relayed(session, taken, envelope, audience, row.since, trust, follower.level)
                 _check_not_taken(taken, verified)
             except ContractError as error:
                 row.code = error.code.value

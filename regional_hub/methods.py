@@ -18,6 +18,7 @@ from shared_schema.governance import PolicyBody
 from shared_schema.laplace import CONFIDENCE, EXACT_BELOW, variance_milli
 from shared_schema.messages import N_
 from shared_schema.period import Granularity
+from shared_schema.sum_rules import DRAWS_OF_A_BATCH
 from shared_schema.trend import TableDefinition
 
 Value = str | int | float
@@ -86,6 +87,7 @@ def make_note(policy: PolicyBody, publisher: Publisher) -> MethodsNote:
         _unit(policy),
         _noise(policy),
         _sums(),
+        *([_sealed(policy)] if policy.sealed else []),
         _shown(policy),
         _intervals(),
         _not_alike(),
@@ -107,7 +109,9 @@ def newest_tables(policy: PolicyBody) -> list[TableDefinition]:
 def describe(table: TableDefinition, policy: PolicyBody) -> tuple[Text, ...]:
     """One table in three sentences, as in a catalogue."""
     measure = policy.find_measure(table.measure)
-    scale = _scale(table, _shortest(table))
+    sealed = policy.find_sealed(table.id, table.version)
+    scale = _scale(table, _shortest(table) if sealed is None else sealed.granularity)
+    draws = 1 if sealed is None else DRAWS_OF_A_BATCH
     return (
         Text(
             N_("%(title)s: sums of what cities release for %(cells)s cells of %(dimension)s."),
@@ -118,12 +122,15 @@ def describe(table: TableDefinition, policy: PolicyBody) -> tuple[Text, ...]:
             {
                 "measure": table.measure if measure is None else measure.title,
                 "unit": table.unit,
-                "variance": _thousandths(variance_milli(scale)),
+                "variance": _thousandths(draws * variance_milli(scale)),
             },
         ),
         Text(
             N_("A sum is shown from %(least)s cities on, with a %(percent)s %% interval."),
-            {"least": policy.least_contributors, "percent": round(100 * CONFIDENCE)},
+            {
+                "least": policy.least_contributors if sealed is None else sealed.min_batch,
+                "percent": round(100 * CONFIDENCE),
+            },
         ),
     )
 
@@ -188,6 +195,7 @@ def _noise(policy: PolicyBody) -> Section:
     rows = [
         (table.id, by, _thousandths(table.epsilon_milli_for(by)), _number(scale), _thousandths(variance_milli(scale)))
         for table in newest_tables(policy)
+        if policy.find_sealed(table.id, table.version) is None
         for by in sorted(table.granularities, key=MONTHS.__getitem__)
         for scale in [_scale(table, by)]
     ]
@@ -232,6 +240,57 @@ def _sums() -> Section:
                 )
             ),
             Text(N_("A total over all cells is there only where every cell is.")),
+        ),
+    )
+
+
+def _sealed(policy: PolicyBody) -> Section:
+    rows = []
+    for each in policy.sealed or ():
+        table = policy.find_table(each.table, each.version)
+        if table is None:
+            continue
+        scale = _scale(table, each.granularity)
+        epsilon = _thousandths(table.epsilon_milli_for(each.granularity))
+        variance = _thousandths(DRAWS_OF_A_BATCH * variance_milli(scale))
+        rows.append((each.table, each.version, each.granularity, each.helper, each.min_batch, epsilon, variance))
+    return Section(
+        "sealed",
+        N_("Sealed totals"),
+        (
+            Text(
+                N_(
+                    "Of these tables no city releases figures. Each splits its counts into two halves, one for this "
+                    "hub and one for a second hub of another operator; either half alone is random digits. Both hubs "
+                    "add up the halves, each adds noise of its own, and only both sums together are a figure."
+                )
+            ),
+            Text(
+                N_(
+                    "So the noise of a total is that of two draws, however many cities are in it. A total is shown "
+                    "whole; its mechanism is two-hub. A longer period is the sum of its totals, with two draws for "
+                    "each, and counts the cities that are in all of them."
+                )
+            ),
+            Text(
+                N_(
+                    "The range of counts is checked, their truth is not. A city that comes too late lowers coverage, "
+                    "or is in a later batch of at least five cities, whose total is added. What a figure was cannot "
+                    "be corrected: it is sealed."
+                )
+            ),
+        ),
+        Table(
+            (
+                N_("Table"),
+                N_("Version"),
+                N_("Period"),
+                N_("Second hub"),
+                N_("Least cities"),
+                N_("Epsilon"),
+                N_("Variance"),
+            ),
+            tuple(rows),
         ),
     )
 

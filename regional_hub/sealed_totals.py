@@ -12,21 +12,21 @@ opened once stays, whatever becomes of a key later. A batch whose sum is false o
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from regional_hub.alarms import raise_alarm, resolve_alarms
+from regional_hub.log import subject_of
 from regional_hub.members import Trust, Word, find_first_key, list_words
 from regional_hub.opened_batches import OpenedBatch
 from regional_hub.orm import AlarmRow, ContentRow, EntryRow
-from shared_schema.canonical import parse_strict
 from shared_schema.directory import Directory
-from shared_schema.envelope import envelope_from_object, parse_envelope, verify_envelope
+from shared_schema.envelope import parse_envelope, verify_envelope
 from shared_schema.errors import ContractError, VerificationError
 from shared_schema.names import parse_time
 from shared_schema.problem import ProblemCode
@@ -40,8 +40,9 @@ PATIENCE: Final = timedelta(days=1)
 """After the roster: both hubs have their sums ready before they sign it, and following takes minutes."""
 ABOUT: Final = "sealed total "
 """What an alarm about a batch is about, before the digest of the batch."""
+COMING: Final = 10**15
+"""From here on are the places of what is not in the log yet: behind everything that is."""
 _KINDS: Final = (Kind.BATCH.value, Kind.ROSTER.value, Kind.AGGREGATE_SHARE.value)
-_READ_AT_ONCE: Final = 500
 _MOST_REMEMBERED: Final = 100_000
 
 
@@ -92,13 +93,13 @@ class Batches:
     def led_by(self, leader: str) -> "Batches":
         """Those of one leader, each city once for a table and period."""
         mine = [batch for batch in self.opened if batch.leader == leader]
-        once, twice = _each_city_once(mine)
+        once, twice = each_city_once(mine)
         attended = tuple(batch for batch in self.attended if batch.leader == leader)
         problems = tuple(problem for problem in self.problems if problem.leader == leader)
         return Batches(once, attended, problems + twice)
 
 
-def _each_city_once(batches: Sequence[OpenedBatch]) -> tuple[tuple[OpenedBatch, ...], tuple[Problem, ...]]:
+def each_city_once(batches: Sequence[OpenedBatch]) -> tuple[tuple[OpenedBatch, ...], tuple[Problem, ...]]:
     """A batch with a city that an earlier one of the same table and period has as well would count it twice."""
     taken: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     once: list[OpenedBatch] = []
@@ -114,9 +115,9 @@ def _each_city_once(batches: Sequence[OpenedBatch]) -> tuple[tuple[OpenedBatch, 
     return tuple(once), tuple(twice)
 
 
-def read_batches(session: Session, trust: Trust, coming: Iterable[Said] = ()) -> Batches:
-    """Every batch in this log, and among what is on its way into it."""
-    told = find_told(session, coming)
+def read_batches(session: Session, trust: Trust) -> Batches:
+    """Every batch in this log that has come to a roster."""
+    told = find_told(session)
     reader = Reader(session, trust, told.values())
     found = [reader.read(each) for each in told.values() if each.rosters]
     opened = (batch for batch, _ in found if batch is not None and batch.values is not None)
@@ -124,63 +125,37 @@ def read_batches(session: Session, trust: Trust, coming: Iterable[Said] = ()) ->
     return Batches(tuple(opened), tuple(attended), tuple(problem for _, problem in found if problem is not None))
 
 
-# --- finding ----------------------------------------------------------------------------------------------------------
+def find_told(
+    session: Session, digests: Collection[str] | None = None, coming: Iterable[VerifiedStatement] = ()
+) -> dict[str, Told]:
+    """Digest of the batch → all that this log says about it, and what is on its way into it; in the order of the log.
 
-_ABOUT: Final[dict[str, str]] = {}
-"""Digest of a statement → the batch that it is about. What is signed never changes, so this holds for every log."""
-
-
-def find_told(session: Session, coming: Iterable[Said] = ()) -> dict[str, Told]:
-    """Digest of the batch → all that is said about it; batches in the order of the log."""
-    rows = session.execute(
-        select(EntryRow.index, EntryRow.digest, EntryRow.kind, EntryRow.origin, EntryRow.time)
-        .where(EntryRow.kind.in_(_KINDS))
-        .order_by(EntryRow.index)
-    )
-    said = [Said(*row) for row in rows]
-    _learn_about(session, [each.digest for each in said if each.digest not in _ABOUT])
+    All batches, or those that are named.
+    """
+    row = EntryRow
+    query = select(row.index, row.digest, row.kind, row.origin, row.time, row.subject).where(row.kind.in_(_KINDS))
+    if digests is not None:
+        query = query.where(or_(row.digest.in_(digests), row.subject.in_(digests)))
     found: dict[str, Told] = {}
-    for each in (*said, *coming):
-        about = _ABOUT.get(each.digest) if each.verified is None else _about(each.verified)
-        if about is None:
-            continue  # its content is lost, or cannot be read: `verify` says so
-        if each.kind == Kind.BATCH.value:
-            found[about] = Told(each)
-        elif (told := found.get(about)) is not None:
-            (told.rosters if each.kind == Kind.ROSTER.value else told.sums).append(each)
+    for index, digest, kind, origin, time, subject in session.execute(query.order_by(row.index)):
+        _sort_in(found, Said(index, digest, kind, origin, time), subject)
+    for place, verified in enumerate(coming):
+        statement = verified.statement
+        said = (COMING + place, verified.digest, statement.kind.value, statement.origin, statement.issued_at)
+        if statement.kind.value in _KINDS and (digests is None or _batch_of(verified) in digests):
+            _sort_in(found, Said(*said, verified), subject_of(verified))
     return found
 
 
-def _learn_about(session: Session, digests: Sequence[str]) -> None:
-    if len(_ABOUT) > _MOST_REMEMBERED:
-        _ABOUT.clear()
-    for first in range(0, len(digests), _READ_AT_ONCE):
-        some = digests[first : first + _READ_AT_ONCE]
-        rows = session.execute(select(ContentRow.digest, ContentRow.envelope).where(ContentRow.digest.in_(some)))
-        for digest, stored in rows:
-            about = _claimed_about(stored, digest)
-            if about is not None:
-                _ABOUT[digest] = about
+def _sort_in(found: dict[str, Told], said: Said, subject: str | None) -> None:
+    if said.kind == Kind.BATCH.value:
+        found[said.digest] = Told(said)
+    elif subject is not None and (told := found.get(subject)) is not None:
+        (told.rosters if said.kind == Kind.ROSTER.value else told.sums).append(said)
 
 
-def _claimed_about(stored: bytes, digest: str) -> str | None:
-    """What a stored statement says it is about; it is verified before anything follows from it."""
-    try:
-        said = parse_strict(envelope_from_object(parse_strict(stored)).payload)
-        body = said["body"]
-        if said["kind"] == Kind.BATCH.value:
-            return digest
-        return str(body["terms"]["batch"] if said["kind"] == Kind.ROSTER.value else body["batch"])
-    except (ContractError, KeyError, TypeError):
-        return None
-
-
-def _about(verified: VerifiedStatement) -> str | None:
-    body = verified.statement.body
-    if verified.statement.kind is Kind.BATCH:
-        return verified.digest
-    terms = getattr(body, "terms", body)
-    return getattr(terms, "batch", None)
+def _batch_of(verified: VerifiedStatement) -> str | None:
+    return verified.digest if verified.statement.kind is Kind.BATCH else subject_of(verified)
 
 
 # --- verifying --------------------------------------------------------------------------------------------------------
@@ -297,11 +272,16 @@ class Reader:
 
     def directory_at(self, position: int) -> Directory:
         """The fold of the memberships before this place of the log; every one that will be asked for, in one walk."""
+        if position >= COMING:
+            return self._trust.directory
         if self._directories is None:
             self._words = list_words(self._session)
             places = {self._count(said.position) for told in self._told for said in told.every}
             self._directories = self._fold(places)
-        return self._directories[self._count(position)]
+        count = self._count(position)
+        if count not in self._directories:  # of a statement that is no part of what was told
+            self._directories |= self._fold({count})
+        return self._directories[count]
 
     def _count(self, position: int) -> int:
         return bisect_left(self._words, position, key=lambda word: word.index)

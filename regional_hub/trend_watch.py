@@ -199,6 +199,17 @@ def binomial_tail(places: int, probability: float, least: int) -> float:
     return min(1.0, total)
 
 
+def sealed_draws(noise_variance: float, table: TableDefinition, by: Granularity) -> int:
+    """The same for a sealed total, whose noise two hubs have drawn for each batch, at the table's epsilon mostly.
+
+    Where its variance is no whole number of such pairs, it may be that of one pair alone.
+    """
+    one = variance(Fraction(1000, table.epsilon_milli_for(by)))
+    draws = round(noise_variance / one)
+    fits = draws % 2 == 0 and abs(draws * one - noise_variance) <= max(1, draws) / 1000
+    return max(2, draws) if fits else 2
+
+
 def draws_of(noise_variance: float, contributors: int, table: TableDefinition) -> int:
     """How many equal draws of noise have tails as long as those of a sum that only says its variance.
 

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from regional_hub.figure_index import next_index
 from regional_hub.figure_store import read_figures
-from regional_hub.figures import MONTHS, Figure, FigureQuery, label_of, month_of
+from regional_hub.figures import MONTHS, SEALED, Figure, FigureQuery, label_of, month_of
 from regional_hub.holdings import Library, Subject, direct_members, find_subjects, shares_in
 from regional_hub.members import Trust
 from regional_hub.orm import SeriesRow, ShownSumRow, TrendLookRow
@@ -36,6 +36,7 @@ from regional_hub.trend_watch import (
     draws_of,
     judge_places,
     judge_sum,
+    sealed_draws,
     watched_tables,
 )
 from shared_schema.change import Measured
@@ -263,7 +264,12 @@ def _point_of(figure: Figure | None, table: TableDefinition) -> Point | None:
     if figure is None or figure.estimate is None or figure.variance_milli is None:
         return None
     noise = figure.variance_milli / 1000
-    measured = Measured(figure.estimate, noise, draws_of(noise, figure.contributors, table))
+    draws = (
+        sealed_draws(noise, table, parse_period(figure.period).granularity)
+        if figure.mechanism == SEALED
+        else draws_of(noise, figure.contributors, table)
+    )
+    measured = Measured(figure.estimate, noise, draws)
     return Point(measured, figure.status, figure.source, figure.contributors)
 
 

@@ -34,6 +34,7 @@ FIGURE_COLUMNS: Final[Mapping[str, type[str] | type[int]]] = {
     "withheld": str,
     "revision": int,
     "entry": int,
+    "mechanism": str,
 }
 """Those that differ from figure to figure, with the type of their values."""
 COLUMNS: Final[Mapping[str, type[str] | type[int]]] = {
@@ -56,9 +57,16 @@ COLUMNS: Final[Mapping[str, type[str] | type[int]]] = {
     "citation": str,
 }
 """All columns of a file that is one table, in their order."""
+BY_CITIES: Final = "cities"
+"""The mechanism of a sum whose noise each city has drawn for itself."""
 
 
-def figure_values(figure: Figure) -> dict[str, Value]:
+def columns_of(answer: Answer) -> list[str]:
+    """The columns that this answer has: `mechanism` only where the table has sealed totals."""
+    return [name for name in COLUMNS if answer.tells_mechanism or name != "mechanism"]
+
+
+def figure_values(figure: Figure, answer: Answer) -> dict[str, Value]:
     """What differs from figure to figure, by column. A figure that is suppressed or not collected has no value."""
     has_value = figure.status in WITH_VALUE
     return {
@@ -81,6 +89,7 @@ def figure_values(figure: Figure) -> dict[str, Value]:
         "withheld": figure.withheld,
         "revision": figure.revision,
         "entry": figure.entry,
+        **({"mechanism": figure.mechanism or BY_CITIES} if answer.tells_mechanism else {}),
     }
 
 
@@ -115,8 +124,8 @@ def filters(answer: Answer) -> dict[str, list[str]]:
 
 
 def rows(answer: Answer) -> Iterator[list[Value]]:
-    """One row for each figure, in the order of COLUMNS."""
-    constant = about(answer)
+    """One row for each figure, in the order of `columns_of`."""
+    constant, columns = about(answer), columns_of(answer)
     for figure in answer.figures:
-        values = constant | figure_values(figure)
-        yield [values[name] for name in COLUMNS]
+        values = constant | figure_values(figure, answer)
+        yield [values[name] for name in columns]

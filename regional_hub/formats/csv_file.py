@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from regional_hub.figure_answer import Answer
-from regional_hub.formats.columns import COLUMNS, rows
+from regional_hub.formats.columns import columns_of, rows
 from shared_schema.service.exports import csv_chunks
 
 
 def write_csv(answer: Answer) -> Iterator[bytes]:
     """A figure without a value has an empty cell; every text is safe in a spreadsheet. Raises nothing of its own."""
-    return csv_chunks(tuple(COLUMNS), rows(answer))
+    return csv_chunks(tuple(columns_of(answer)), rows(answer))

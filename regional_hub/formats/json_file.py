@@ -21,7 +21,7 @@ def write_json(answer: Answer) -> Iterator[bytes]:
     """Every figure has every key; what it does not have is null. Raises nothing of its own."""
     head = to_json(about(answer) | {"filters": filters(answer)})
     yield f'{head[:-1]},"figures":['.encode()
-    yield from joined(to_json(figure_values(figure)) for figure in answer.figures)
+    yield from joined(to_json(figure_values(figure, answer)) for figure in answer.figures)
     yield _CLOSE.encode()
 
 

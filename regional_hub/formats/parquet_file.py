@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any, Final
 
 from regional_hub.figure_answer import Answer
-from regional_hub.formats.columns import COLUMNS, about, filters, rows
+from regional_hub.formats.columns import COLUMNS, about, columns_of, filters, rows
 from regional_hub.formats.json_file import to_json
 
 ROWS_A_GROUP: Final = 20_000
@@ -49,7 +49,7 @@ def write_parquet(answer: Answer) -> Iterator[bytes]:
     types = {str: pa.string(), int: pa.int64()}
     notes = {name: str(value) for name, value in about(answer).items() if value is not None}
     notes["filters"] = to_json(filters(answer))
-    schema = pa.schema([(name, types[kind]) for name, kind in COLUMNS.items()], metadata=notes)
+    schema = pa.schema([(name, types[COLUMNS[name]]) for name in columns_of(answer)], metadata=notes)
     out, found = _Collected(), rows(answer)
     with pq.ParquetWriter(out, schema, compression="zstd", version="2.6") as writer:
         while batch := list(islice(found, ROWS_A_GROUP)):

@@ -32,6 +32,7 @@ ATTRIBUTES: Final[Mapping[str, str]] = {
     "table_version": "TABLE_VERSION",
     "revision": "REVISION",
     "entry": "ENTRY",
+    "mechanism": "MECHANISM",
 }
 """Of one observation: our column → the attribute."""
 DATA_SET_ATTRIBUTES: Final[Mapping[str, str]] = {
@@ -47,6 +48,11 @@ _TAKEN: Final = frozenset(
     {"FREQ", "REF_AREA", "TIME_PERIOD", MEASURE, "STRUCTURE", "STRUCTURE_ID", "STRUCTURE_NAME", "ACTION", "SERIES_KEY"}
     | {"OBS_KEY", *ATTRIBUTES.values(), *DATA_SET_ATTRIBUTES.values()}
 )
+
+
+def attributes_of(answer: Answer) -> dict[str, str]:
+    """The attributes of an observation that this answer has."""
+    return {name: each for name, each in ATTRIBUTES.items() if answer.tells_mechanism or name != "mechanism"}
 
 
 def dimensions_of(table: TableDefinition) -> tuple[str, str, str, str]:

@@ -14,10 +14,10 @@ from regional_hub.figures import TOTAL
 from regional_hub.formats.columns import FIGURE_COLUMNS, about, figure_values
 from regional_hub.formats.json_file import joined, to_json
 from regional_hub.formats.sdmx import (
-    ATTRIBUTES,
     DATA_SET_ATTRIBUTES,
     FREQUENCIES,
     MEASURE,
+    attributes_of,
     dataflow_of,
     dimensions_of,
     key_of,
@@ -72,7 +72,7 @@ def _structure(answer: Answer) -> dict[str, Any]:
                 {"id": each, "relationship": {"dataflow": {}}, "values": [{"value": constant[name]}]}
                 for name, each in DATA_SET_ATTRIBUTES.items()
             ],
-            "observation": [_attribute(name, each) for name, each in ATTRIBUTES.items()],
+            "observation": [_attribute(name, each) for name, each in attributes_of(answer).items()],
         },
         "dataSets": [0],
     }
@@ -120,11 +120,12 @@ def _data_set(answer: Answer) -> dict[str, Any]:
 def _observations(answer: Answer) -> Iterator[str]:
     places = [{value: number for number, value in enumerate(values)} for values in _places(answer)]
     statuses = {code: number for number, code in enumerate(STATUS_NAMES)}
+    attributes = attributes_of(answer)
     for figure in answer.figures:
-        values = figure_values(figure)
+        values = figure_values(figure, answer)
         key = ":".join(str(known[str(value)]) for known, value in zip(places, key_of(answer, values), strict=True))
         shown = [
             values["estimate"],
-            *(statuses[figure.status] if name == "status" else values[name] for name in ATTRIBUTES),
+            *(statuses[figure.status] if name == "status" else values[name] for name in attributes),
         ]
         yield f'"{key}":{to_json(shown)}'

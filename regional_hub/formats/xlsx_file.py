@@ -9,7 +9,7 @@ from typing import Final
 
 from regional_hub.figure_answer import Answer
 from regional_hub.figures import FigureQueryError
-from regional_hub.formats.columns import COLUMNS, Value, about, filters, rows
+from regional_hub.formats.columns import Value, about, columns_of, filters, rows
 from shared_schema.names import parse_time
 from shared_schema.service.exports import Sheet, book_bytes
 
@@ -32,7 +32,7 @@ def write_xlsx(answer: Answer) -> Iterator[bytes]:
     found = list(islice(rows(answer), MOST_ROWS + 1))
     if len(found) > MOST_ROWS:
         raise TooManyRowsError
-    sheets = Sheet("Figures", tuple(COLUMNS), found), Sheet("About", ("name", "value"), _about(answer))
+    sheets = Sheet("Figures", tuple(columns_of(answer)), found), Sheet("About", ("name", "value"), _about(answer))
     data = book_bytes(sheets, parse_time(answer.citation.published_at), answer.citation.hub)
     return (data[start : start + _CHUNK] for start in range(0, len(data), _CHUNK))
 

@@ -66,6 +66,8 @@ class ShownSumRow(Base):
     reporting: Mapped[int] = mapped_column(BigInteger)
     expected: Mapped[int] = mapped_column(BigInteger)
     rolled_up: Mapped[int] = mapped_column(BigInteger)
+    mechanism: Mapped[str | None] = mapped_column(String(10))
+    """`two-hub` for sealed totals alone, `mixed` where they are a part of it; NULL where each city drew its noise."""
 
 
 class ShownCellRow(Base):

@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from markupsafe import Markup
 
 from regional_hub.figure_answer import Answer, find_answer, find_offer, permanent_address
-from regional_hub.figures import MONTHS, TOTAL, FigureQuery, FigureQueryError, Offer, label_of
+from regional_hub.figures import MONTHS, SEALED, TOTAL, FigureQuery, FigureQueryError, Offer, label_of
 from regional_hub.region_map import Outlines, Place, draw_maps
 from regional_hub.web.access import Right
 from regional_hub.web.analyst_api import file_response, format_of, parameters_of
@@ -205,6 +205,20 @@ class FigureWords:
         """Why a figure is not shown."""
         withheld = "" if shown.figure is None else shown.figure.withheld or ""
         return self.words.gettext(WITHHELD[withheld]) if withheld in WITHHELD else ""
+
+    def sealed(self, shown: Shown) -> str:
+        """That a figure is a sealed total, and of how many cities."""
+        figure = shown.figure
+        if figure is None or figure.estimate is None or figure.mechanism is None:
+            return ""
+        if figure.mechanism != SEALED:
+            return " " + self.words.gettext(N_("partly from sealed totals"))
+        said = self.words.ngettext(
+            "sealed total of %(count)s city: the noise is that of two hubs alone",
+            "sealed total of %(count)s cities: the noise is that of two hubs alone",
+            figure.contributors,
+        )
+        return " " + said % {"count": figure.contributors}
 
     def is_without(self, shown: Shown) -> bool:
         return shown.value is None
