@@ -136,22 +136,24 @@ def find_told(
     query = select(row.index, row.digest, row.kind, row.origin, row.time, row.subject).where(row.kind.in_(_KINDS))
     if digests is not None:
         query = query.where(or_(row.digest.in_(digests), row.subject.in_(digests)))
-    found: dict[str, Told] = {}
-    for index, digest, kind, origin, time, subject in session.execute(query.order_by(row.index)):
-        _sort_in(found, Said(index, digest, kind, origin, time), subject)
-    for place, verified in enumerate(coming):
-        statement = verified.statement
-        said = (COMING + place, verified.digest, statement.kind.value, statement.origin, statement.issued_at)
-        if statement.kind.value in _KINDS and (digests is None or _batch_of(verified) in digests):
-            _sort_in(found, Said(*said, verified), subject_of(verified))
+    rows = session.execute(query.order_by(row.index)).all()
+    said = [(Said(index, digest, kind, origin, time), subject) for index, digest, kind, origin, time, subject in rows]
+    said += [(_coming(place, each), subject_of(each)) for place, each in enumerate(coming) if _is_about(each, digests)]
+    found = {each.digest: Told(each) for each, _ in said if each.kind == Kind.BATCH.value}
+    for each, subject in said:  # a sum may have come by another way than the batch, and before it
+        told = None if each.kind == Kind.BATCH.value or subject is None else found.get(subject)
+        if told is not None:
+            (told.rosters if each.kind == Kind.ROSTER.value else told.sums).append(each)
     return found
 
 
-def _sort_in(found: dict[str, Told], said: Said, subject: str | None) -> None:
-    if said.kind == Kind.BATCH.value:
-        found[said.digest] = Told(said)
-    elif subject is not None and (told := found.get(subject)) is not None:
-        (told.rosters if said.kind == Kind.ROSTER.value else told.sums).append(said)
+def _coming(place: int, verified: VerifiedStatement) -> Said:
+    statement = verified.statement
+    return Said(COMING + place, verified.digest, statement.kind.value, statement.origin, statement.issued_at, verified)
+
+
+def _is_about(verified: VerifiedStatement, digests: Collection[str] | None) -> bool:
+    return verified.statement.kind.value in _KINDS and (digests is None or _batch_of(verified) in digests)
 
 
 def _batch_of(verified: VerifiedStatement) -> str | None:
