@@ -112,7 +112,7 @@ def resay(verified: VerifiedStatement, **changes: Any) -> VerifiedStatement:
     """The same hub says the same with something changed, signed as it should be."""
     statement = verified.statement
     body = type(statement.body).from_object(statement.body.to_object() | changes)
-    return restate(statement.origin, statement.kind, body, statement.seq + 500)  # type: ignore[arg-type]
+    return restate(statement.origin, statement.kind, body, statement.seq + 500)
 
 
 def restate(name: str, kind: Kind, body: StatementBody, seq: int) -> VerifiedStatement:
