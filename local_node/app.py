@@ -17,7 +17,9 @@ from local_node.head_cosigning import HeadCosigner
 from local_node.key_ring import KeyRing
 from local_node.local_words import read_local_lists
 from local_node.narrative import LocalLists
+from local_node.protection import Protection
 from local_node.rounds import Rounds
+from local_node.sealed_rules import SealedRules
 from local_node.settings import NodeSettings, load_settings
 from local_node.web.application import make_web
 from local_node.web.single_sign_on import BACK_PATH
@@ -93,7 +95,9 @@ class Node:
         self.head_cosigner = (
             HeadCosigner(settings.name, load_or_make_key(data_dir, COSIGNER_FILE)) if settings.cosign_heads else None
         )
-        self.rounds = Rounds(self.database, settings.name, self.ring, clock, transport, policy, self.head_cosigner)
+        self.rounds = Rounds(
+            self.database, settings.name, self.ring, clock, transport, policy, self.head_cosigner, self.sealed_rules
+        )
 
     @property
     def key(self) -> SigningKey:
@@ -104,6 +108,18 @@ class Node:
     def name(self) -> str:
         """The node's name in every statement."""
         return self.settings.name
+
+    @property
+    def sealed_rules(self) -> SealedRules:
+        """This city's own limits for sealed totals, as the settings say."""
+        settings = self.settings
+        return SealedRules(
+            settings.name,
+            Protection(settings.protection, settings.threshold, settings.privacy_profile),
+            settings.sealed_least_cities,
+            settings.sealed_most_epsilon_milli,
+            frozenset(settings.sealed_declined),
+        )
 
     @property
     def surroundings(self) -> Surroundings | None:

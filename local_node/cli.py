@@ -437,6 +437,7 @@ from local_node import cli_planning as _cli_planning  # noqa: E402, F401
 from local_node import cli_recall as _cli_recall  # noqa: E402, F401
 from local_node import cli_relay as _cli_relay  # noqa: E402, F401
 from local_node import cli_releases as _cli_releases  # noqa: E402, F401
+from local_node import cli_sealed as _cli_sealed  # noqa: E402, F401
 from local_node import cli_search as _cli_search  # noqa: E402, F401
 from local_node import cli_spending as _cli_spending  # noqa: E402, F401
 from local_node import cli_witness as _cli_witness  # noqa: E402, F401

@@ -24,6 +24,8 @@ from shared_schema.vocabulary import SourceKind
 
 FIRST_FORMAT: Final = 1
 """Entries of the ledger from before version 0.2."""
+SHARE_FORMAT: Final = 3
+"""Entries that pay for a sealed share: nothing is drawn for one here."""
 ROUNDED_TO: Final = 5
 COMPOSITION: Final = "parallel over periods, sum over tables"
 WINDOWS: Final = {"record": "period", "person": "rolling-12-months"}
@@ -114,6 +116,13 @@ def to_trend_body(protected: ProtectedTable, *, area: Area, review: ReviewNote) 
 
 def charged_fields(draw: StoredDraw) -> dict[str, object]:
     """What the statement says of an entry, word by word: also what the entry's hash covers (`spending.hash_entry`)."""
+    if draw.format == SHARE_FORMAT:
+        return {
+            "table": draw.table.to_object(),
+            "period": draw.period.to_object(),
+            "source_kind": draw.source_kind.value,
+            "privacy": _privacy_of(draw),
+        }
     fields: dict[str, object] = {
         "table": draw.table.to_object(),
         "period": draw.period.to_object(),
@@ -123,15 +132,19 @@ def charged_fields(draw: StoredDraw) -> dict[str, object]:
         "cells": [cell.to_object() for cell in draw.cells],
     }
     if draw.threshold is None:
-        fields["privacy"] = {
-            "unit": draw.unit,
-            "window": WINDOWS[draw.unit],
-            "epsilon_milli": draw.epsilon_milli,
-            "composition": COMPOSITION,
-        }
+        fields["privacy"] = _privacy_of(draw)
     if draw.correction:
         fields["correction"] = draw.correction
     return fields
+
+
+def _privacy_of(draw: StoredDraw) -> dict[str, object]:
+    return {
+        "unit": draw.unit,
+        "window": WINDOWS[draw.unit],
+        "epsilon_milli": draw.epsilon_milli,
+        "composition": COMPOSITION,
+    }
 
 
 def _mechanism_of(draw: StoredDraw) -> dict[str, object]:

@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 
 from local_node import noise
 from local_node.audit import FIRST_PREV_HASH
-from local_node.disclosure import FIRST_FORMAT, StoredDraw, add_noise, charged_fields, noisy_cells
+from local_node.disclosure import FIRST_FORMAT, SHARE_FORMAT, StoredDraw, add_noise, charged_fields, noisy_cells
 from local_node.errors import LedgerError
 from local_node.orm import LedgerRow
 from local_node.protection import Protection
@@ -43,6 +43,8 @@ ROUNDING: Final = Fraction(1, 2**40)
 """OpenDP answers in binary floating point, rounded up: 0.1 comes back as a hair more than 1/10."""
 FORMAT: Final = 2
 """Of new entries: their hash covers what the statement says."""
+SEALED: Final = "sealed"
+"""In place of the library that draws noise: the two hubs do it."""
 NOISE: Final = Protection()
 
 
@@ -92,6 +94,34 @@ def suppress_once(
         scale=Fraction(0),
         library=f"scipy {version('scipy')}",
         threshold=protection.threshold,
+    )
+
+
+def charge_share(
+    session: Session, table: FrequencyTable, *, epsilon_milli: int, policy: PolicyBody, protection: Protection,
+    now: datetime,
+) -> StoredDraw:  # fmt: skip
+    """Charge for a sealed share, in the caller's write transaction; or return the entry that pays for it already.
+
+    One entry pays for the share of a table and period however often it has to be sent (`spending.hash_entry`). Raises
+    LedgerError or ReleaseRuleError and charges nothing: figures that were drawn with this city's own noise, another
+    source or epsilon than the entry has, or more than may be spent.
+    """
+    if stored := find_share(session, table.table, table.period):  # 1. charged once
+        if (stored.source_kind, stored.epsilon_milli) != (table.source_kind, epsilon_milli):
+            raise LedgerError(
+                f"expected the source and the epsilon that entry {stored.seq} of the ledger was charged for",
+                code="share-differs",
+            )
+        return stored
+    charge = charge_of(table.table, table.period, epsilon_milli)
+    get_table(table.table.reference, policy)
+    most = protection.most_for(table.table, table.period, policy)
+    if not 1 <= epsilon_milli <= most:
+        raise LedgerError(f"expected an epsilon from 1 to {most} thousandths, got {epsilon_milli}", code="epsilon")
+    check_charge(charge, charges_near(session, table.period), protection.limits(policy))  # 2. what may be spent
+    return _append(
+        session, table, (), now, epsilon_milli=epsilon_milli, scale=Fraction(0), library=SEALED, format=SHARE_FORMAT
     )
 
 
@@ -184,8 +214,31 @@ def _labels_near(period: Period) -> set[str]:
 def find_draw(session: Session, table: TableDefinition, period: Period, correction: int = 0) -> StoredDraw | None:
     """The stored draw of this table, version and period, or of its correction with this number.
 
-    Raises LedgerError when the table had another wording then: a version's wording stays for ever.
+    Raises LedgerError when the table had another wording then: a version's wording stays for ever; and when the figures
+    were charged for as a sealed share (`sealed`): then there is no draw, and there will be none.
     """
+    row = _find_row(session, table, period, correction)
+    if row is not None and row.format == SHARE_FORMAT:
+        raise LedgerError(
+            f"expected figures that were not charged for as a sealed share: {table.id} {period.label} goes to two hubs "
+            "in halves, or not at all",
+            code="sealed",
+        )
+    return None if row is None else _stored(row)
+
+
+def find_share(session: Session, table: TableDefinition, period: Period) -> StoredDraw | None:
+    """The entry that pays for the sealed share of this table, version and period.
+
+    Raises LedgerError when the table had another wording then, or the figures were drawn with this city's own noise.
+    """
+    row = _find_row(session, table, period, 0)
+    if row is not None and row.format != SHARE_FORMAT:
+        raise LedgerError("expected figures that were never drawn with this city's own noise", code="drawn-before")
+    return None if row is None else _stored(row)
+
+
+def _find_row(session: Session, table: TableDefinition, period: Period, correction: int) -> LedgerRow | None:
     row = session.scalars(
         select(LedgerRow).where(
             LedgerRow.table_id == table.id,
@@ -200,7 +253,7 @@ def find_draw(session: Session, table: TableDefinition, period: Period, correcti
         raise LedgerError(
             f"expected {table.id} version {table.version} in the wording that was released before", code="wording"
         )
-    return _stored(row)
+    return row
 
 
 def count_corrections(session: Session, table: TableDefinition, period: Period) -> int:
@@ -262,6 +315,7 @@ def _append(
     scale: Fraction,
     library: str,
     threshold: int | None = None,
+    format: int = FORMAT,
 ) -> StoredDraw:
     last = session.execute(select(LedgerRow.seq, LedgerRow.entry_hash).order_by(LedgerRow.seq.desc()).limit(1)).first()
     row = LedgerRow(
@@ -283,7 +337,7 @@ def _append(
         charged_at=now,
         prev_hash=FIRST_PREV_HASH if last is None else last.entry_hash,
         entry_hash="",
-        format=FORMAT,
+        format=format,
         correction=table.correction,
         threshold=threshold,
     )

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
-from local_node import audit, confidence, corrections, figures, ledger, outbox, request_store, review
+from local_node import audit, confidence, corrections, figures, ledger, outbox, request_store, review, shares
 from local_node.disclosure import StoredDraw, protect, to_trend_body
 from local_node.errors import NodeError, ReleaseError, ReviewError
 from local_node.figures import Ask
@@ -29,6 +29,8 @@ from local_node.people import get_person, roles_at_work
 from local_node.protection import Protection
 from local_node.request_store import StoredRequest
 from local_node.review import ApprovedRelease, ReleaseRequest, RequestState, ReviewedAs
+from local_node.sealed_rules import SealedRules
+from local_node.shares import Desk
 from local_node.tabulation import FrequencyTable
 from shared_schema.canonical import parse_strict
 from shared_schema.content import AnswerBody, ExperienceBody, PracticeBody, Surroundings
@@ -86,7 +88,7 @@ def request_numbers(
     ended or is of another length, figures that are on their way or out already, nothing collected, nothing to correct,
     figures that cannot be protected in this way, budget exceeded.
     """
-    note = _review_note(session, person)
+    note = review_note(session, person)
     ask = Ask(table_id, period, policy, expected_agencies, now, protection, correction, epsilon_milli)
     table, number = figures.check_rules(session, ask)  # 1. a table and period that may be released,
     subject = figures.subject_of(table, period, number)  # 2. not yet on their way
@@ -178,14 +180,14 @@ def request_words(
     place = {"area": area.to_object()} if "area" in model.model_fields else {}
     if surroundings is not None and "surroundings" in model.model_fields and not confidence.is_unnamed(fields):
         place["surroundings"] = surroundings.to_object()
-    model.from_object({**fields, **place, "review": _review_note(session, person, writers).to_object()})  # 1. short
+    model.from_object({**fields, **place, "review": review_note(session, person, writers).to_object()})  # 1. short
     if confidence.is_unnamed(fields):
         confidence.check_draft(session, fields, city_names)
     confidence.check_said_once(session, fields)
     confidence.check_keeps_quiet(session, fields)
     language = str(fields.get("language", "und"))
     screened = screen(free_texts(fields), language=language, lists=lists)  # 2. enough for this
-    note = _review_note(session, person, writers, screened)
+    note = review_note(session, person, writers, screened)
     body = model.from_object({**fields, **place, "review": note.to_object()})  # 3. exactly what will be signed
     if isinstance(body, PracticeBody | ExperienceBody | AnswerBody) and confidence.is_unnamed(fields):
         confidence.check_body(body, audience, now)
@@ -202,7 +204,7 @@ def request_words(
     )
 
 
-def _review_note(
+def review_note(
     session: Session, person: str, writers: Sequence[str] = (), screened: ScreenedText | None = None
 ) -> ReviewNote:
     """The note that the statement will carry: it is part of what the second person sees, so it is made first."""
@@ -231,18 +233,29 @@ def approve(
     accepted: Mapping[int, str],
     now: datetime,
     seen: str | None = None,
+    *,
+    desk: Desk | None = None,
 ) -> ApprovedRelease:
     """Approve as the second person; `accepted` has a reason for the number of every finding.
 
     `seen` is the digest of the text that was shown (`review.check_was_seen`). Where one person was alone and is not any
-    more, the request has to be made anew. Raises ReviewError, ReleaseError or PersonError and changes nothing.
+    more, the request has to be made anew. A sealed share needs a `desk`, and is made once more to see that the records
+    still are what is in it. Raises NodeError or ContractError and changes nothing.
     """
     stored = request_store.get_request(session, request_id)
     review.check_was_seen(stored.request, seen, person, request_store.find_last_change(session, request_id))
     _check_still_alone(session, stored.request)
     release = review.approve(stored.request, get_person(session, person), accepted, now)
+    if stored.request.kind is Kind.SHARE:
+        shares.check_unchanged(session, stored.request, _get_desk(desk), now)
     request_store.mark_approved(session, release, now)
     return release
+
+
+def _get_desk(desk: Desk | None) -> Desk:
+    if desk is None:
+        raise ReleaseError("expected the limits of this city for a sealed share", code="no-desk")
+    return desk
 
 
 def _check_still_alone(session: Session, request: ReleaseRequest) -> None:
@@ -284,10 +297,12 @@ def sign_approved(
     policy: PolicyBody,
     nonces: Iterator[str],
     now: datetime,
+    rules: SealedRules | None = None,
 ) -> SignReport:
     """Sign every approved request, oldest first, and put it into the outbox of every hub; in the caller's transaction.
 
     What is to be relayed without the city's name goes to the first hub alone, which is the home hub, and takes no seq.
+    A sealed share goes to that hub as well, which leads its collection, when this still is open by `rules`.
 
     `highest_seq` is the highest one that the hubs have seen from this node: after a restore it is higher than the
     node's own, and no number is ever used for two statements. `nonces` gives at least 16 random bytes in base64url
@@ -306,10 +321,13 @@ def sign_approved(
                 )
                 seq, receivers = confidence.NO_SEQ, hubs[:1]
             else:
+                if release.request.kind is Kind.SHARE:
+                    desk = None if rules is None else Desk(rules, policy, hubs[0])
+                    shares.check_open_still(session, release.request, _get_desk(desk), now)
                 envelope = sign_release(
                     release, origin=origin, seq=seq, nonce=next(nonces), key=key, policy=policy, now=now
                 )
-                receivers = hubs
+                receivers = hubs[:1] if release.request.kind is Kind.SHARE else hubs
         except (NodeError, ContractError) as error:
             held.append((request_id, error.message))
             request_store.mark_held(session, request_id, f"{error.code}: {error.message}", PROGRAM, now)

@@ -29,6 +29,7 @@ from local_node import (
     policy_news,
     recalls,
     request_store,
+    share_store,
     sync,
     withdrawals,
 )
@@ -40,6 +41,7 @@ from local_node.orm import LedgerRow
 from local_node.outbox import LONGEST_WAIT, wait_after
 from local_node.own_keys import HowChanged
 from local_node.review import RequestState
+from local_node.sealed_rules import SealedRules
 from shared_schema.head_times import HeadPolicy
 from shared_schema.keys import SigningKey
 from shared_schema.problem import ProblemCode
@@ -85,7 +87,9 @@ class Rounds:
         transport: httpx.BaseTransport | None = None,
         policy: HeadPolicy | None = None,
         head_cosigner: HeadCosigner | None = None,
+        rules: SealedRules | None = None,
     ) -> None:
+        self._rules = rules or SealedRules(name)
         self._head_cosigner = head_cosigner
         self._database = database
         self._name = name
@@ -113,6 +117,7 @@ class Rounds:
             self._sign(report)
             for hub in reached:
                 self._send(hub, report, patient)
+            self._settle_shares()
         return report
 
     def _hubs(self) -> Sequence[PinnedHub]:
@@ -356,6 +361,7 @@ class Rounds:
                 policy=policy,
                 nonces=_nonces(),
                 now=self._clock(),
+                rules=self._rules,
             )
         report.signed += len(done.signed)
         report.held += len(done.held)
@@ -388,6 +394,18 @@ class Rounds:
         report.refused += pushed.refused
         if pushed.problem is not None:
             report.problems[hub.name] = pushed.problem
+
+    # --- 5. what became of sealed shares ------------------------------------------------------------------------------
+
+    def _settle_shares(self) -> None:
+        """Erase the randomness of what was delivered or has ended, and note who counts where."""
+        with self._database.read() as session:
+            if next(share_store.list_unsettled(session), None) is None:
+                return
+        from local_node import shares  # as above
+
+        with self._database.write() as session:
+            shares.settle(session, self._name, self._clock())
 
 
 def holds_entry(session: Session, state: MemberState) -> bool:

@@ -74,6 +74,17 @@ class NodeSettings(BaseSettings):
         Literal["default", "strict"],
         Field(description="How much privacy is spent: default as the policy allows, strict half of it"),
     ] = "default"
+    sealed_least_cities: Annotated[
+        int, Field(ge=5, le=2_000, description="The least number of cities in a sealed total that this city is part of")
+    ] = 5
+    sealed_most_epsilon_milli: Annotated[
+        int,
+        Field(ge=1, le=10_000, description="The most that one table of a sealed total may spend, in thousandths"),
+    ] = 10_000
+    sealed_declined: Annotated[
+        list[Annotated[str, Field(pattern=r"^[a-z0-9_.]{1,100}$")]],
+        Field(description="Ids of tables that this city does not send sealed, whatever the policy says"),
+    ] = []
     retention_months: Annotated[
         int | None,
         Field(ge=1, le=1_200, description="Erase contents of others after so many months; else as the policy says"),

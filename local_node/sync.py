@@ -54,6 +54,11 @@ FINAL_REFUSALS = frozenset(
         ProblemCode.GRID_MISMATCH,
         ProblemCode.PRIVACY_FLOOR,
         ProblemCode.PRIVACY_BUDGET,
+        ProblemCode.BAD_SHARE,
+        ProblemCode.SAME_OPERATOR,
+        ProblemCode.BATCH_TERMS,
+        ProblemCode.BATCH_STATE,
+        ProblemCode.ALREADY_ANSWERED,
     }
 )
 """What a hub says about the statement itself. Every other 4xx is about the member or the way there (suspended, clock,

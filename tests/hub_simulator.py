@@ -334,7 +334,8 @@ class HubSimulator(httpx.BaseTransport):
 
     def _ledger_end(self, keyid: str) -> dict[str, Any]:
         """The highest ledger entry among a member's releases, withdrawn ones included."""
-        releases = [self.envelopes[entry.digest] for entry in self.entries if entry.kind is Kind.TREND]
+        charged = (Kind.TREND, Kind.SHARE)
+        releases = [self.envelopes[entry.digest] for entry in self.entries if entry.kind in charged]
         own = [parse_strict(item.payload)["body"]["ledger"] for item in releases if item.keyid == keyid]
         if not own or self.knows_no_ledgers:
             return {}
@@ -416,7 +417,7 @@ class HubSimulator(httpx.BaseTransport):
         envelope = self.envelopes[entry.digest]
         if entry.digest in self.withdrawn:
             return FeedEntry(entry=entry, absent="withdrawn")
-        if entry.audience is Audience.HUB and envelope.keyid != reader:
+        if entry.kind is Kind.SHARE or (entry.audience is Audience.HUB and envelope.keyid != reader):
             return FeedEntry(entry=entry, absent="audience")
         if entry.kind is Kind.MEMBERSHIP and b'"status":"revoked"' in envelope.payload:
             if self.lie is Lie.HIDE_REVOCATION:

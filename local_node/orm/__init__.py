@@ -51,7 +51,15 @@ from local_node.orm.records import (
     PersonRow,
     ReturnRecordRow,
 )
-from local_node.orm.releases import SINGLE_ROW, ExportRow, RecallRow, ReleaseRequestRow, StatementSeqRow, WithdrawalRow
+from local_node.orm.releases import (
+    SINGLE_ROW,
+    ExportRow,
+    RecallRow,
+    ReleaseRequestRow,
+    SealedShareRow,
+    StatementSeqRow,
+    WithdrawalRow,
+)
 from local_node.orm.returns import ColumnLayoutRow, ReturnDutyRow, ReturnEntryRow, ReturnSheetRow, ReturnVersionRow
 from local_node.orm.search import SearchItemRow
 from local_node.orm.setup import ClosedMeasureRow, OutsideMessageRow, RetentionRuleRow
@@ -106,6 +114,7 @@ __all__ = [
     "ReturnVersionRow",
     "SavedViewRow",
     "ScriptTokenRow",
+    "SealedShareRow",
     "SearchItemRow",
     "SecondFactorRow",
     "SessionRow",

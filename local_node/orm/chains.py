@@ -14,7 +14,8 @@ class LedgerRow(Base):
     `cells` is canonical JSON of ReleasedCell objects: the values as they are released, never as they were counted.
     `correction` is 0 for a release and 1, 2, … for its corrections. With a `threshold` there is no noise: epsilon and
     scale are 0. `format` says what `entry_hash` covers: 1 all columns but `format`, `correction` and `threshold`,
-    2 what the statement will say (`spending.hash_entry`).
+    2 what the statement will say (`spending.hash_entry`), 3 what a sealed share costs: nothing was drawn for it,
+    `cells` is empty and `scale` 0.
     """
 
     __tablename__ = "ledger"

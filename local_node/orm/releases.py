@@ -45,6 +45,27 @@ class ReleaseRequestRow(Base):
     writers: Mapped[str | None]
 
 
+class SealedShareRow(Base):
+    """What this city's share in a batch is made from: of the same 32 bytes the same halves, for ever.
+
+    `batch` is the digest of the statement that has opened it. `randomness` is NULL once nobody needs it. `outcome` is
+    NULL while nobody knows, `counted` when the share is in the total, `free` when the batch has ended without it: then
+    the figures may be sent again in another batch, for the same entry of the ledger.
+    """
+
+    __tablename__ = "sealed_shares"
+    __table_args__ = (Index("sealed_shares_by_slot", "table_id", "table_version", "period"),)
+
+    batch: Mapped[str] = mapped_column(primary_key=True)
+    table_id: Mapped[str]
+    table_version: Mapped[int]
+    period: Mapped[str]
+    ledger_seq: Mapped[int]
+    randomness: Mapped[bytes | None]
+    outcome: Mapped[str | None]
+    made_at: Mapped[datetime]
+
+
 class StatementSeqRow(Base):
     """The highest `seq` that this node has signed; one row, id 1."""
 

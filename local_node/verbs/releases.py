@@ -17,6 +17,7 @@ from local_node.verbs.spending import check_may_draw
 from shared_schema.canonical import parse_strict
 from shared_schema.period import parse_period
 from shared_schema.service.control import VerbError
+from shared_schema.statement import Kind
 
 if TYPE_CHECKING:
     from local_node.figures import Ask
@@ -99,14 +100,16 @@ def release_show(node: Node, params: Params) -> Result:
 
 def release_approve(node: Node, params: Params) -> Result:
     """Approve as the second person."""
-    from local_node import release
+    from local_node import release, shares
 
     try:
         accepted = {int(number): str(reason) for number, reason in dict(params.get("accept") or {}).items()}
     except (TypeError, ValueError):
         raise VerbError("bad-parameter", "expected accept to give a reason for the number of a finding") from None
     with node.database.write() as session:
-        release.approve(session, params["request"], params["by"], accepted, node.clock(), params.get("seen"))
+        is_share = request_store.get_request(session, params["request"]).request.kind is Kind.SHARE
+        desk = shares.find_desk(session, node.sealed_rules) if is_share else None
+        release.approve(session, params["request"], params["by"], accepted, node.clock(), params.get("seen"), desk=desk)
         return _line(request_store.get_request(session, params["request"])) | {"next": NEXT[RequestState.APPROVED]}
 
 

@@ -42,7 +42,7 @@ def test_the_migrations_make_the_tables_that_the_program_describes(database: Dat
 def test_migrating_twice_changes_nothing(database: Database) -> None:
     upgrade_schema(database, "local_node.migrations")
     with database.read() as session:
-        assert session.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == ["0015"]
+        assert session.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == ["0016"]
 
 
 @pytest.mark.parametrize(
