@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
+from local_node import share_outcomes
+from local_node.errors import RecordError
 from local_node.orm import CorrectionRecordRow, ImportBatchRow, LedgerRow
 from local_node.resumed import resumed_entries
 from shared_schema.period import Period
@@ -53,9 +55,16 @@ def add_corrections(
 ) -> int:
     """Write down by how much an agency's released cells change (cell code → delta); the number of cells that wait.
 
+    Raises RecordError (`sealed-correction`) for a period whose figures went into a sealed total.
     None waits when a correction of this period was brought back after a restore: the difference may be in that one,
     and to release it once more would be a second release about it.
     """
+    if any(deltas.values()) and share_outcomes.is_sealed(session, table_id, period):
+        raise RecordError(
+            f"expected no correction of {period}: its figures went into a sealed total, so what was sent is unknown to "
+            "all and cannot be corrected. Mark the period as a break in the series (B); what is new counts in the next",
+            code="sealed-correction",
+        )
     brought_back = _find_resumed(session, table_id, period)
     changed = [
         {

@@ -16,18 +16,14 @@ from fractions import Fraction
 from typing import Final
 
 from local_node.errors import DisclosureError
+from local_node.ledger_formats import COMPOSITION, FIRST_FORMAT, SHARE_FORMAT
 from local_node.tabulation import FrequencyTable
 from shared_schema.laplace import variance_milli
 from shared_schema.period import Area, Period
 from shared_schema.trend import Coverage, ReleasedCell, ReviewNote, TableReference, TrendBody, pad_for
 from shared_schema.vocabulary import SourceKind
 
-FIRST_FORMAT: Final = 1
-"""Entries of the ledger from before version 0.2."""
-SHARE_FORMAT: Final = 3
-"""Entries that pay for a sealed share: nothing is drawn for one here."""
 ROUNDED_TO: Final = 5
-COMPOSITION: Final = "parallel over periods, sum over tables"
 WINDOWS: Final = {"record": "period", "person": "rolling-12-months"}
 
 

@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from sqlalchemy.orm import Session
 
-from local_node import corrections, ledger, noise, preview, record_store, request_store, whole_periods
+from local_node import corrections, ledger, noise, preview, record_store, request_store, share_outcomes, whole_periods
 from local_node.disclosure import StoredDraw
 from local_node.errors import LedgerError, NodeError, ReleaseError
 from local_node.preview import Preview, Reason
@@ -65,6 +65,28 @@ def check_ended(ask: Ask) -> None:
         raise ReleaseError("expected a period that has ended", code="period")
 
 
+def check_not_sealed(session: Session, ask: Ask, table: TableDefinition) -> None:
+    """Raises ReleaseError (`sealed`, `sealed-correction`) for figures that leave as sealed halves or not at all."""
+    if share_outcomes.is_sealed(session, table.id, ask.period.label):
+        if ask.correction:
+            raise ReleaseError(
+                "expected figures that somebody knows: what went into a sealed total is unknown to all; "
+                f"{BREAK_INSTEAD}",
+                code="sealed-correction",
+            )
+        raise _goes_sealed(table)
+    if not ask.correction and ask.policy.find_sealed(table.id, table.version) is not None:
+        raise _goes_sealed(table)
+
+
+def _goes_sealed(table: TableDefinition) -> ReleaseError:
+    return ReleaseError(
+        f"expected a table that cities release themselves: {table.id} goes to two hubs in sealed halves; see: "
+        "local-node sealed",
+        code="sealed",
+    )
+
+
 def check_protection(ask: Ask) -> None:
     """Raises DisclosureError for what this city's way of protection cannot do."""
     ask.protection.check_possible(ask.period, ask.policy, correction=ask.correction)
@@ -92,6 +114,7 @@ def check_rules(session: Session, ask: Ask) -> tuple[TableDefinition, int]:
     table = get_table(ask)
     check_length(ask, table)
     check_ended(ask)
+    check_not_sealed(session, ask, table)
     check_protection(ask)
     if ask.correction:
         get_corrected(session, ask, table)
@@ -226,6 +249,9 @@ def look_ahead(session: Session, ask: Ask, *, is_asked: bool = False) -> Preview
     table = found.attempt(lambda: get_table(ask))  # 1. the rules that need no record
     if table is None:
         return replace(shown, held_back=tuple(found))
+    found.attempt(lambda: check_not_sealed(session, ask, table))
+    if found:  # neither cells nor a cost: this way is closed
+        return replace(shown, title=table.title, held_back=tuple(found))
     found.attempt(lambda: check_length(ask, table))
     found.attempt(lambda: check_ended(ask))
     found.attempt(lambda: check_protection(ask))

@@ -8,7 +8,7 @@ from typing import Literal
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
-from local_node import audit
+from local_node import audit, share_outcomes
 from local_node.errors import RecordError
 from local_node.orm import ImportBatchRow, LedgerRow
 from local_node.resumed import last_batch_before, resumed_entries
@@ -74,6 +74,8 @@ class Released:
     def __init__(self, session: Session, which: ColumnElement[bool]) -> None:
         rows = session.execute(select(LedgerRow.period, LedgerRow.seq).where(which, LedgerRow.correction == 0)).all()
         resumed = resumed_entries(session)
+        kept = share_outcomes.list_kept(session)
+        rows = [row for row in rows if row.seq not in kept]
         self._periods = [parse_period(label) for label in sorted({row.period for row in rows})]
         self._last_batch_before = last_batch_before(session)
         self._resumed = [parse_period(label) for label in sorted({row.period for row in rows if row.seq in resumed})]

@@ -23,11 +23,12 @@ from sqlalchemy.orm import Session
 
 from local_node import noise
 from local_node.audit import FIRST_PREV_HASH
-from local_node.disclosure import FIRST_FORMAT, SHARE_FORMAT, StoredDraw, add_noise, charged_fields, noisy_cells
+from local_node.disclosure import StoredDraw, add_noise, charged_fields, noisy_cells
 from local_node.errors import LedgerError
+from local_node.ledger_formats import FIRST_FORMAT, RELEASE_FORMAT, SEALED, SHARE_FORMAT, TAKEN_OVER
 from local_node.orm import LedgerRow
 from local_node.protection import Protection
-from local_node.resumed import TAKEN_OVER, resumed_entries
+from local_node.resumed import resumed_entries
 from local_node.tabulation import FrequencyTable
 from shared_schema import canonical
 from shared_schema.errors import ContractError
@@ -41,10 +42,6 @@ from shared_schema.vocabulary import SourceKind
 
 ROUNDING: Final = Fraction(1, 2**40)
 """OpenDP answers in binary floating point, rounded up: 0.1 comes back as a hair more than 1/10."""
-FORMAT: Final = 2
-"""Of new entries: their hash covers what the statement says."""
-SEALED: Final = "sealed"
-"""In place of the library that draws noise: the two hubs do it."""
 NOISE: Final = Protection()
 
 
@@ -315,7 +312,7 @@ def _append(
     scale: Fraction,
     library: str,
     threshold: int | None = None,
-    format: int = FORMAT,
+    format: int = RELEASE_FORMAT,
 ) -> StoredDraw:
     last = session.execute(select(LedgerRow.seq, LedgerRow.entry_hash).order_by(LedgerRow.seq.desc()).limit(1)).first()
     row = LedgerRow(

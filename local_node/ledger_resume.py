@@ -5,7 +5,10 @@ signed words, so the missing entries follow from them, in the order of the ledge
 
 1. A release whose hash follows from what it says comes back exactly as it was drawn (format 2).
 2. A release of a node before version 0.2 comes back with the hash that it names (format 0: taken over).
-3. An entry that was drawn and never handed in, or withdrawn since, is unknown. A `lost` entry keeps its place: it
+3. What a sealed share has cost is in its entry's hash and nothing else, and no hub shows a share again. So where an
+   entry is missing, every collection that this city is a member of is tried: the one whose hash fits was paid
+   (format 3).
+4. An entry that was drawn and never handed in, or withdrawn since, is unknown. A `lost` entry keeps its place: it
    charges nothing, and its hash is the one that the next release names as the one before it (format 0).
 
 What was in the records since the copy was made is not in the messages, and does not come back.
@@ -21,25 +24,50 @@ from sqlalchemy.orm import Session
 
 from local_node.audit import FIRST_PREV_HASH
 from local_node.errors import LedgerError
+from local_node.ledger_formats import COMPOSITION, RELEASE_FORMAT, SEALED, SHARE_FORMAT, TAKEN_OVER
 from local_node.orm import CorrectionRecordRow, InboxRow, LedgerRow
-from local_node.resumed import LOST, TAKEN_OVER, note_resumed
+from local_node.resumed import LOST, note_resumed
 from shared_schema import canonical
 from shared_schema.envelope import parse_envelope, verify_envelope
 from shared_schema.governance import PolicyBody
 from shared_schema.keys import PublicKey
-from shared_schema.spending import entry_hash
+from shared_schema.period import Period
+from shared_schema.release_rules import WINDOWS
+from shared_schema.spending import entry_hash, hash_entry
 from shared_schema.statement import Kind, Statement, parse_time, read_statement
 from shared_schema.trend import LaplaceMechanism, TableDefinition, TrendBody
 from shared_schema.vocabulary import SourceKind
 
-FOLLOWS: Final = 2
 LOST_PERIOD: Final = "1900"
 UNKNOWN: Final = "0" * 64
 MAX_LOST: Final = 10_000
 """Entries in one gap: far more than a city draws in its life."""
 
+MAX_TRIES: Final = 50_000
+"""Hashes that are tried for a gap: three entries of 36 shares, in half a second."""
+
 Tables = Mapping[tuple[str, int], TableDefinition]
 """(id, version) → the table."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShareCharge:
+    """What an entry would cover that has paid for a sealed share."""
+
+    table: TableDefinition
+    period: Period
+    source_kind: SourceKind
+    epsilon_milli: int
+
+    def hash_at(self, seq: int, prev: str) -> str:
+        privacy = {
+            "unit": self.table.unit,
+            "window": WINDOWS[self.table.unit],
+            "epsilon_milli": self.epsilon_milli,
+            "composition": COMPOSITION,
+        }
+        place = {"table": self.table.reference.to_object(), "period": self.period.to_object()}
+        return hash_entry(seq, prev, place | {"source_kind": self.source_kind.value, "privacy": privacy})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +112,11 @@ def resume(
     end: tuple[int, str] | None,
     tables: Tables,
     now: datetime,
+    shares: Sequence[ShareCharge] = (),
 ) -> Resumed:
     """Append what is missing, in the caller's transaction. `end` is the last entry that the hub knows, as (seq, hash).
+
+    `shares` are the sealed shares that this city may have paid for since.
 
     Raises LedgerError (`ledger-forked`) and changes nothing when the ledger has gone on by itself since the copy was
     made: then two entries claim one place, and nobody can tell which draw is out.
@@ -99,10 +130,11 @@ def resume(
         body = _body(release)
         if body.ledger.seq <= seq:
             continue
-        gap = _lost_rows(seq, head, body.ledger.seq - 1, body.ledger.prev or UNKNOWN, now)
+        gap = _gap_rows(seq, head, body.ledger.seq - 1, body.ledger.prev or UNKNOWN, shares, now)
         session.add_all(gap)
         session.flush()
-        seq, head, lost = seq + len(gap), gap[-1].entry_hash if gap else head, lost + len(gap)
+        seq, head = seq + len(gap), gap[-1].entry_hash if gap else head
+        lost, restored = lost + _count_lost(gap), restored + len(gap) - _count_lost(gap)
         if body.ledger.prev not in (None, head):
             raise _forked(body.ledger.seq)
         session.add(_row_of(release, body, head, tables))
@@ -110,10 +142,10 @@ def resume(
         _take_out_corrections(session, body)
         seq, head, restored = body.ledger.seq, body.ledger.head, restored + 1
     if end is not None and end[0] > seq:
-        rest = _lost_rows(seq, head, end[0], end[1], now)
+        rest = _gap_rows(seq, head, end[0], end[1], shares, now)
         session.add_all(rest)
         session.flush()
-        lost += len(rest)
+        lost, restored = lost + _count_lost(rest), restored + len(rest) - _count_lost(rest)
     if restored or lost:
         note_resumed(session, first, first + restored + lost - 1, restored=restored, lost=lost, now=now)
     return Resumed(restored, lost)
@@ -166,10 +198,53 @@ def _row_of(release: Statement, body: TrendBody, prev_hash: str, tables: Tables)
         charged_at=parse_time(release.issued_at),
         prev_hash=prev_hash,
         entry_hash=body.ledger.head,
-        format=FOLLOWS if follows else TAKEN_OVER,
+        format=RELEASE_FORMAT if follows else TAKEN_OVER,
         correction=body.correction or 0,
         threshold=None if isinstance(body.mechanism, LaplaceMechanism) else body.mechanism.threshold,
     )
+
+
+def _count_lost(rows: Sequence[LedgerRow]) -> int:
+    return sum(row.measure == LOST for row in rows)
+
+
+def _gap_rows(
+    after: int, head: str, last: int, last_head: str, shares: Sequence[ShareCharge], now: datetime
+) -> list[LedgerRow]:
+    """Entries `after` + 1 to `last`: those of sealed shares where the hashes fit, else lost ones."""
+    paid = _find_shares(after, head, last, last_head, shares)
+    if paid is None:
+        return _lost_rows(after, head, last, last_head, now)
+    rows: list[LedgerRow] = []
+    for seq, share in enumerate(paid, after + 1):
+        rows.append(_share_row(seq, head, share, now))
+        head = rows[-1].entry_hash
+    return rows
+
+
+def _find_shares(
+    after: int, head: str, last: int, last_head: str, shares: Sequence[ShareCharge]
+) -> tuple[ShareCharge, ...] | None:
+    """The shares, each at most once, whose entries lead from one hash to the other; None when none do."""
+    if len(shares) ** (last - after) > MAX_TRIES:
+        return None
+    if after == last:
+        return () if head == last_head else None
+    for number, share in enumerate(shares):
+        others = (*shares[:number], *shares[number + 1 :])
+        rest = _find_shares(after + 1, share.hash_at(after + 1, head), last, last_head, others)
+        if rest is not None:
+            return (share, *rest)
+    return None
+
+
+def _share_row(seq: int, prev_hash: str, share: ShareCharge, now: datetime) -> LedgerRow:
+    row = _lost_row(seq, prev_hash, share.hash_at(seq, prev_hash), now)
+    row.table_id, row.table_version, row.fingerprint = share.table.id, share.table.version, share.table.fingerprint
+    row.measure, row.unit, row.period = share.table.measure, share.table.unit, share.period.label
+    row.source_kind, row.epsilon_milli, row.library = share.source_kind.value, share.epsilon_milli, SEALED
+    row.format = SHARE_FORMAT
+    return row
 
 
 def _lost_rows(after: int, head: str, last: int, last_head: str, now: datetime) -> list[LedgerRow]:

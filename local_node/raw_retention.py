@@ -18,10 +18,11 @@ from typing import Final, TypeVar
 from sqlalchemy import ColumnElement, Select, delete, func, select
 from sqlalchemy.orm import Session
 
-from local_node import audit
+from local_node import audit, share_outcomes
 from local_node.closed_months import close_before
 from local_node.counted_units import CHUNK, counted_month
 from local_node.imports import month_number, newest
+from local_node.ledger_formats import TAKEN_OVER
 from local_node.orm import (
     CollectedPeriodRow,
     CorrectionRecordRow,
@@ -33,7 +34,6 @@ from local_node.orm import (
     ReturnRecordRow,
 )
 from local_node.people import get_person
-from local_node.resumed import TAKEN_OVER
 from local_node.retention import months_before
 from local_node.retention_rules import RetentionError
 from local_node.return_history import forget_gone
@@ -147,7 +147,7 @@ class _ReleasedMonths:
             row.period
             for row in rows
             if row.format == TAKEN_OVER or f"{table_id}/{row.table_version}/{row.period}" in left
-        }
+        } | share_outcomes.list_counted(self._session, table_id)
         return frozenset[str]().union(*(months_of(parse_period(label)) for label in labels))
 
 

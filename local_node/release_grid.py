@@ -7,23 +7,27 @@ The true figures stay in `record_store`; this module asks only which agencies ha
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from local_node.ledger_formats import SHARE_FORMAT
 from local_node.orm import CollectedPeriodRow, CorrectionRecordRow, LedgerRow, ReleaseRequestRow, ReturnRecordRow
 from local_node.review import RequestState
 from local_node.tabulation import months_of
 from shared_schema.period import Granularity, Period, parse_period
+from shared_schema.statement import Kind
 from shared_schema.trend import TableDefinition
 
 LATE_AFTER: Final = timedelta(days=45)
 """After a period has ended: a month for the agencies' returns, two weeks to ask and decide."""
+NONE_SEALED: Final[Mapping[str, Granularity]] = MappingProxyType({})
 COLUMNS: Final[dict[Granularity, int]] = {"month": 6, "quarter": 5, "year": 3}
 """Periods that are shown at once, the newest ones."""
 
@@ -41,6 +45,8 @@ class GridState(StrEnum):
     RELEASED = "released"
     CORRECTION = "correction"
     TAKEN_BACK = "taken-back"
+    SEALED = "sealed"
+    """Goes to two hubs in halves, or not at all: its own page says how it stands."""
 
 
 NEEDS_SOMEBODY: Final = (
@@ -89,21 +95,35 @@ class _Facts:
     reporting: dict[tuple[str, str], int]
     requests: dict[tuple[str, str], list[tuple[str, RequestState]]]
     corrections: frozenset[tuple[str, str]]
+    sealed: frozenset[tuple[str, str]]
 
 
-def read_grid(session: Session, tables: Sequence[TableDefinition], now: datetime, *, back: int = 0) -> tuple[Grid, ...]:
-    """The grids of a policy's tables, months first; `back` turns so many pages into the past."""
+def read_grid(
+    session: Session,
+    tables: Sequence[TableDefinition],
+    now: datetime,
+    *,
+    back: int = 0,
+    sealed: Mapping[str, Granularity] = NONE_SEALED,
+) -> tuple[Grid, ...]:
+    """The grids of a policy's tables, months first; `back` turns so many pages into the past.
+
+    `sealed` are the tables that two hubs collect, with the length of their periods.
+    """
     by_length: defaultdict[Granularity, list[TableDefinition]] = defaultdict(list)
     lengths = _released_lengths(session)
     for table in tables:
-        by_length[lengths.get(table.id, table.granularities[0])].append(table)
+        by_length[sealed.get(table.id) or lengths.get(table.id, table.granularities[0])].append(table)
     grids = []
     for granularity in ("month", "quarter", "year"):
         if mine := by_length[granularity]:
             periods = latest_periods(granularity, now, back=back)
             facts = _read_facts(session, mine, periods)
             rows = tuple(
-                GridRow(table, tuple(_cell(table, period, facts, now) for period in periods)) for table in mine
+                GridRow(
+                    table, tuple(_cell(table, period, facts, now, goes_sealed=table.id in sealed) for period in periods)
+                )
+                for table in mine
             )
             grids.append(Grid(granularity, periods, rows))
     return tuple(grids)
@@ -130,7 +150,9 @@ def _period(granularity: Granularity, month: int) -> Period:
     return parse_period(f"{year:04d}-Q{within // 3 + 1}" if granularity == "quarter" else f"{year:04d}")
 
 
-def _cell(table: TableDefinition, period: Period, facts: _Facts, now: datetime) -> GridCell:
+def _cell(
+    table: TableDefinition, period: Period, facts: _Facts, now: datetime, *, goes_sealed: bool = False
+) -> GridCell:
     place = (table.id, period.label)
     reporting = facts.reporting.get(place, 0)
     last = facts.requests.get(place, [])[-1:]
@@ -138,6 +160,8 @@ def _cell(table: TableDefinition, period: Period, facts: _Facts, now: datetime) 
         is_released = state is RequestState.SIGNED
         shown = GridState.CORRECTION if is_released and place in facts.corrections else _STATES[state]
         return GridCell(*place, shown, reporting, request)
+    if place in facts.sealed or goes_sealed:
+        return GridCell(*place, GridState.SEALED, reporting)
     if period.last_day >= now.date():
         return GridCell(*place, GridState.RUNNING, reporting)
     if not reporting:
@@ -157,6 +181,7 @@ def _read_facts(session: Session, tables: Sequence[TableDefinition], periods: Se
         _count_reporting(session, tables, periods),
         _find_requests(session, tables, periods),
         _find_corrections(session, tables, periods),
+        _find_sealed(session, tables),
     )
 
 
@@ -211,7 +236,12 @@ def _find_requests(
         begin = f"{table.id}/"
         rows = session.execute(
             select(row.subject, row.id, row.state)
-            .where(row.subject >= begin, row.subject < f"{table.id}0", row.state != RequestState.REFUSED.value)
+            .where(
+                row.subject >= begin,
+                row.subject < f"{table.id}0",
+                row.state != RequestState.REFUSED.value,
+                row.kind == Kind.TREND.value,
+            )
             .order_by(row.number)
         )
         for subject, request, state in rows:
@@ -219,6 +249,15 @@ def _find_requests(
             if label in labels:
                 found[table.id, label].append((request, RequestState(state)))
     return found
+
+
+def _find_sealed(session: Session, tables: Sequence[TableDefinition]) -> frozenset[tuple[str, str]]:
+    """(table, period) of everything that was charged for as a sealed share."""
+    row = LedgerRow
+    found = select(row.table_id, row.period).where(
+        row.format == SHARE_FORMAT, row.table_id.in_([table.id for table in tables])
+    )
+    return frozenset((table, label) for table, label in session.execute(found))
 
 
 def _find_corrections(

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from local_node import ledger
 from local_node.disclosure import StoredDraw
+from local_node.ledger_formats import SHARE_FORMAT
 from local_node.orm import LedgerRow, ReleaseRequestRow
 from local_node.resumed import resumed_entries
 from local_node.review import RequestState
@@ -80,7 +81,7 @@ def read_released(
 
 def released_tables(session: Session) -> frozenset[str]:
     """The ids of all tables of which anything was ever drawn."""
-    return frozenset(session.scalars(select(LedgerRow.table_id).distinct()))
+    return frozenset(session.scalars(select(LedgerRow.table_id).where(LedgerRow.format != SHARE_FORMAT).distinct()))
 
 
 def _added_up(whole: Mapping[str, Sequence[StoredDraw]], granularity: Granularity) -> dict[str, list[StoredDraw]]:

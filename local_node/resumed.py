@@ -22,8 +22,6 @@ ACTION: Final = "ledger.resumed"
 PROGRAM: Final = "local-node"
 LOST: Final = "lost"
 """The table and the measure of an entry that is known by its place alone."""
-TAKEN_OVER: Final = 0
-"""`LedgerRow.format` of an entry whose hash was taken over from a signed statement: it cannot be computed here."""
 _SUBJECT: Final = re.compile(r"entries-([0-9]{1,9})-([0-9]{1,9})/restored-[0-9]+/lost-[0-9]+/batch-([0-9]+)", re.ASCII)
 
 

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from local_node import hub_place
 from local_node.inbox import InboxState
+from local_node.ledger_resume import ShareCharge, Tables
 from local_node.orm import InboxRow
 from local_node.sealed_rules import SealedRules
 from local_node.sealed_standing import Reading
@@ -201,6 +202,17 @@ def facts_for(session: Session, batches: Batches, batch: AgreedBatch, policy: Po
         most_epsilon_milli=0 if table is None else rules.most_for(table, batch, policy),
         least_cities=rules.least_cities,
     )
+
+
+def list_charges(batches: Batches, name: str, tables: Tables) -> list[ShareCharge]:
+    """What this city may have paid for: its share of every collection that it is a member of, from any source."""
+    return [
+        ShareCharge(table, reading.batch.plan.period, source_kind, reading.batch.plan.epsilon_milli)
+        for reading in batches.list_of(name)
+        if reading.batch is not None
+        and (table := tables.get((reading.batch.plan.table.id, reading.batch.plan.table.version))) is not None
+        for source_kind in table.source_kinds
+    ]
 
 
 def _areas_of(session: Session, home: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
-from local_node import audit, ledger, release, request_store, share_store, shares
+from local_node import audit, ledger, release, request_store, share_outcomes, share_store, shares
 from local_node.errors import ReleaseError
 from local_node.review import ReleaseRequest
 from local_node.sealed_batches import Batches
@@ -56,7 +56,7 @@ def request_share(
         protection=desk.rules.protection,
         now=now,
     )
-    subject = share_store.subject_of(plan.table, plan.period, reading.digest)
+    subject = share_outcomes.subject_of(plan.table.id, plan.table.version, plan.period.label, reading.digest)
     if not is_known:
         audit.append(session, person, "ledger.charged", f"{entry.seq}/{subject}", now)
     kept = share_store.keep(session, reading.digest, plan.table, plan.period, entry.seq, randomness, now)  # 4. one draw

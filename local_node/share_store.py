@@ -16,18 +16,15 @@ from local_node import audit
 from local_node.orm import OutboxRow, ReleaseRequestRow, SealedShareRow
 from local_node.review import RequestState
 from local_node.sealed_standing import OwnShare
+from local_node.share_outcomes import BATCH_DIGITS
 from shared_schema.period import Period
 from shared_schema.service.database import forget
 from shared_schema.statement import Kind
 from shared_schema.trend import TableReference
 
-COUNTED: Final = "counted"
-FREE: Final = "free"
 PROGRAM: Final = "local-node"
 DELIVERED: Final = "delivered"
 REFUSED: Final = "refused"
-BATCH_DIGITS: Final = 16
-"""Of a batch's digest in the subject of a request: 64 bits, within one table and period."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +35,6 @@ class Made:
     ledger_seq: int
     randomness: bytes | None
     outcome: str | None
-
-
-def subject_of(table: TableReference, period: Period, batch: str) -> str:
-    """What a share's request is about: `table/version/period/s-` and the beginning of the batch's digest."""
-    return f"{table.id}/{table.version}/{period.label}/s-{batch[:BATCH_DIGITS]}"
 
 
 def keep(session: Session, batch: str, table: TableReference, period: Period, ledger_seq: int, randomness: bytes,

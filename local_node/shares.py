@@ -16,9 +16,9 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from local_node import hub_client, inbox, record_store, share_store
-from local_node.disclosure import SHARE_FORMAT
+from local_node import hub_client, inbox, record_store, share_outcomes, share_store
 from local_node.errors import NodeError, ReleaseError, ReviewError
+from local_node.ledger_formats import SHARE_FORMAT
 from local_node.orm import LedgerRow, ReleaseRequestRow
 from local_node.request_store import OPEN_OR_DONE
 from local_node.resumed import LOST, resumed_entries
@@ -155,7 +155,10 @@ def _check_sibling(
 
 
 def _may_be_lost(session: Session, batch: AgreedBatch) -> bool:
-    """Whether the ledger has entries that came back after a restore, and one may have paid for a share in this."""
+    """Whether the ledger has entries that came back after a restore, and one may have paid for a share in this.
+
+    What opened after they came back was not open while the copy was the only one.
+    """
     resumed = resumed_entries(session)
     if not resumed:
         return False
@@ -163,8 +166,7 @@ def _may_be_lost(session: Session, batch: AgreedBatch) -> bool:
     opens = parse_time(batch.plan.opens)
     slot = (batch.plan.table.id, batch.plan.table.version, batch.plan.period.label)
     return any(
-        (row.format == SHARE_FORMAT and (row.table_id, row.table_version, row.period) == slot)
-        or (row.measure == LOST and row.charged_at >= opens)
+        row.charged_at >= opens and (row.measure == LOST or (row.table_id, row.table_version, row.period) == slot)
         for row in rows
     )
 
@@ -302,8 +304,8 @@ def settle(session: Session, name: str, now: datetime) -> None:
     for digest in unsettled:
         for reading in batches.find(digest):
             standing = standing_of(reading, name, own.get(digest), now)
-            outcome = share_store.FREE if standing in FREE else None
-            outcome = share_store.COUNTED if standing in (Standing.ACCEPTED, Standing.OPENED) else outcome
+            outcome = share_outcomes.FREE if standing in FREE else None
+            outcome = share_outcomes.COUNTED if standing in (Standing.ACCEPTED, Standing.OPENED) else outcome
             is_delivered = digest in own and own[digest].delivered
             if outcome is not None or is_delivered:
                 share_store.settle(session, digest, outcome=outcome, erase=True, now=now)

@@ -10,7 +10,7 @@ lines {"key": {…}} carry the rotations, each signed with the old key and the n
 
 import base64
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from shared_schema.keys import PublicKey, same_fingerprint
 from shared_schema.problem import ProblemCode
 from shared_schema.release_rules import check_trend
 from shared_schema.rotation import read_rotation, rotation_from_object, trace_back
+from shared_schema.sealed.bodies import ShareBody
 from shared_schema.spending import SpendAudit, audit_spending
 from shared_schema.statement import read_statement
 from shared_schema.trend import TrendBody
@@ -43,7 +44,7 @@ class SignedReleases:
     """Releases of one origin whose signatures hold. Only `read_releases` and `verify_releases` make one."""
 
     origin: str | None
-    bodies: tuple[TrendBody, ...]
+    bodies: tuple[TrendBody | ShareBody, ...]
 
 
 def read_releases(data: bytes, key: str) -> SignedReleases:
@@ -83,7 +84,7 @@ def _all_keys(key: str, carried: Sequence[Any]) -> list[PublicKey]:
 def verify_releases(envelopes: Iterable[Envelope], keys: Sequence[PublicKey]) -> SignedReleases:
     """Verify every signature with one of a city's keys; the same release twice counts once. Raises SpendFileError."""
     by_keyid = {key.keyid: key for key in keys}
-    bodies: dict[str, TrendBody] = {}
+    bodies: dict[str, TrendBody | ShareBody] = {}
     origins: set[str] = set()
     for number, envelope in enumerate(envelopes, 1):
         try:
@@ -91,7 +92,7 @@ def verify_releases(envelopes: Iterable[Envelope], keys: Sequence[PublicKey]) ->
         except ContractError as error:
             raise SpendFileError(f"release {number}: {error.message}") from None
         body = verified.statement.body
-        if not isinstance(body, TrendBody):
+        if not isinstance(body, TrendBody | ShareBody):
             raise SpendFileError(f"release {number}: expected figures of a city")
         origins.add(verified.statement.origin)
         bodies[verified.digest] = body
@@ -157,11 +158,18 @@ def read_policy(data: bytes) -> PolicyBody:
         raise SpendFileError("policy: expected a policy in JSON, or a hub's envelope with one") from None
 
 
-def check_releases(releases: SignedReleases, policy: PolicyBody) -> SpendAudit:
-    """What the releases have spent, whether each costs what it says, and whether together they may."""
-    audit = audit_spending(releases.bodies, policy)
+def check_releases(
+    releases: SignedReleases, policy: PolicyBody, uncounted: Collection[str] = frozenset()
+) -> SpendAudit:
+    """What the releases have spent, whether each costs what it says, and whether together they may.
+
+    `uncounted` are the batches that have ended without the city's sealed share, as the hubs' log says: for one of
+    these it may have sent again.
+    """
+    audit = audit_spending(releases.bodies, policy, uncounted=uncounted)
     findings: list[str] = []
-    for body in sorted(releases.bodies, key=lambda each: each.ledger.seq):
+    figures = [body for body in releases.bodies if isinstance(body, TrendBody)]
+    for body in sorted(figures, key=lambda each: each.ledger.seq):
         try:
             check_trend(body, policy)
         except ReleaseRuleError as error:

@@ -135,7 +135,12 @@ def list_withdrawable(session: Session, hub: str) -> list[OwnItem]:
         for digest in digests
         if not _takes_back(session, digest)
     ]
-    return [item for item in items if item.kind is not Kind.WITHDRAWAL]
+    return [item for item in items if item.kind is not Kind.WITHDRAWAL and not _is_out_as_share(item)]
+
+
+def _is_out_as_share(item: OwnItem) -> bool:
+    """A sealed share that left: it is in a sum, or will be, and nobody can take it out of that again."""
+    return item.kind is Kind.SHARE and item.was_sent
 
 
 def _takes_back(session: Session, digest: str) -> bool:
@@ -206,6 +211,12 @@ def _check(session: Session, item: OwnItem, by: str, reason: str, to: str | None
         raise WithdrawalError("expected a reviewer, a coordinator, or whoever asked for the release", code="role")
     if item.kind is Kind.WITHDRAWAL:
         raise WithdrawalError("expected an item: what was taken back cannot be given back; release it anew")
+    if _is_out_as_share(item):
+        raise WithdrawalError(
+            "expected something that can be taken back: a sealed share that was sent cannot, nobody can take it out of "
+            "a sum again. Mark the period as a break in the series (B)",
+            code="sealed-share",
+        )
     before = _last(session, item.digest)
     if before is not None and before.narrow_to is None:
         raise WithdrawalError("expected an item that is not taken back yet; see: local-node recall status")
@@ -264,7 +275,7 @@ def erase_what_came_back(database: Database, now: datetime) -> int:
 
 def draft_of(stored: StoredRequest | None, item: OwnItem) -> str:
     """The text as a file that `release` reads again. Raises WithdrawalError for figures, and when it is erased."""
-    if item.kind is Kind.TREND:
+    if item.kind in (Kind.TREND, Kind.SHARE):
         raise WithdrawalError("expected a text to keep: figures stay in this node's ledger")
     if item.envelope is None or stored is None:
         raise WithdrawalError("expected an item whose text is still here")

@@ -13,7 +13,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from local_node import exports, hub_client, ledger_resume, own_keys, spend_file
+from local_node import exports, hub_client, ledger_resume, own_keys, sealed_batches, share_outcomes, spend_file
 from local_node.app import Node
 from local_node.orm import LedgerRow, OutboxRow
 from local_node.rounds import holds_entry
@@ -71,7 +71,8 @@ def verify_spend(node: Node, _params: Params) -> Result:
             _own_releases(session), own_keys.list_keys(session, node.name, node.key.public)
         )
         entries = dict(session.execute(select(LedgerRow.seq, LedgerRow.entry_hash)).all())
-    audit = spend_file.check_releases(releases, policy)
+        uncounted = share_outcomes.list_uncounted(session)
+    audit = spend_file.check_releases(releases, policy, uncounted)
     strange = [body.ledger.seq for body in releases.bodies if entries.get(body.ledger.seq) != body.ledger.head]
     findings = [*audit.findings, *(f"entry {seq}: expected it in the ledger" for seq in sorted(strange))]
     return spend_result(releases.origin, replace(audit, findings=tuple(findings)), policy)
@@ -112,10 +113,10 @@ def export_releases(node: Node, params: Params) -> Result:
 
 
 def _own_releases(session: Session) -> list[Envelope]:
-    """Every signed release of figures, in order, once however many hubs it goes to."""
+    """Every signed release of figures and every sealed share, in order, once however many hubs it goes to."""
     rows = session.execute(select(OutboxRow.digest, OutboxRow.envelope).order_by(OutboxRow.seq))
     envelopes = {row.digest: envelope_from_object(parse_strict(row.envelope)) for row in rows if row.envelope}
-    return [envelope for envelope in envelopes.values() if envelope.kind == Kind.TREND.value]
+    return [envelope for envelope in envelopes.values() if envelope.kind in (Kind.TREND.value, Kind.SHARE.value)]
 
 
 # --- after a restore -----------------------------------------------------------------------------------------------
@@ -137,7 +138,8 @@ def resume_ledger(node: Node, _params: Params) -> Result:
             session, node.name, own_keys.list_keys(session, node.name, node.key.public)
         )
         tables = ledger_resume.known_tables(session)
-        done = ledger_resume.resume(session, releases, end, tables, node.clock())
+        paid = sealed_batches.list_charges(sealed_batches.Batches(session), node.name, tables)
+        done = ledger_resume.resume(session, releases, end, tables, node.clock(), paid)
     node.rounds.get_state(home, ask_again=True)  # settles the alarm
     return {
         "restored": done.restored,

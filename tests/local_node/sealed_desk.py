@@ -11,6 +11,7 @@ import base64
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from shared_schema.directory import Directory
@@ -18,7 +19,7 @@ from shared_schema.envelope import Envelope, verify_envelope
 from shared_schema.governance import MembershipBody, PolicyBody
 from shared_schema.keys import Member, MemberRole, MemberStatus
 from shared_schema.names import format_time
-from shared_schema.period import Area, Period, parse_period
+from shared_schema.period import Period, parse_period
 from shared_schema.sealed import helper as helper_steps
 from shared_schema.sealed import leader as leader_steps
 from shared_schema.sealed.agreed import AgreedBatch, AgreedRoster, read_batch, read_roster
@@ -128,13 +129,13 @@ class SealedDesk:
             "dimension": self.table.dimension,
             "cells": list(self.table.cells),
             "maximum": MAXIMUM,
-            "chunk_length": best_chunk_length(len(self.table.cells), MAXIMUM),
+            "chunk_length": best_chunk_length(len(self.table.cells), changes.get("maximum", MAXIMUM)),
             "min_batch": 5,
             "epsilon_milli": 1000,
             "members": sorted([*self.others, CITY]),
             "log_size": len(self.hub.entries),
             "opens": format_time(now),
-            "closes": format_time(now.replace(hour=12) + _days(days)),
+            "closes": format_time(now + timedelta(days=days)),
         }
         return BatchPlan.from_object(given | changes)
 
@@ -227,12 +228,3 @@ class SealedDesk:
         self.helper, other = publish(self.helper)
         self.say(Kind.AGGREGATE_SHARE, own)
         self.say(Kind.AGGREGATE_SHARE, other, self.helper_author)
-
-
-def _days(number: int) -> Any:
-    from datetime import timedelta
-
-    return timedelta(days=number)
-
-
-AREA = Area(scheme="LAU", version="2024", code="14713000")
