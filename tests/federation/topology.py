@@ -240,24 +240,30 @@ class Federation:
     @classmethod
     @contextmanager
     def start(
-        cls, shape: Shape, directory: Path, loop: EventLoop, clock: Clock | None = None
-    ) -> Iterator["Federation"]:
-        """Start all hubs and nodes, and enrol everybody by the whole ceremony: code, request, fingerprint."""
+        cls, shape: Shape, directory: Path, loop: EventLoop, clock: Clock | None = None,
+        hubs: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> Iterator["Federation"]:  # fmt: skip
+        """Start all hubs and nodes, and enrol everybody by the whole ceremony: code, request, fingerprint.
+
+        `hubs` are further options of single hubs, as `RunningHub.start` takes them.
+        """
         clock = clock or Clock()
         wires = Wires(loop)
         with ExitStack() as stack:
             federation = cls(shape, directory, clock, wires, {}, {})
             for number, plan in enumerate(shape.hubs):
-                federation._start_hub(plan, FIRST_PORT + number, stack, loop)
+                federation._start_hub(plan, FIRST_PORT + number, stack, loop, (hubs or {}).get(plan.name, {}))
             for number, place in enumerate(shape.cities):
                 federation._start_city(place, number, stack)
             yield federation
 
-    def _start_hub(self, plan: HubPlan, port: int, stack: ExitStack, loop: EventLoop) -> None:
+    def _start_hub(
+        self, plan: HubPlan, port: int, stack: ExitStack, loop: EventLoop, options: Mapping[str, Any]
+    ) -> None:
         running = stack.enter_context(
             RunningHub.start(
                 self.wires, loop, self.directory / plan.name, name=plan.name, level=plan.level, port=port,
-                clock=self.clock, cable=self.wires.cable(plan.name),
+                clock=self.clock, cable=self.wires.cable(plan.name), **options,
             )
         )  # fmt: skip
         self.wires.owners[running.url] = plan.name
