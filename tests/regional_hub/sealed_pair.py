@@ -134,7 +134,18 @@ class Pair:
 
     def share(self, city: City, counts: Sequence[int], *, randomness: bytes = b"r" * 32) -> bytes:
         """A city's signed share, with the one ledger entry that pays for it."""
-        checked = self.checked(city)
+        return city.sign(Kind.SHARE, self.share_body(city, counts, randomness=randomness), audience="hub")
+
+    def share_body(self, city: City, counts: Sequence[int], *, randomness: bytes = b"r" * 32) -> dict[str, Any]:
+        """What is signed. Of `city` only its name counts."""
+        return self.body_for(self.checked(city), counts, randomness)
+
+    def share_of_first(self, city: City) -> bytes:
+        """The share of a city that is no member of the newest batch: it takes another one's place."""
+        member = City(self.batch().plan.members[0], city.key, self.leader)
+        return city.sign(Kind.SHARE, self.share_body(member, (0, 0, 0)), audience="hub")
+
+    def body_for(self, checked: CheckedBatch, counts: Sequence[int], randomness: bytes) -> dict[str, Any]:
         plan = checked.batch.plan
         charged = {
             "table": plan.table.to_object(),
@@ -142,15 +153,17 @@ class Pair:
             "source_kind": SourceKind.POLICE_RECORDED.value,
             "privacy": checked.privacy.to_object(),
         }
-        head = hash_entry(1, FIRST_PREV, charged)
         frame = ShareFrame(
             source_kind=SourceKind.POLICE_RECORDED,
             coverage=Coverage(reporting=3, expected=4),
             review=ReviewNote.from_object(builders.REVIEW),
-            ledger=LedgerReference(seq=1, head=head, prev=FIRST_PREV),
+            ledger=LedgerReference(seq=1, head=hash_entry(1, FIRST_PREV, charged), prev=FIRST_PREV),
         )
-        body = make_share(checked, counts, frame, randomness=randomness)
-        return city.sign(Kind.SHARE, body.to_object(), audience="hub")
+        return make_share(checked, counts, frame, randomness=randomness).to_object()
+
+    def charged(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The same body with the ledger's hash for what it says now."""
+        return body | {"ledger": {"seq": 1, "prev": FIRST_PREV, "head": hash_entry(1, FIRST_PREV, body)}}
 
     def send_all(self, counts: Sequence[Sequence[int]]) -> list[bytes]:
         envelopes = [self.share(city, own) for city, own in zip(self.cities, counts, strict=False)]
