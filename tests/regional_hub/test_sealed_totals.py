@@ -220,3 +220,67 @@ def newest_of(hub: RunningHub, *, complete: bool, origin: str = "", label: str =
     bodies = [read_body(Kind.AGGREGATE.value, stored) for stored in rows]
     found = [body for body in bodies if isinstance(body, AggregateBody) and body.complete is complete]
     return next(body for body in found if body.period.label == label)
+
+
+# --- several batches --------------------------------------------------------------------------------------------------
+
+MONTHS = ("2026-07", "2026-08", "2026-09")
+
+
+def test_a_late_batch_is_added_to_the_total_of_its_period(hubs: tuple[RunningHub, RunningHub]) -> None:
+    region, _ = hubs
+    first = play(cities=12, absent=6)
+    late = play(cities=12, members=first.absent, late_of=first.digest)
+    put(region, first)
+    assert aggregate(region)[-1]["coverage"] == {"reporting": 6, "expected": 12}
+    put(region, late)
+    body = aggregate(region)[-1]
+    assert (body["revision"], body["coverage"]) == (2, {"reporting": 12, "expected": 12})
+    assert body["batches"] == sorted([first.digest, late.digest])
+    assert [cell["estimate"] for cell in body["cells"]] == [
+        sum(pair) for pair in zip(first.values, late.values, strict=True)
+    ]
+    assert {cell["variance_milli"] for cell in body["cells"]} == {first.variance_milli + late.variance_milli}
+
+
+def test_three_months_make_a_quarter_of_six_draws_and_two_make_none(hubs: tuple[RunningHub, RunningHub]) -> None:
+    region, nation = hubs
+    played = [play(label) for label in MONTHS]
+    for each in played[:2]:
+        say_both(region, nation, each)
+    region.verb("follow")
+    assert {body["period"]["granularity"] for body in aggregate(region)} == {"month"}
+    say_both(region, nation, played[2])
+    region.verb("follow")
+    aggregate(region)
+    quarter = newest_of(region, complete=False, label="2026-Q3")
+    assert quarter.mechanism == "two-hub" and quarter.batches == tuple(sorted(each.digest for each in played))
+    assert (quarter.rolled_up, quarter.coverage.reporting) == (6, 6)
+    assert [cell.estimate for cell in quarter.cells] == [
+        sum(column) for column in zip(*(p.values for p in played), strict=True)
+    ]
+    complete = newest_of(region, complete=True, label="2026-Q3")
+    noise = [share for cell in complete.cells for share in cell.noise or ()]
+    assert {share.draws for share in noise} == {6}
+    assert {cell.variance_milli for cell in quarter.cells} == {3 * played[0].variance_milli}
+    follow(nation)
+    nation.verb("aggregate")
+    assert newest_of(nation, complete=False, label="2026-Q3").cells == quarter.cells
+
+
+def test_a_quarter_counts_the_cities_that_are_in_all_of_its_months(hubs: tuple[RunningHub, RunningHub]) -> None:
+    region, _ = hubs
+    for label, absent in zip(MONTHS, (0, 2, 1), strict=True):
+        put(region, play(label, cities=8, absent=absent))
+    aggregate(region)
+    quarter = newest_of(region, complete=False, label="2026-Q3")
+    assert quarter.coverage.to_object() == {"reporting": 6, "expected": 8}
+    assert {cell.contributors for cell in quarter.cells} == {6}
+
+
+def test_months_without_five_cities_in_all_of_them_make_no_quarter(hubs: tuple[RunningHub, RunningHub]) -> None:
+    region, _ = hubs
+    names = [f"city-{number:04d}.sn.de" for number in range(12)]
+    for label, first in zip(MONTHS, (0, 4, 6), strict=True):
+        put(region, play(label, cities=12, members=tuple(names[first : first + 6])))
+    assert {body["period"]["granularity"] for body in aggregate(region)} == {"month"}
