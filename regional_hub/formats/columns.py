@@ -34,7 +34,6 @@ FIGURE_COLUMNS: Final[Mapping[str, type[str] | type[int]]] = {
     "withheld": str,
     "revision": int,
     "entry": int,
-    "mechanism": str,
 }
 """Those that differ from figure to figure, with the type of their values."""
 COLUMNS: Final[Mapping[str, type[str] | type[int]]] = {
@@ -57,13 +56,15 @@ COLUMNS: Final[Mapping[str, type[str] | type[int]]] = {
     "citation": str,
 }
 """All columns of a file that is one table, in their order."""
+MECHANISM: Final = "mechanism"
+"""How the noise was drawn; the last column of a file about a table that has sealed totals, and of no other."""
 BY_CITIES: Final = "cities"
 """The mechanism of a sum whose noise each city has drawn for itself."""
 
 
 def columns_of(answer: Answer) -> list[str]:
-    """The columns that this answer has: `mechanism` only where the table has sealed totals."""
-    return [name for name in COLUMNS if answer.tells_mechanism or name != "mechanism"]
+    """The columns that this answer has."""
+    return [*COLUMNS, MECHANISM] if answer.tells_mechanism else [*COLUMNS]
 
 
 def figure_values(figure: Figure, answer: Answer) -> dict[str, Value]:
@@ -89,7 +90,7 @@ def figure_values(figure: Figure, answer: Answer) -> dict[str, Value]:
         "withheld": figure.withheld,
         "revision": figure.revision,
         "entry": figure.entry,
-        **({"mechanism": figure.mechanism or BY_CITIES} if answer.tells_mechanism else {}),
+        **({MECHANISM: figure.mechanism or BY_CITIES} if answer.tells_mechanism else {}),
     }
 
 

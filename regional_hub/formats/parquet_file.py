@@ -49,7 +49,7 @@ def write_parquet(answer: Answer) -> Iterator[bytes]:
     types = {str: pa.string(), int: pa.int64()}
     notes = {name: str(value) for name, value in about(answer).items() if value is not None}
     notes["filters"] = to_json(filters(answer))
-    schema = pa.schema([(name, types[COLUMNS[name]]) for name in columns_of(answer)], metadata=notes)
+    schema = pa.schema([(name, types[COLUMNS.get(name, str)]) for name in columns_of(answer)], metadata=notes)
     out, found = _Collected(), rows(answer)
     with pq.ParquetWriter(out, schema, compression="zstd", version="2.6") as writer:
         while batch := list(islice(found, ROWS_A_GROUP)):

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from regional_hub.figure_answer import Answer
-from regional_hub.formats.columns import Value
+from regional_hub.formats.columns import MECHANISM, Value
 from shared_schema.period import Granularity
 from shared_schema.trend import TableDefinition
 
@@ -32,7 +32,6 @@ ATTRIBUTES: Final[Mapping[str, str]] = {
     "table_version": "TABLE_VERSION",
     "revision": "REVISION",
     "entry": "ENTRY",
-    "mechanism": "MECHANISM",
 }
 """Of one observation: our column → the attribute."""
 DATA_SET_ATTRIBUTES: Final[Mapping[str, str]] = {
@@ -46,13 +45,13 @@ DATA_SET_ATTRIBUTES: Final[Mapping[str, str]] = {
 """Of the whole data set."""
 _TAKEN: Final = frozenset(
     {"FREQ", "REF_AREA", "TIME_PERIOD", MEASURE, "STRUCTURE", "STRUCTURE_ID", "STRUCTURE_NAME", "ACTION", "SERIES_KEY"}
-    | {"OBS_KEY", *ATTRIBUTES.values(), *DATA_SET_ATTRIBUTES.values()}
+    | {"OBS_KEY", *ATTRIBUTES.values(), *DATA_SET_ATTRIBUTES.values(), "MECHANISM"}
 )
 
 
 def attributes_of(answer: Answer) -> dict[str, str]:
     """The attributes of an observation that this answer has."""
-    return {name: each for name, each in ATTRIBUTES.items() if answer.tells_mechanism or name != "mechanism"}
+    return {**ATTRIBUTES, MECHANISM: "MECHANISM"} if answer.tells_mechanism else {**ATTRIBUTES}
 
 
 def dimensions_of(table: TableDefinition) -> tuple[str, str, str, str]:

@@ -101,7 +101,11 @@ def _attribute(column: str, name: str) -> dict[str, Any]:
     if column == "status":
         listed = [{"id": code, "name": text} for code, text in STATUS_NAMES.items()]
         return {"id": name, "roles": [name], "relationship": {"observation": {}}, "values": listed}
-    return {"id": name, "relationship": {"observation": {}}, "format": {"dataType": _TYPES[FIGURE_COLUMNS[column]]}}
+    return {
+        "id": name,
+        "relationship": {"observation": {}},
+        "format": {"dataType": _TYPES[FIGURE_COLUMNS.get(column, str)]},
+    }
 
 
 def _data_set(answer: Answer) -> dict[str, Any]:

@@ -12,10 +12,15 @@ from functools import cache
 from typing import Any
 
 from regional_hub import log
+from regional_hub import sealed_store as store
+from regional_hub.sealed_rows import add_row
+from regional_hub.sealed_shares import add_share
 from shared_schema.envelope import verify_envelope
 from shared_schema.governance import PolicyBody
 from shared_schema.period import parse_period
 from shared_schema.sealed.bodies import AggregateShareBody
+from shared_schema.sealed.halves import receive_share
+from shared_schema.sealed.leader import LeaderBatch
 from shared_schema.sealed.terms import BatchPlan, Role
 from shared_schema.statement import (
     Audience,
@@ -70,6 +75,8 @@ class Played:
     accepted: tuple[str, ...]
     absent: tuple[str, ...]
     world: KeptWorld = field(repr=False)
+    leader: LeaderBatch = field(repr=False)
+    """As the leader has it before it destroys its keys."""
 
     @property
     def digest(self) -> str:
@@ -103,9 +110,11 @@ def play(
         "leader": world.say(LEADER, Kind.AGGREGATE_SHARE, bodies["leader"]),
         "helper": world.say(HELPER, Kind.AGGREGATE_SHARE, bodies["helper"]),
     }
-    total = world.open()
+    kept, total = world.leader, world.open()
     batch, roster = world.said[Kind.BATCH][0], world.said[Kind.ROSTER][0]
-    return Played(batch, roster, sums, total.values, total.variance_milli, senders, named[len(named) - absent :], world)
+    return Played(
+        batch, roster, sums, total.values, total.variance_milli, senders, named[len(named) - absent :], world, kept
+    )
 
 
 def resay(verified: VerifiedStatement, **changes: Any) -> VerifiedStatement:
@@ -151,6 +160,18 @@ def say_both(leader: RunningHub, helper: RunningHub, played: Played) -> None:
     """Each hub logs what is its own; the other hears of it by following."""
     append(leader, played.batch, played.roster, played.sums["leader"])
     append(helper, played.sums["helper"])
+
+
+def keep_rows(leader: RunningHub, played: Played, *, destroyed: bool) -> None:
+    """What the leader itself keeps of a batch: its keys and shares until they are destroyed, and the seed for ever."""
+    with leader.hub.database.write() as session:
+        number = add_row(session, played.leader, other=HELPER, now=NOW).id
+        for said in played.world.said[Kind.SHARE]:
+            verified = verify_envelope(said.envelope, key_of(said.statement.origin).public)
+            add_share(session, number, receive_share(said), verified, late=False, at=NOW)
+    if destroyed:
+        with leader.hub.database.write() as session:
+            store.destroy(session, store.read_leader(session, number))
 
 
 def start_hubs(start: HubStarter, *, enrolled: int = 6, policy: PolicyBody = POLICY) -> tuple[RunningHub, RunningHub]:

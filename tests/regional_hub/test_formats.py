@@ -490,3 +490,32 @@ def test_a_workbook_has_an_end_and_says_so_before_it_begins() -> None:
         FORMATS["xlsx"].write(answer_of(figures, query=MANY))
     assert figures.taken == MOST_ROWS + 1 and FORMATS["xlsx"].most_rows == MOST_ROWS
     assert issubclass(TooManyRowsError, FigureQueryError) and caught.value.parameter == "format"
+
+
+# --- sealed totals ----------------------------------------------------------------------------------------------------
+
+
+def write_sealed(name: str) -> bytes:
+    figures = [replace(figure, mechanism="two-hub") for figure in FIGURES[:2]] + [FIGURES[2]]
+    return b"".join(FORMATS[name].write(replace(answer_of(figures), tells_mechanism=True)))
+
+
+def test_every_format_says_which_figures_are_sealed_totals() -> None:
+    said = ["two-hub", "two-hub", "cities"]
+    assert [figure["mechanism"] for figure in json.loads(write_sealed("json"))["figures"]] == said
+    rows = list(csv.DictReader(io.StringIO(write_sealed("csv").decode())))
+    assert [row["mechanism"] for row in rows] == said
+    header, *cells = openpyxl.load_workbook(io.BytesIO(write_sealed("xlsx")))["Figures"].iter_rows(values_only=True)
+    assert [dict(zip(header, row, strict=True))["mechanism"] for row in cells] == said
+    assert pq.read_table(io.BytesIO(write_sealed("parquet")))["mechanism"].to_pylist() == said
+    rows = list(csv.DictReader(io.StringIO(write_sealed("sdmx-csv").decode())))
+    assert [row["MECHANISM"] for row in rows] == said
+    data = json.loads(write_sealed("sdmx-json"))["data"]
+    names = [each["id"] for each in data["structures"][0]["attributes"]["observation"]]
+    place = 1 + names.index("MECHANISM")
+    assert [row[place] for row in data["dataSets"][0]["observations"].values()] == said
+
+
+def test_a_table_without_sealed_totals_has_the_columns_of_before() -> None:
+    for name in ("json", "csv", "sdmx-csv", "sdmx-json"):
+        assert b"mechanism" not in write(name).lower()

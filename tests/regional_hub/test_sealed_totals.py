@@ -1,5 +1,7 @@
 """Opened batches become ordinary sums at every level, and what is false or missing becomes none."""
 
+import csv
+import io
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -7,11 +9,14 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from regional_hub.figure_answer import FigurePublisher, find_answer
+from regional_hub.formats import FORMATS
 from regional_hub.holdings import read_body
 from regional_hub.members import Trust
 from regional_hub.orm import ContentRow, EntryRow, QuarantineRow
 from regional_hub.sealed_totals import PATIENCE, read_batches
 from shared_schema.keys import MemberStatus
+from shared_schema.period import parse_period
 from shared_schema.problem import ProblemCode
 from shared_schema.statement import Kind, VerifiedStatement
 from shared_schema.trend import AggregateBody
@@ -19,6 +24,7 @@ from tests.regional_hub.conftest import HubStarter
 from tests.regional_hub.running import EventLoop, Network, RunningHub
 from tests.regional_hub.sealed_batches import (
     POLICY,
+    TABLE,
     Played,
     append,
     changed_sum,
@@ -284,3 +290,66 @@ def test_months_without_five_cities_in_all_of_them_make_no_quarter(hubs: tuple[R
     for label, first in zip(MONTHS, (0, 4, 6), strict=True):
         put(region, play(label, cities=12, members=tuple(names[first : first + 6])))
     assert {body["period"]["granularity"] for body in aggregate(region)} == {"month"}
+
+
+# --- for analysts -----------------------------------------------------------------------------------------------------
+
+
+def answer(hub: RunningHub, chosen: str, **parameters: str) -> bytes:
+    asked = {"table": [TABLE.id], "from": ["2026-09"], "to": ["2026-10"]} | {k: [v] for k, v in parameters.items()}
+    publisher = FigurePublisher(hub.hub.name, "region", hub.hub.area.code, hub.url)
+    with hub.hub.database.read() as session:
+        return b"".join(FORMATS[chosen].write(find_answer(session, asked, publisher)))
+
+
+def test_an_answer_about_an_earlier_state_stays_the_same_byte_for_byte(hubs: tuple[RunningHub, RunningHub]) -> None:
+    region, _ = hubs
+    for city in region.cities[:4]:
+        region.accept(
+            city.trend(20, 0, 0, table=TABLE.reference.to_object(), period=parse_period("2026-09").to_object())
+        )
+    region.verb("aggregate")
+    size = str(region.log_size())
+    before = {name: answer(region, name, as_of=size) for name in FORMATS}
+    assert b"mechanism" not in before["csv"]
+    put(region, play())
+    region.verb("aggregate")
+    assert {name: answer(region, name, as_of=size) for name in FORMATS} == before
+    rows = list(csv.DictReader(io.StringIO(answer(region, "csv").decode())))
+    assert {(row["period"], row["mechanism"]) for row in rows} == {("2026-09", "cities"), ("2026-10", "two-hub")}
+    sealed = [row for row in rows if row["period"] == "2026-10" and row["cell"] != "_T"]
+    assert {(row["contributors"], row["cities_reporting"], row["cities_expected"]) for row in sealed} == {("6",) * 3}
+    assert {int(row["variance_milli"]) for row in sealed} == {play().variance_milli}
+
+
+def test_the_sum_of_figures_with_noise_and_a_sealed_total_says_that_it_is_both(
+    hubs: tuple[RunningHub, RunningHub],
+) -> None:
+    """As in the month in which a hub begins with sealed totals."""
+    region, nation = hubs
+    late = [region.enrol(f"late-{number}.sn.de") for number in range(3)]
+    for city in late:
+        region.accept(city.trend(20, 0, 0, table=TABLE.reference.to_object()))
+    say_both(region, nation, play())
+    region.verb("follow")
+    aggregate(region)
+    shown = newest_of(region, complete=False)
+    assert shown.mechanism is None and shown.cells[0].sealed is not None
+    assert (shown.cells[0].contributors, shown.cells[0].estimate) == (9, 60 + play().values[0])
+    assert shown.coverage.to_object() == {"reporting": 9, "expected": 9}
+    assert b"mixed" in answer(region, "csv")
+    follow(nation)
+    nation.verb("aggregate")
+    above = newest_of(nation, complete=False)
+    assert [(cell.contributors, cell.estimate, cell.sealed) for cell in above.cells] == [
+        (cell.contributors, cell.estimate, cell.sealed) for cell in shown.cells
+    ]
+
+
+def test_a_city_in_a_batch_is_not_counted_by_its_release_as_well(hubs: tuple[RunningHub, RunningHub]) -> None:
+    region, _ = hubs
+    for city in region.cities[:4]:
+        region.accept(city.trend(20, 0, 0, table=TABLE.reference.to_object()))
+    put(region, play())
+    body = aggregate(region)[-1]
+    assert body["mechanism"] == "two-hub" and body["coverage"] == {"reporting": 6, "expected": 6}
