@@ -238,6 +238,7 @@ def city_of(node: Node) -> City:
         timedelta(seconds=settings.sync_interval_seconds),
         node.surroundings,
         node.mail_server is not None,
+        frozenset(settings.sealed_declined),
     )
 
 

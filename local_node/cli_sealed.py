@@ -24,6 +24,22 @@ def sealed_list(context: typer.Context, data: DataDir = HERE, as_json: AsJson = 
         _run(data, "sealed.list", {}, as_json, columns=columns)
 
 
+@sealed.command("show")
+def sealed_show(batch: Batch, data: DataDir = HERE, as_json: AsJson = False) -> None:
+    """One collection: who takes part, who collects it, and what keeps this city from asking."""
+    _run(data, "sealed.show", {"batch": batch}, as_json)
+
+
+@sealed.command("look")
+def sealed_look(
+    request: Annotated[str, typer.Argument(help="The request's id, for example r1.")],
+    data: DataDir = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """What is in a request for a share: this city's own counts, and what looks odd about them."""
+    _run(data, "sealed.look", {"request": request}, as_json, columns=("cell", "count", "warning"))
+
+
 @sealed.command("request")
 def sealed_request(batch: Batch, by: As, data: DataDir = HERE, as_json: AsJson = False) -> None:
     """Ask for this city's share of one collection; a second person decides: local-node release approve."""

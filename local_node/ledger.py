@@ -111,15 +111,29 @@ def charge_share(
                 code="share-differs",
             )
         return stored
-    charge = charge_of(table.table, table.period, epsilon_milli)
-    get_table(table.table.reference, policy)
-    most = protection.most_for(table.table, table.period, policy)
-    if not 1 <= epsilon_milli <= most:
-        raise LedgerError(f"expected an epsilon from 1 to {most} thousandths, got {epsilon_milli}", code="epsilon")
-    check_charge(charge, charges_near(session, table.period), protection.limits(policy))  # 2. what may be spent
+    check_share(  # 2. what may be spent
+        session, table.table, table.period, epsilon_milli, policy=policy, protection=protection
+    )
     return _append(
         session, table, (), now, epsilon_milli=epsilon_milli, scale=Fraction(0), library=SEALED, format=SHARE_FORMAT
     )
+
+
+def check_share(
+    session: Session,
+    table: TableDefinition,
+    period: Period,
+    epsilon_milli: int,
+    *,
+    policy: PolicyBody,
+    protection: Protection,
+) -> None:
+    """Raise LedgerError or ReleaseRuleError unless a first charge for a sealed share is allowed."""
+    get_table(table.reference, policy)
+    most = protection.most_for(table, period, policy)
+    if not 1 <= epsilon_milli <= most:
+        raise LedgerError(f"expected an epsilon from 1 to {most} thousandths, got {epsilon_milli}", code="epsilon")
+    check_charge(charge_of(table, period, epsilon_milli), charges_near(session, period), protection.limits(policy))
 
 
 def preview_suppressed(

@@ -8,14 +8,14 @@ that log. What fails a gate is shown with its reason and never dropped. Nothing 
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from local_node import hub_place
+from local_node import hub_place, share_outcomes, share_store
 from local_node.inbox import InboxState
 from local_node.ledger_resume import ShareCharge, Tables
 from local_node.orm import InboxRow
@@ -29,6 +29,7 @@ from shared_schema.errors import ContractError
 from shared_schema.governance import MAX_OPEN_DAYS, MembershipBody, PolicyBody
 from shared_schema.keys import MemberRole, MemberStatus
 from shared_schema.names import parse_time
+from shared_schema.period import Period
 from shared_schema.sealed.agreed import AgreedBatch, AgreedRoster, read_batch, read_roster, read_void
 from shared_schema.sealed.bodies import AggregateShareBody
 from shared_schema.sealed.checks import Facts
@@ -202,6 +203,46 @@ def facts_for(session: Session, batches: Batches, batch: AgreedBatch, policy: Po
         most_epsilon_milli=0 if table is None else rules.most_for(table, batch, policy),
         least_cities=rules.least_cities,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A collection that is open and that this city has not answered."""
+
+    batch: str
+    table: str
+    period: str
+    closes: datetime
+
+
+def list_waiting(session: Session, name: str, now: datetime) -> list[Waiting]:
+    """The collections that wait for this city, the first to close first.
+
+    For a hint alone: it counts what the inbox has accepted, and asks neither for the second hub's signature nor for
+    what this city refuses itself.
+    """
+    kinds = [kind.value for kind in (Kind.BATCH, Kind.ROSTER, Kind.VOID)]
+    rows = session.scalars(
+        select(InboxRow).where(
+            InboxRow.kind.in_(kinds),
+            InboxRow.state == InboxState.ACCEPTED.value,
+            InboxRow.received_at >= now - RECENT,
+            InboxRow.envelope.is_not(None),
+        )
+    ).all()
+    ended = {_batch_named_in(_body_of(row)) for row in rows if row.kind != Kind.BATCH.value}
+    asked = share_store.own_shares(session, [row.digest for row in rows])
+    found = []
+    for row in rows:
+        if row.kind != Kind.BATCH.value or row.digest in ended | set(asked) or not _concerns(row, name):
+            continue
+        plan = _body_of(row)["terms"]["plan"]
+        opens, closes = parse_time(plan["opens"]), parse_time(plan["closes"])
+        table, period = plan["table"]["id"], Period.from_object(plan["period"]).label
+        is_counted = period in share_outcomes.list_counted(session, table)
+        if name in plan["members"] and opens <= now <= closes and not is_counted:
+            found.append(Waiting(row.digest, table, period, closes))
+    return sorted(found, key=lambda each: (each.closes, each.batch))
 
 
 def list_charges(batches: Batches, name: str, tables: Tables) -> list[ShareCharge]:

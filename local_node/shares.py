@@ -229,7 +229,7 @@ def count(session: Session, batch: AgreedBatch, policy: PolicyBody, expected_age
         if cell.count > plan.maximum:
             raise ReleaseError(
                 f"expected at most {plan.maximum} in each cell of this collection; {cell.code} has more",
-                code="too-large",
+                code="count-too-large",
             )
     return counted
 

@@ -100,6 +100,8 @@ VERBS: dict[str, Callable[[Node, Params], Result]] = {
     "release.refuse": releases.release_refuse,
     "release.again": releases.release_again,
     "sealed.list": sealed.sealed_list,
+    "sealed.show": sealed.sealed_show,
+    "sealed.look": sealed.sealed_look,
     "sealed.request": sealed.sealed_request,
     "settings.show": settings.show_settings,
     "settings.change": settings.change,

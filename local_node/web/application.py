@@ -33,6 +33,7 @@ from local_node.web import (
     return_sheets,
     returns,
     reviews,
+    sealed_pages,
     settings,
     single_sign_on,
     today_screen,
@@ -86,6 +87,7 @@ GROUPS: Final[tuple[ModuleType, ...]] = (
     lesson_steps,
     reviews,
     release_pages,
+    sealed_pages,
     outbox_pages,
 )
 """Every group of screens; each one says in its `install` which right a route needs."""

@@ -142,6 +142,36 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
         "no-release": N_("These figures were not released yet, so there is nothing to correct."),
         "nothing-to-correct": N_("Nothing has changed since the release."),
         "asked-before": N_("Somebody has asked for these figures already."),
+        "sealed": N_("Two hubs collect these figures together. They leave as sealed halves, or not at all."),
+        "sealed-correction": N_(
+            "What went into a sealed total is known to nobody, so it cannot be corrected. Mark the period as a break "
+            "in the series (B); what is new counts in the next period."
+        ),
+        "sealed-share": N_("Sealed figures that were sent cannot be taken back: nobody can take them out of a sum."),
+        "sent-before": N_("These figures have left already, or are on their way. No figure leaves twice."),
+        "share-lost": N_(
+            "This node was restored from an older copy and may have sent these figures before. It waits until the "
+            "hubs have said who takes part."
+        ),
+        "share-differs": N_("The budget was charged for another source, or another epsilon. It cannot be used here."),
+        "not-collected": N_("A cell was not collected. A sum has no place for a gap: enter a 0 where there was none."),
+        "count-too-large": N_("A count is larger than this collection takes."),
+        "records-changed": N_(
+            "The records have changed since somebody asked. Take the request back and ask again: it costs nothing more."
+        ),
+        "erased": N_("What the two halves were made from is erased, because they were sent."),
+        "batch-terms": N_("The terms of this collection are not those that your city takes part in."),
+        "batch-state": N_("The collection is not open any more."),
+        "already-answered": N_("The hub has a share of your city for this collection already."),
+        "same-operator": N_("Both hubs are run by the same operator. Nothing is sent to them."),
+        "bad-share": N_("A count is out of range, or the two halves do not belong together."),
+        "batch-unknown": N_("There is no such collection here."),
+        "batch-unreadable": N_("What the hubs have announced does not hold. Tell your hub's operator."),
+        "ledger-restored": N_(
+            "This node is older than what it has released. Put a newer backup in its place, or fetch your own releases "
+            "back: local-node ledger resume."
+        ),
+        "ledger-unconfirmed": N_("The hub has to say first what it has from this city. Try again when it answers."),
         "period": N_("This period cannot be released yet, or not with this length."),
         "unknown-table": N_("The hub's rules do not know this table."),
         "privacy-budget": N_(

@@ -8,6 +8,8 @@ from shared_schema.service.pages.statuses import Failure
 STATUS_OF_CODE: Final = {
     "request-unknown": 404,
     "draft-unknown": 404,
+    "batch-unknown": 404,
+    "records-changed": 409,
     "draft-stale": 409,
     "draft-state": 409,
     "draft-too-large": 413,

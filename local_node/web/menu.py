@@ -24,6 +24,7 @@ MENU: Final[Menu] = (
             MenuLine("/questions", N_("Questions"), Right.READ_INBOX),
             MenuLine("/lessons", N_("Lessons"), Right.SEE_LESSONS),
             MenuLine("/releases", N_("Figures to share"), Right.DECIDE_RELEASE),
+            MenuLine("/sealed", N_("Sealed totals"), Right.DECIDE_RELEASE),
             MenuLine("/reviews", N_("Review"), Right.DECIDE_RELEASE),
             MenuLine("/outbox", N_("Outbox"), Right.SEE_OUTBOX),
         ),

@@ -4,13 +4,14 @@ Other parts of the node have their own, and add them with `today.register` as we
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
-from local_node import hub_client, outbox, questions, request_store, sync
+from local_node import hub_client, outbox, questions, request_store, sealed_batches, sync
 from local_node.door import accounts
 from local_node.inbox import InboxState
 from local_node.orm import (
@@ -22,6 +23,7 @@ from local_node.orm import (
     WithdrawalRow,
 )
 from local_node.review import SINGLE_PERSON_WAIT, RequestState, ReviewedAs
+from local_node.sealed_standing import SOON
 from local_node.web import overview
 from local_node.web.access import Right, Visitor
 from local_node.web.today import Need, Pressing
@@ -212,6 +214,35 @@ def about_withdrawals(session: Session, visitor: Visitor, _now: datetime) -> Seq
             command="local-node recall status",
         ),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class AboutSealed:
+    """Collections of two hubs that are open and that this city has not answered; for whoever asks for releases."""
+
+    name: str
+    declined: frozenset[str]
+
+    def __call__(self, session: Session, visitor: Visitor, now: datetime, /) -> Sequence[Need]:
+        if not visitor.may(Right.ASK_RELEASE):
+            return ()
+        waiting = [
+            each for each in sealed_batches.list_waiting(session, self.name, now) if each.table not in self.declined
+        ]
+        if not waiting:
+            return ()
+        first = waiting[0]
+        return (
+            Need(
+                N_("1 sealed total waits for your city's figures."),
+                "/sealed",
+                Pressing.DUE if first.closes - now <= SOON else Pressing.WAITING,
+                many=N_("%(num)s sealed totals wait for your city's figures."),
+                count=len(waiting),
+                due=first.closes.date(),
+                command="local-node sealed",
+            ),
+        )
 
 
 OWN: Final = (

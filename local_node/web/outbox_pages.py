@@ -35,6 +35,8 @@ from shared_schema.service.translations import N_
 from shared_schema.statement import Audience, Kind
 from shared_schema.trend import TrendBody
 
+FIGURES: Final = (Kind.TREND, Kind.SHARE)
+"""What is no text: it is never a draft again."""
 ITEMS_A_PAGE: Final = 30
 LAST_PAGE: Final = 100_000
 FORM_KEY_BYTES: Final = 18
@@ -141,7 +143,7 @@ class Outbox:
         if body is not None and item.kind is Kind.TREND:
             figures = lines_of_body(TrendBody.from_object(body), language)
         told = None
-        if body is not None and item.kind is not Kind.TREND:
+        if body is not None and item.kind not in FIGURES:
             told = in_words(body, {name: cut(text, ()) for name, text in free_texts(body).items()}, language)
         return self._site.page(
             request,
@@ -162,7 +164,8 @@ class Outbox:
             why=WHY,
             kinds=KIND_NAMES,
             where_in_words=where_in_words,
-            is_text=item.kind is not Kind.TREND,
+            is_text=item.kind not in FIGURES,
+            is_final=item.kind is Kind.SHARE and item.was_sent,
             form_key=secrets.token_urlsafe(FORM_KEY_BYTES),
         )
 
@@ -229,7 +232,7 @@ class Outbox:
             narrower=[] if in_confidence else narrower,
             reasons={code: WHY[code] for code in REASONS},
             typed=typed or {},
-            can_be_draft=item.kind is not Kind.TREND and stored is not None,
+            can_be_draft=item.kind not in FIGURES and stored is not None,
         )
 
     def redraft(self, request: Request, digest: str, form: Form) -> Response:
@@ -238,7 +241,7 @@ class Outbox:
         with self._site.database.write() as session:
             stored = request_store.find_by_digest(session, digest)
             item = sent_items.find_sent(session, digest)
-            if stored is None or item is None or stored.request.kind is Kind.TREND or item.taken_back is not None:
+            if stored is None or item is None or stored.request.kind in FIGURES or item.taken_back is not None:
                 return self._site.missing(request)
             body = parse_strict(stored.request.body)
             if any(row.state.value == "delivered" for row in item.rows):
@@ -270,5 +273,7 @@ def name_of(item: SentItem, language: Words) -> str | None:
     if item.subject is not None:
         table, _, period, *correction = item.subject.split("/")
         name = f"{words(table)}, {language.span(period)}"
+        if item.kind is Kind.SHARE:
+            return f"{name} ({language.gettext(N_('sealed'))})"
         return f"{name} ({language.gettext(N_('correction'))})" if correction else name
     return None if item.title is None else item.title.split("\n")[0][:120]

@@ -15,7 +15,7 @@ from local_node.web.figure_lines import Promise, lines_of_preview
 from local_node.web.site import Site, visitor_of, words_of
 from shared_schema.errors import SchemaError
 from shared_schema.governance import PolicyBody
-from shared_schema.period import Period, parse_period
+from shared_schema.period import Granularity, Period, parse_period
 from shared_schema.service.control import VerbError
 from shared_schema.service.pages.forms import Form
 from shared_schema.service.pages.statuses import describe
@@ -34,6 +34,7 @@ STATES: Final = {
     GridState.RELEASED: ("good", N_("released")),
     GridState.CORRECTION: ("wait", N_("correction waits")),
     GridState.TAKEN_BACK: ("plain", N_("taken back")),
+    GridState.SEALED: ("plain", N_("goes sealed")),
 }
 """State -> the kind of sign, and what it is called."""
 ASKABLE: Final = (GridState.READY, GridState.LATE, GridState.CORRECTION)
@@ -62,8 +63,9 @@ class Releases:
             return self._site.missing(request)
         with self._site.database.read() as session:
             policy = find_policy(session)
+            now, sealed = self._site.clock(), sealed_tables(policy)
             grids = (
-                [] if policy is None else release_grid.read_grid(session, policy.tables, self._site.clock(), back=back)
+                () if policy is None else release_grid.read_grid(session, policy.tables, now, back=back, sealed=sealed)
             )
         waiting = release_grid.needing_somebody(grids)
         return self._site.page(
@@ -121,6 +123,7 @@ class Releases:
             left_out=left_out,
             correction=correction,
             place=place,
+            goes_sealed=any(each["code"].startswith("sealed") for each in told["held_back"]),
         )
 
 
@@ -138,7 +141,20 @@ def address_of(cell: release_grid.GridCell) -> str | None:
     if cell.state in ASKABLE:
         query = "?correction=1" if cell.state is GridState.CORRECTION else ""
         return f"/releases/{cell.table}/{cell.period}{query}"
+    if cell.state is GridState.SEALED:
+        return "/sealed"
     return None if cell.request is None else f"/reviews/{cell.request}"
+
+
+def sealed_tables(policy: PolicyBody | None) -> dict[str, Granularity]:
+    """The tables that two hubs collect by the policy in force, with the length of their periods."""
+    newest = {} if policy is None else {table.id: policy.find_table(table.id) for table in policy.tables}
+    found = {}
+    for name, table in newest.items():
+        sealed = None if policy is None or table is None else policy.find_sealed(name, table.version)
+        if sealed is not None:
+            found[name] = sealed.granularity
+    return found
 
 
 def _find_table(session: Session, table_id: str, label: str) -> tuple[PolicyBody, TableDefinition, Period] | None:

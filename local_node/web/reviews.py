@@ -24,6 +24,7 @@ from local_node.web.failures import status_of
 from local_node.web.figure_lines import lines_of_body, promise_of
 from local_node.web.lesson_sources import writer_of
 from local_node.web.presentation import KIND_NAMES
+from local_node.web.sealed_pages import share_in_words
 from local_node.web.site import Site, visitor_of, words_of
 from local_node.web.words import Words
 from shared_schema.canonical import parse_strict
@@ -36,6 +37,7 @@ from shared_schema.service.translations import N_
 from shared_schema.statement import Kind
 from shared_schema.trend import TrendBody
 
+OPEN: Final = (RequestState.REQUESTED, RequestState.APPROVED, RequestState.HELD)
 DECIDED_LISTED: Final = 20
 KEEP: Final = "keep"
 STATES: Final = {
@@ -165,10 +167,14 @@ class Reviews:
                 "reach": self._reach(session, stored),
                 "figures": None,
                 "body": None,
+                "share": None,
             }
             if asked.kind is Kind.TREND and "cells" in body:
                 values["figures"] = self._figures(session, stored, request)
-        if asked.kind is not Kind.TREND:
+        if asked.kind is Kind.SHARE:
+            if asked.state in OPEN:
+                values["share"] = share_in_words(self._site, request, request_id, now)
+        elif asked.kind is not Kind.TREND:
             pieces = cut_all(free_texts(body), asked.findings)
             values["body"] = in_words(body, pieces, words)
         return self._site.page(
@@ -219,9 +225,11 @@ class Reviews:
 
 def title_of_request(stored: StoredRequest, words: Words) -> str:
     """What a request is called: the title or the first words of a text, the table and period of figures."""
-    if stored.request.kind is Kind.TREND and stored.subject is not None:
+    if stored.request.kind in (Kind.TREND, Kind.SHARE) and stored.subject is not None:
         table, _, period, *correction = stored.subject.split("/")
         name = f"{table_in_words(table)}, {words.span(period)}"
+        if stored.request.kind is Kind.SHARE:
+            return f"{name} ({words.gettext(N_('sealed'))})"
         return f"{name} ({words.gettext(N_('correction'))})" if correction else name
     body = parse_strict(stored.request.body)
     text = str(body.get("title") or body.get("text") or body.get("lessons") or "")

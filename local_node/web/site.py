@@ -62,6 +62,8 @@ class City:
     """How often a round of sync is due; 0 for only when somebody says so."""
     surroundings: Surroundings | None = None
     sends_mail: bool = False
+    sealed_declined: frozenset[str] = frozenset()
+    """The ids of tables that this city does not send sealed."""
 
     @property
     def fingerprint(self) -> str:

@@ -88,7 +88,10 @@ def register(*sources: Source) -> None:
     SOURCES.extend(source for source in sources if source not in SOURCES)
 
 
-def needs_of(session: Session, visitor: Visitor, now: datetime) -> list[Need]:
-    """Everything that is for this visitor: the most pressing first, and of these what is due first."""
-    found = [need for source in dict.fromkeys(SOURCES) for need in source(session, visitor, now)]
+def needs_of(session: Session, visitor: Visitor, now: datetime, own: Sequence[Source] = ()) -> list[Need]:
+    """Everything that is for this visitor: the most pressing first, and of these what is due first.
+
+    `own` are sources that know whose node it is, beside those that were registered.
+    """
+    found = [need for source in (*dict.fromkeys(SOURCES), *own) for need in source(session, visitor, now)]
     return sorted(found, key=lambda need: (need.pressing, need.due or date.max))

@@ -31,7 +31,7 @@ class TodayScreen:
         """Everything in one glance, for this visitor."""
         visitor, now, city = visitor_of(request), self._site.clock(), self._site.city
         with self._site.database.read() as session:
-            found = today.needs_of(session, visitor, now)
+            found = today.needs_of(session, visitor, now, [needs.AboutSealed(city.name, city.sealed_declined)])
             alarms = sync.list_alarms(session)
             states = sync_state.read_states(session, hub_client.list_hubs(session), alarms, city.sync_every, now)
             newest = inbox.list_items(

@@ -12,6 +12,7 @@ from local_node.request_store import RESOLVED
 from local_node.resolutions import RECHECKED
 from local_node.resumed import ACTION
 from local_node.return_entry import CONFIRMED, OBJECTED
+from local_node.share_outcomes import COUNTED, FREE
 from local_node.verbs.backups import BACKUP_MADE
 from local_node.web.audit_words import ACTIONS, action_name
 from shared_schema.service import accounts, pages
@@ -20,6 +21,7 @@ PUT_TOGETHER = {
     "f'clash.{state}'": [f"clash.{state}" for state in ClashState],
     "f'key.{row.how}-begun'": [f"key.{how}-begun" for how in HowChanged],
     "f'mail.{rhythm.value}'": [f"mail.{rhythm}" for rhythm in Rhythm],
+    "f'share.{outcome}'": [f"share.{outcome}" for outcome in (COUNTED, FREE)],
     "f'return.{CONFIRMED}'": [f"return.{CONFIRMED}"],
     "f'return.{state}'": [f"return.{CONFIRMED}", f"return.{OBJECTED}"],
     "action": ["view.changed", "view.token-renewed"],

@@ -239,7 +239,7 @@ def test_a_count_above_the_maximum_is_named_by_its_cell_and_never_told(member: N
     digest = desk.open(period=parse_period("2026-07"))
     read(member)
     error = refused(member, "sealed.request", batch=digest, by="anna")
-    assert (error.code, "assault" in error.message, "777" in error.message) == ("too-large", True, False)
+    assert (error.code, "assault" in error.message, "777" in error.message) == ("count-too-large", True, False)
 
 
 def test_a_collection_is_asked_for_once(member: Node, desk: SealedDesk) -> None:
