@@ -5,17 +5,18 @@ from collections.abc import Callable
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from regional_hub import deliveries, heads, log, policies, recovery
+from regional_hub import batch_verbs, deliveries, heads, log, policies, recovery
 from regional_hub.alarm_advice import advice_on
 from regional_hub.app import Hub
 from regional_hub.backup_verbs import BACKUP_MADE
 from regional_hub.orm import AlarmRow, AuditRow
 from regional_hub.verb_parameters import Params, Result
+from shared_schema.names import format_time
 from shared_schema.service import doctor
 from shared_schema.service.doctor import Finding
 from shared_schema.statement import parse_time
 
-CHECKS = 11
+CHECKS = 12
 
 
 def examine(hub: Hub, params: Params) -> Result:
@@ -32,6 +33,7 @@ def examine(hub: Hub, params: Params) -> Result:
         made = session.scalar(select(AuditRow.at).where(AuditRow.action == BACKUP_MADE).order_by(AuditRow.seq.desc()))
         findings += doctor.look_at_backup(None if made is None else parse_time(made), now, "regional-hub")
         findings += [*_look_at_log(session), *_look_at_members(session, hub), *_look_at_alarms(session)]
+        findings += _look_at_sealed(session, hub)
         findings += [
             found
             for channel in (*hub.alarm_channels, deliveries.PERSON)
@@ -72,6 +74,26 @@ def _look_at_alarms(session: Session) -> list[Finding]:
         )
         for row in rows
     ]
+
+
+def _look_at_sealed(session: Session, hub: Hub) -> list[Finding]:
+    """Batches that do not go on by themselves, and tables of which none can be opened."""
+    now, findings = hub.clock(), []
+    for each in batch_verbs.look_at_batches(session, hub):
+        about, since = f"sealed total {each.table}/{each.period}", format_time(each.since)
+        if each.is_lost:
+            who = "run: regional-hub sealed give-up" if each.role == "leader" else f"ask the operator of {each.other}"
+            findings.append(Finding(about, "its keys are gone: it can only be given up", who))
+        elif each.is_past_deadline(now) and each.role == "leader":
+            words = f"its time is over since {format_time(each.closes)}, and it is not closed"
+            findings.append(Finding(about, words, "look whether the hub works: work_interval_seconds, and its own log"))
+        elif each.has_waited_long(now) or each.is_past_deadline(now):
+            findings.append(Finding(about, f"it waits for {each.other} since {since}", "call its operator"))
+    for table in batch_verbs.look_at_tables(session, hub.trust):
+        if table.obstacles:
+            words = f"no batch can be opened: {', '.join(table.obstacles)}"
+            findings.append(Finding(f"sealed table {table.rule.table}", words, "see the page Sealed totals"))
+    return findings
 
 
 def _look_at_messages(session: Session, channel: str) -> list[Finding]:

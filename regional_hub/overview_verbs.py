@@ -9,7 +9,19 @@ from typing import Final, Literal
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from regional_hub import deliveries, feed, log, log_verbs, members, recall, recall_verbs, relay, relay_questions, trends
+from regional_hub import (
+    batch_verbs,
+    deliveries,
+    feed,
+    log,
+    log_verbs,
+    members,
+    recall,
+    recall_verbs,
+    relay,
+    relay_questions,
+    trends,
+)
 from regional_hub.app import Hub
 from regional_hub.backup_verbs import BACKUP_MADE
 from regional_hub.certificate_verbs import describe
@@ -62,6 +74,9 @@ def show_overview(hub: Hub, _params: Params) -> Result:
             "disk": _disk(hub),
             "backup": _backup(session, now),
         }
+        sealed = _sealed(session, hub)
+    if sealed is not None:
+        lines["sealed"] = sealed
     if (certificate := describe(hub)) is not None:
         lines["certificate"] = certificate
     return {
@@ -69,6 +84,18 @@ def show_overview(hub: Hub, _params: Params) -> Result:
         "alarms": alarms,
         "lines": lines,
     }
+
+
+def _sealed(session: Session, hub: Hub) -> Result | None:
+    """Batches that wait for somebody, and tables that cannot be collected; None for a hub without sealed totals."""
+    batches, now = batch_verbs.look_at_batches(session, hub), hub.clock()
+    tables = batch_verbs.look_at_tables(session, hub.trust)
+    if not batches and not tables:
+        return None
+    stuck = [each for each in batches if each.is_lost or each.is_past_deadline(now) or each.has_waited_long(now)]
+    blocked = sum(1 for each in tables if each.obstacles)
+    state: State = "bad" if stuck else "wait" if blocked else "good"
+    return {"state": state, "under_way": len(batches), "stuck": len(stuck), "blocked": blocked}
 
 
 def _alarms(session: Session) -> list[Result]:

@@ -11,12 +11,14 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from regional_hub.web.access import Right
+from regional_hub.web.console_sealed import OBSTACLES, PERIODS
 from regional_hub.web.site import Site
 from shared_schema.canonical import parse_strict
 from shared_schema.errors import ContractError
 from shared_schema.governance import PolicyBody
 from shared_schema.service.control import VerbError
 from shared_schema.service.pages.forms import Form, FormError, text_of
+from shared_schema.service.pages.sealed_words import FOR_COORDINATORS, FOR_PROTECTION_OFFICERS
 from shared_schema.service.pages.statuses import Failure, describe
 from shared_schema.service.translations import N_
 
@@ -51,7 +53,7 @@ class ConsolePolicy:
             tested = self._site.act(request, "policy.set", {"policy": _parse(text), "dry_run": True})
         except (FormError, VerbError, ContractError) as error:
             return self._show(request, text=text, error=error)
-        return self._show(request, text=text, tested=tested)
+        return self._show(request, text=text, tested=tested | self._sealed_changes(text))
 
     def put_in_force(self, request: Request, form: Form) -> Response:
         """Publish the text whose test the form carries."""
@@ -64,6 +66,16 @@ class ConsolePolicy:
         except (FormError, VerbError, ContractError) as error:
             return self._show(request, text=text, error=error)
         return self._site.go("/policy", done="policy-published")
+
+    def _sealed_changes(self, text: str) -> dict[str, Any]:
+        """Which tables would be collected as sealed totals from then on, and which no longer; with what hinders it."""
+        before = {_place(each): each for each in self._site.run("sealed.tables", {})["tables"]}
+        after = self._site.run("sealed.tables", {"policy": _parse(text)})["tables"]
+        kept = {_place(each) for each in after}
+        return {
+            "sealed": [each for each in after if _rules(each) != _rules(before.get(_place(each)))],
+            "unsealed": [each for place, each in before.items() if place not in kept],
+        }
 
     def _policy(self) -> PolicyBody:
         return PolicyBody.from_object(self._site.run("policy.show", {}))
@@ -88,7 +100,22 @@ class ConsolePolicy:
             tested=tested,
             mark=_mark(text, policy),
             most=MAX_POLICY_CHARACTERS,
+            sealed=self._site.run("sealed.tables", {})["tables"],
+            own=self._site.place.display_name,
+            obstacles=OBSTACLES,
+            periods=PERIODS,
+            for_coordinators=FOR_COORDINATORS,
+            for_officers=FOR_PROTECTION_OFFICERS,
         )
+
+
+def _place(table: dict[str, Any]) -> tuple[str, int]:
+    return table["table"], table["version"]
+
+
+def _rules(table: dict[str, Any] | None) -> dict[str, Any]:
+    """What a policy says of a sealed table, without what depends on the members of now."""
+    return {name: value for name, value in (table or {}).items() if name not in ("cities", "obstacles")}
 
 
 def _parse(text: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ LINES: Final = {
     "recalls": (N_("Withdrawals"), "/withdrawals"),
     "questions": (N_("Relayed questions"), "/questions"),
     "sums": (N_("Sums to be published"), "/sums"),
+    "sealed": (N_("Sealed totals"), "/sealed"),
     "witnesses": (N_("Witnesses and other hubs"), "/witnesses"),
     "messages": (N_("Being told of alarms"), "/alarms"),
     "keys": (N_("This hub's keys"), ""),
@@ -30,7 +31,7 @@ STATES: Final = {
     "bad": N_("needs you now"),
     "unknown": N_("not seen from here"),
 }
-SHOWN_ABOVE: Final = ("alarm ", "alarms by ", "alerts by ", "backup", "disk")
+SHOWN_ABOVE: Final = ("alarm ", "alarms by ", "alerts by ", "backup", "disk", "sealed ")
 """Findings of `doctor` that stand on this page in a line of their own."""
 
 

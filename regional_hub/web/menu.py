@@ -17,6 +17,7 @@ MENU: Final[Menu] = (
             MenuLine("/withdrawals", N_("Withdrawals"), Right.SEE_CONSOLE),
             MenuLine("/questions", N_("Relayed questions"), Right.SEE_CONSOLE),
             MenuLine("/sums", N_("Sums"), Right.SEE_CONSOLE),
+            MenuLine("/sealed", N_("Sealed totals"), Right.SEE_CONSOLE),
             MenuLine("/witnesses", N_("Witnesses"), Right.SEE_CONSOLE),
             MenuLine("/alarms", N_("Being told of alarms"), Right.SEE_CONSOLE),
             MenuLine("/audit", N_("Audit trail"), Right.SEE_AUDIT),

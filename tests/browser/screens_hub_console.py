@@ -13,6 +13,7 @@ from shared_schema.statement import Kind
 from tests.browser.screens import FurnishedHub, HubScreen
 from tests.hub_simulator import seeded_key
 from tests.regional_hub.running import enrolment
+from tests.regional_hub.sealed_samples import put_batches
 from tests.shared_schema import builders
 
 READ = {"leipzig.sn.de": timedelta(minutes=7), "dresden.sn.de": timedelta(days=2), "zwickau.sn.de": timedelta(days=12)}
@@ -52,6 +53,8 @@ def furnish(furnished: FurnishedHub) -> None:
             now - timedelta(hours=3),
         )
         tell(session, now)
+        open_batch, ended = put_batches(session, now)
+        furnished.known |= {"open_batch": str(open_batch), "ended_batch": str(ended)}
         audit.record(session, "olga", "backup-made", "20261121-020000", now - timedelta(hours=8))
     hand_in(furnished, "leipzig.sn.de")
 
@@ -99,6 +102,9 @@ SCREENS = [
     HubScreen("/withdrawals"),
     HubScreen("/questions"),
     HubScreen("/sums"),
+    HubScreen("/sealed"),
+    HubScreen("/sealed/{open_batch}"),
+    HubScreen("/sealed/{ended_batch}"),
     HubScreen("/witnesses"),
     HubScreen("/alarms", shot="hub-alarms"),
     HubScreen("/audit", as_="aldo", shot="hub-audit"),

@@ -115,6 +115,8 @@ CONSOLE: Final = {
     "POST /questions/publish": "olga",
     "POST /questions/{question}/forward": "olga",
     "GET /sums": "olga aldo",
+    "GET /sealed": "olga aldo",
+    "GET /sealed/{batch}": "olga aldo",
     "POST /sums": "olga",
     "GET /witnesses": "olga aldo",
     "GET /alarms": "olga aldo",
