@@ -286,7 +286,7 @@ def _sealed(policy: PolicyBody) -> Section:
                 N_("Version"),
                 N_("Period"),
                 N_("Second hub"),
-                N_("Least cities"),
+                N_("Least number of cities"),
                 N_("Epsilon"),
                 N_("Variance"),
             ),

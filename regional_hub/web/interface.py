@@ -143,6 +143,26 @@ OPERATIONS: Final = (
             Parameter("done", "1 when everything was brought", {"type": "integer", "enum": [0, 1]}),
         ),
     ),
+    Operation(
+        "POST", "/v1/sealed/proposals", "Collect a sealed total together", "signature", {200: [JSON]}, bodies=SENT
+    ),
+    *(
+        Operation(
+            "POST",
+            f"/v1/sealed/{{batch}}/{step}",
+            description,
+            "signature",
+            {200: [JSON]},
+            (_path("batch", "The digest of the batch", _DIGEST),),
+            bodies=SENT,
+        )
+        for step, description in (
+            ("shares", "A city's share, handed on to the second hub"),
+            ("prepare", "What the leader makes of every share, and what both make of it"),
+            ("roster", "The second hub's signature of whose shares are in both sums"),
+            ("void", "The second hub's signature that nothing is opened"),
+        )
+    ),
     # analysts and operators
     Operation(
         "GET",

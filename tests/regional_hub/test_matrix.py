@@ -46,6 +46,11 @@ CONTRACT: Final = {
     "POST /v1/recovery/entries",
     "POST /v1/relay",
     "POST /v1/rotations",
+    "POST /v1/sealed/proposals",
+    "POST /v1/sealed/{batch}/prepare",
+    "POST /v1/sealed/{batch}/roster",
+    "POST /v1/sealed/{batch}/shares",
+    "POST /v1/sealed/{batch}/void",
     "POST /v1/submissions",
     "POST /v1/submissions/batch",
 }

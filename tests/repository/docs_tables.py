@@ -162,6 +162,8 @@ def who_may_call(method: str, path: str) -> str:
         return "a member, by the announcement"
     if path == "/v1/enrolments":
         return "whoever has a code"
+    if path.startswith("/v1/sealed/"):
+        return "a hub that is a member, by a signed request"
     return "a member, by a signed read" if method == "GET" else "a member, by the envelope"
 
 
