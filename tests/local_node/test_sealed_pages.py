@@ -5,11 +5,15 @@ import pytest
 from local_node import verbs
 from local_node.app import Node
 from shared_schema.governance import PolicyBody
+from shared_schema.period import parse_period
+from shared_schema.statement import Audience, Kind
+from shared_schema.trend import AggregateBody
 from tests.factories import add_returns, make_returns_file
 from tests.hub_simulator import HubSimulator, MovableClock
 from tests.local_node.browsing import Browser
 from tests.local_node.lesson_desk import seat
 from tests.local_node.sealed_desk import COUNTS, SealedDesk, sealed_policy
+from tests.shared_schema import builders
 
 TABLE = "bias_incidents.by_offence"
 WAITS = "1 sealed total waits for your city"
@@ -144,3 +148,45 @@ def test_a_declined_table_is_no_duty(member: Node, desk: SealedDesk) -> None:
     member.settings = member.settings.model_copy(update={"sealed_declined": [TABLE]})
     anna = seat(member, "anna")
     assert WAITS not in anna.page("/")
+
+
+def test_every_other_page_bears_with_a_share_that_was_sent(member: Node, desk: SealedDesk, anna: Browser) -> None:
+    digest = desk.open()
+    verbs.run(member, "sync", {})
+    anna.post(f"/sealed/{digest}")
+    verbs.run(member, "release.approve", {"request": "r1", "by": "ben", "accept": {}})
+    verbs.run(member, "sync", {})
+    pages = ("/outbox", "/reviews", "/releases", "/picture", "/report", "/outside", "/oversight/outgoing", "/inbox")
+    for path in (*pages, "/oversight/budget", "/oversight/audit"):
+        anna.page(path)
+    assert "sealed-correction" in [
+        each["code"]
+        for each in verbs.run(member, "release.preview", {"table": TABLE, "period": "2026-09", "correction": True})[
+            "held_back"
+        ]
+    ]
+
+
+def test_a_city_that_is_most_of_the_last_total_is_warned(
+    member: Node, desk: SealedDesk, hub: HubSimulator, anna: Browser
+) -> None:
+    cells = [
+        {
+            "dims": {"offence": code},
+            "status": "A",
+            "contributors": 5,
+            "estimate": 4,
+            "low": 0,
+            "high": 8,
+            "variance_milli": 2_000,
+        }
+        for code in desk.table.cells
+    ]
+    changes = {"table": desk.table.reference.to_object(), "period": parse_period("2026-08").to_object()}
+    body = builders.aggregate_body(**changes, source_kind="agency_return", cells=cells)
+    hub.log(hub.author.sign(Kind.AGGREGATE, AggregateBody.from_object(body), Audience.REGION))
+    digest = desk.open()
+    verbs.run(member, "sync", {})
+    anna.post(f"/sealed/{digest}")
+    ben = seat(member, "ben", anna.app)
+    assert "makes up more than half of the last total" in ben.page("/reviews/r1")  # 18 of 24

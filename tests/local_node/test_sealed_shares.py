@@ -1,6 +1,7 @@
 """A city's share of a sealed total, from the announcement to the end of the collection: the node's whole way."""
 
 import base64
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from local_node import ledger_resume, share_store, verbs
+from local_node import cli, ledger_resume, share_store, verbs
 from local_node.app import DATABASE_FILE, Node
 from local_node.errors import RecordError
 from local_node.orm import LedgerRow, OutboxRow, ReleaseRequestRow, SealedShareRow
@@ -536,3 +537,27 @@ def test_a_lost_entry_of_another_kind_keeps_an_open_collection_closed(
         read(member)
         assert verbs.run(member, "ledger.resume", {})["lost"] == 1
     assert refused(member, "sealed.request", batch=digest, by="anna").code == "share-lost"
+
+
+# --- the command line ----------------------------------------------------------------------------------------------
+
+
+def test_the_command_line_lists_asks_and_shows(
+    member: Node, desk: SealedDesk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    digest = desk.open()
+    read(member)
+    monkeypatch.setattr(cli, "_ask", lambda _data, verb, params: verbs.run(member, verb, params))
+
+    def say(*words: str) -> dict[str, Any]:
+        cli.cli([*words, "--json"], standalone_mode=False)
+        return dict(json.loads(capsys.readouterr().out))
+
+    assert [each["standing"] for each in say("sealed")["collections"]] == ["open"]
+    assert say("sealed", "show", digest[:12])["min_batch"] == 5
+    asked = say("sealed", "request", digest[:12], "--as", "anna")
+    assert asked["state"] == "requested"
+    looked = say("sealed", "look", asked["request"])
+    assert ([each["count"] for each in looked["counts"]], looked["proved"]) == (list(COUNTS), True)
+    with pytest.raises(VerbError):
+        say("sealed", "request", "0" * 12, "--as", "anna")
