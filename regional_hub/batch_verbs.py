@@ -8,7 +8,6 @@ from sqlalchemy.orm import Session
 
 from regional_hub import sealed_readiness, sealed_standing
 from regional_hub.app import Hub
-from regional_hub.members import Trust
 from regional_hub.orm import SourceRow
 from regional_hub.sealed_readiness import Readiness
 from regional_hub.sealed_standing import Standing
@@ -66,7 +65,7 @@ def list_tables(hub: Hub, params: Params) -> Result:
     trust = hub.refresh_trust()
     policy = PolicyBody.from_object(params["policy"]) if "policy" in params else trust.policy
     with hub.database.read() as session:
-        tables = look_at_tables(session, trust, policy)
+        tables = look_at_tables(session, hub, policy)
     return {
         "tables": [
             {
@@ -81,6 +80,7 @@ def list_tables(hub: Hub, params: Params) -> Result:
                 "epsilon_milli": _epsilon_of(policy, each.rule),
                 "cities": each.cities,
                 "obstacles": [obstacle.value for obstacle in each.obstacles],
+                "is_blocked": each.is_blocked,
             }
             for each in tables
         ]
@@ -92,10 +92,10 @@ def look_at_batches(session: Session, hub: Hub) -> Sequence[Standing]:
     return sealed_standing.list_under_way(session, hub.clock(), MOST_UNDER_WAY)
 
 
-def look_at_tables(session: Session, trust: Trust, policy: PolicyBody | None = None) -> list[Readiness]:
+def look_at_tables(session: Session, hub: Hub, policy: PolicyBody | None = None) -> list[Readiness]:
     """The sealed tables of the policy in force, or of another one, and what keeps each from being opened."""
-    followed = session.scalars(select(SourceRow.name)).all()
-    return sealed_readiness.look_at_tables(policy or trust.policy, trust.directory, followed)
+    trust, followed = hub.trust, session.scalars(select(SourceRow.name)).all()
+    return sealed_readiness.look_at_tables(policy or trust.policy, trust.directory, followed, hub.settings.operator)
 
 
 def title_of(policy: PolicyBody, table_id: str, version: int) -> str:

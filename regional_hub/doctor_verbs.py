@@ -89,8 +89,8 @@ def _look_at_sealed(session: Session, hub: Hub) -> list[Finding]:
             findings.append(Finding(about, words, "look whether the hub works: work_interval_seconds, and its own log"))
         elif each.has_waited_long(now) or each.is_past_deadline(now):
             findings.append(Finding(about, f"it waits for {each.other} since {since}", "call its operator"))
-    for table in batch_verbs.look_at_tables(session, hub.trust):
-        if table.obstacles:
+    for table in batch_verbs.look_at_tables(session, hub):
+        if table.is_blocked:
             words = f"no batch can be opened: {', '.join(table.obstacles)}"
             findings.append(Finding(f"sealed table {table.rule.table}", words, "see the page Sealed totals"))
     return findings

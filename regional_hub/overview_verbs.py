@@ -89,11 +89,11 @@ def show_overview(hub: Hub, _params: Params) -> Result:
 def _sealed(session: Session, hub: Hub) -> Result | None:
     """Batches that wait for somebody, and tables that cannot be collected; None for a hub without sealed totals."""
     batches, now = batch_verbs.look_at_batches(session, hub), hub.clock()
-    tables = batch_verbs.look_at_tables(session, hub.trust)
+    tables = batch_verbs.look_at_tables(session, hub)
     if not batches and not tables:
         return None
     stuck = [each for each in batches if each.is_lost or each.is_past_deadline(now) or each.has_waited_long(now)]
-    blocked = sum(1 for each in tables if each.obstacles)
+    blocked = sum(1 for each in tables if each.is_blocked)
     state: State = "bad" if stuck else "wait" if blocked else "good"
     return {"state": state, "under_way": len(batches), "stuck": len(stuck), "blocked": blocked}
 

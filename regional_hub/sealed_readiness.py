@@ -6,6 +6,7 @@ Plain functions of their arguments: the policy, the directory, and whom this hub
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from shared_schema.directory import Directory
 from shared_schema.governance import PolicyBody, SealedTable
@@ -15,7 +16,7 @@ from shared_schema.sealed.checks import cities_of
 
 
 class Obstacle(StrEnum):
-    """Why no batch can be opened. The order is that in which an operator would go about them."""
+    """Why no batch can be opened, or should not. The order is that in which an operator would go about them."""
 
     OLD_VERSION = "old-version"
     """The policy has a newer version of the table, and that one is in force."""
@@ -29,6 +30,10 @@ class Obstacle(StrEnum):
     SAME_OPERATOR = "same-operator"
 
 
+HINTS: Final = frozenset({Obstacle.OLD_VERSION, Obstacle.HELPER_OPERATOR_UNSAID})
+"""A batch is opened all the same, and somebody should look: the terms name the second hub's operator as well."""
+
+
 @dataclass(frozen=True, slots=True)
 class Readiness:
     """One table that is collected as a sealed total. `cities` are those of different municipalities."""
@@ -37,36 +42,47 @@ class Readiness:
     cities: int
     obstacles: tuple[Obstacle, ...]
 
+    @property
+    def is_blocked(self) -> bool:
+        """Whether no batch can be opened now."""
+        return not HINTS.issuperset(self.obstacles)
 
-def look_at_tables(policy: PolicyBody, directory: Directory, followed: Collection[str]) -> list[Readiness]:
-    """Every sealed table of a policy, in its order."""
+
+def look_at_tables(
+    policy: PolicyBody, directory: Directory, followed: Collection[str], operator: str | None
+) -> list[Readiness]:
+    """Every sealed table of a policy, in its order. `operator` is who runs this hub, as its settings say."""
     cities = len(set(cities_of(directory, directory.root).values()))
     return [
-        Readiness(rule, cities, tuple(_obstacles(rule, policy, directory, followed, cities)))
+        Readiness(rule, cities, tuple(_obstacles(rule, policy, directory, followed, cities, operator)))
         for rule in policy.sealed or ()
     ]
 
 
 def _obstacles(
-    rule: SealedTable, policy: PolicyBody, directory: Directory, followed: Collection[str], cities: int
+    rule: SealedTable,
+    policy: PolicyBody,
+    directory: Directory,
+    followed: Collection[str],
+    cities: int,
+    operator: str | None,
 ) -> list[Obstacle]:
     newest = policy.find_table(rule.table)
     found = [Obstacle.OLD_VERSION] if newest is not None and newest.version > rule.version else []
     if cities < rule.min_batch:
         found.append(Obstacle.TOO_FEW_CITIES)
-    helper, own = directory.find(rule.helper), directory.find(directory.root)
+    helper = directory.find(rule.helper)
     if helper is None:
         found.append(Obstacle.HELPER_UNKNOWN)
     elif helper.status is not MemberStatus.ACTIVE:
         found.append(Obstacle.HELPER_NOT_ACTIVE)
     elif rule.helper not in followed:
         found.append(Obstacle.HELPER_NOT_FOLLOWED)
-    own_operator = None if own is None else own.operator
     helper_operator = None if helper is None else helper.operator
-    if own_operator is None:
+    if operator is None:
         found.append(Obstacle.OWN_OPERATOR_UNSAID)
     if helper is not None and helper_operator is None:
         found.append(Obstacle.HELPER_OPERATOR_UNSAID)
-    if own_operator is not None and helper_operator is not None and is_same_operator(own_operator, helper_operator):
+    if operator is not None and helper_operator is not None and is_same_operator(operator, helper_operator):
         found.append(Obstacle.SAME_OPERATOR)
     return found

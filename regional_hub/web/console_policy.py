@@ -115,7 +115,7 @@ def _place(table: dict[str, Any]) -> tuple[str, int]:
 
 def _rules(table: dict[str, Any] | None) -> dict[str, Any]:
     """What a policy says of a sealed table, without what depends on the members of now."""
-    return {name: value for name, value in (table or {}).items() if name not in ("cities", "obstacles")}
+    return {name: value for name, value in (table or {}).items() if name not in ("cities", "obstacles", "is_blocked")}
 
 
 def _parse(text: str) -> dict[str, Any]:

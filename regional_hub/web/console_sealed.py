@@ -18,8 +18,6 @@ from shared_schema.service.control import VerbError
 from shared_schema.service.translations import N_
 
 MOST_DIGITS: Final = 9
-SHORT_DIGEST: Final = 16
-"""Digits of a digest in a command that somebody types."""
 ROLES: Final[Mapping[str, str]] = {"leader": N_("leads"), "helper": N_("helps")}
 _ENDED: Final[Mapping[str, tuple[str, str]]] = {
     BatchState.COMMITTED.value: ("wait", N_("signed by both; this hub's sum is published next")),
@@ -41,6 +39,7 @@ STATES: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         BatchState.OPEN.value: ("good", N_("open: cities send to the leader")),
         BatchState.ANSWERED.value: ("wait", N_("answered; the leader has not asked for the signature yet")),
         BatchState.SIGNED.value: ("wait", N_("signed; it is not in the leader's log yet")),
+        BatchState.DROPPED.value: ("plain", N_("the leader never announced it; the keys are destroyed")),
         **_ENDED,
     },
 }
@@ -69,9 +68,7 @@ OBSTACLES: Final[Mapping[str, str]] = {
     Obstacle.HELPER_UNKNOWN.value: N_("The second hub is not in the directory. It must be a member, or the hub above."),
     Obstacle.HELPER_NOT_ACTIVE.value: N_("The second hub is suspended, or takes part no more."),
     Obstacle.HELPER_NOT_FOLLOWED.value: N_("This hub does not follow the second hub."),
-    Obstacle.OWN_OPERATOR_UNSAID.value: N_(
-        "This hub's log does not say who runs it: set operator in hub.toml and restart."
-    ),
+    Obstacle.OWN_OPERATOR_UNSAID.value: N_("Nobody has said who runs this hub: set operator in hub.toml and restart."),
     Obstacle.HELPER_OPERATOR_UNSAID.value: N_("Nobody has said who runs the second hub. Say it on its page."),
     Obstacle.SAME_OPERATOR.value: N_("Both hubs are run by one operator: they are one hub, and every city refuses."),
 }
@@ -126,4 +123,4 @@ def _number(text: str) -> int | None:
 
 
 def _words() -> dict[str, Any]:
-    return {"batch_states": STATES, "batch_roles": ROLES, "short_digest": SHORT_DIGEST}
+    return {"batch_states": STATES, "batch_roles": ROLES}
