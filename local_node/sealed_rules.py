@@ -53,6 +53,8 @@ def check_wanted(batch: AgreedBatch, policy: PolicyBody, rules: SealedRules, hom
         raise _refused(f"expected {sealed.helper} as the second hub, as the policy says, got {terms.helper.name}")
     if sealed.granularity != plan.period.granularity or plan.min_batch < sealed.min_batch:
         raise _refused(f"expected a {sealed.granularity} of at least {sealed.min_batch} cities, as the policy says")
+    if sealed.source_kind not in (None, plan.source_kind):
+        raise _refused("expected a collection of the source kind that the policy says")
     if plan.table.id in rules.declined:
         raise ReleaseRuleError("expected a table that this city sends sealed: its own settings leave this one out")
     return sealed

@@ -219,6 +219,10 @@ def count(session: Session, batch: AgreedBatch, policy: PolicyBody, expected_age
     if policy.counts_stock(table.measure):
         reports = only_whole(reports, plan.period)
     counted = tabulate(reports, table, plan.period, expected_agencies)
+    if plan.source_kind not in (None, counted.source_kind):
+        raise ReleaseError(
+            f"expected figures of the source kind {plan.source_kind}, which is what is collected", code="source-kind"
+        )
     for cell in counted.cells:
         if cell.count is None:
             raise ReleaseError(

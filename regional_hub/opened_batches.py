@@ -14,6 +14,7 @@ from shared_schema.governance import LEAST_BATCH
 from shared_schema.laplace import Noise, variance_milli
 from shared_schema.sum_rules import DRAWS_OF_A_BATCH
 from shared_schema.trend import Coverage, TableDefinition, TableReference
+from shared_schema.vocabulary import SourceKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class OpenedBatch:
     """Who could have sent."""
     epsilon_milli: int
     values: tuple[int, ...] | None
+    source_kind: SourceKind | None = None
 
     @property
     def series(self) -> str:
@@ -76,8 +78,8 @@ def share_of(name: str, batches: Sequence[OpenedBatch], label: str, table: Table
     """The total of these batches (`batches_for`) as a share of the hub that has opened them.
 
     None when fewer than `LEAST_BATCH` cities are in all periods of it: it would be a total of nobody in particular.
-    Which source kind each city has is sealed with its counts. So where a table allows several, the total is one of
-    mixed kinds, like any sum of several.
+    Where the batches do not name one source kind, and the table allows several, the total is one of mixed kinds, like
+    any sum of several.
     """
     cities = cities_of(batches)
     if len(cities) < LEAST_BATCH:
@@ -88,15 +90,17 @@ def share_of(name: str, batches: Sequence[OpenedBatch], label: str, table: Table
     noise = add_noise([(batch.noise,) for batch in batches])
     terms = tuple(_term_of(sum(column), count, spread, noise) for column in columns)
     expected = len(frozenset[str]().union(*(batch.members for batch in batches)))
+    kinds = {batch.source_kind for batch in batches} if len(table.source_kinds) > 1 else set(table.source_kinds)
+    kind = next(iter(kinds))
     return Share(
         member=name,
         is_hub=False,
-        source_kind=table.source_kinds[0],
+        source_kind=kind or table.source_kinds[0],
         terms=terms,
         cities=Coverage(reporting=count, expected=expected),
         agencies=Coverage(reporting=0, expected=0),
         rolled_up=0 if all(batch.label == label for batch in batches) else count,
-        mixed=len(table.source_kinds) > 1,
+        mixed=len(kinds) > 1 or kind is None,
         batches=tuple(batch.digest for batch in batches),
     )
 

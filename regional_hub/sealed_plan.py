@@ -28,6 +28,7 @@ from shared_schema.sealed.terms import BatchPlan
 from shared_schema.statement import Kind
 from shared_schema.trend import TableDefinition
 from shared_schema.vdaf.sum_vec import best_chunk_length
+from shared_schema.vocabulary import SourceKind
 
 TRY_AGAIN_AFTER = timedelta(days=1)
 """After a proposal that the second hub has refused: somebody has to do something first."""
@@ -136,7 +137,14 @@ def plan_batch(
             "closes": format_time(now + timedelta(days=days or wanted.sealed.open_days)),
         }
         | ({} if late is None else {"late_of": late.batch})
+        | ({} if (kind := _source_kind(wanted)) is None else {"source_kind": kind.value})
     )
+
+
+def _source_kind(wanted: Wanted) -> SourceKind | None:
+    """The one that the policy names, or the only one of the table."""
+    kinds = wanted.table.source_kinds
+    return wanted.sealed.source_kind or (kinds[0] if len(kinds) == 1 else None)
 
 
 @dataclass(frozen=True, slots=True)

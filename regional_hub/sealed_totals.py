@@ -319,6 +319,7 @@ def _attended(batch: AgreedBatch, roster: AgreedRoster) -> OpenedBatch:
         members=frozenset(plan.members),
         epsilon_milli=plan.epsilon_milli,
         values=None,
+        source_kind=plan.source_kind,
     )
 
 

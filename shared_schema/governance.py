@@ -13,6 +13,7 @@ from shared_schema.names import Base64Key, Digest, Operator, Origin, TermId, Tim
 from shared_schema.period import Area, Granularity
 from shared_schema.rotation import MAX_CHAIN, SignedRotation, rotation_from_object
 from shared_schema.trend import MAX_ABSOLUTE_VALUE, MeasureDefinition, TableDefinition
+from shared_schema.vocabulary import SourceKind
 from shared_schema.wire import WireModel
 
 Level = Literal["region", "nation", "europe"]
@@ -109,6 +110,7 @@ class SealedTable(WireModel):
 
     A batch is opened for each period of `granularity` when it has ended, is open for `open_days`, takes counts up to
     `maximum` in each cell, and is void with fewer than `min_batch` cities. The epsilon is the table's, at each hub.
+    With `source_kind` it takes figures of that kind alone, so that a total is one of the same things.
     """
 
     table: TermId
@@ -118,6 +120,7 @@ class SealedTable(WireModel):
     maximum: Annotated[int, Field(ge=1, le=MAX_ABSOLUTE_VALUE)]
     min_batch: Annotated[int, Field(ge=LEAST_BATCH, le=MAX_MEMBERS)]
     open_days: Annotated[int, Field(ge=1, le=MAX_OPEN_DAYS)]
+    source_kind: SourceKind | None = None
 
 
 class PolicyBody(WireModel):
@@ -155,6 +158,8 @@ class PolicyBody(WireModel):
             table = self.find_table(each.table, each.version)
             if table is None or each.granularity not in table.granularities:
                 raise ValueError("expected sealed tables among the tables, with a period of a length that they allow")
+            if each.source_kind is not None and each.source_kind not in table.source_kinds:
+                raise ValueError("expected sealed tables with a source kind that their table allows")
         return self
 
     @model_validator(mode="after")

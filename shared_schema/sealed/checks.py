@@ -105,6 +105,8 @@ def _check_table(plan: BatchPlan, facts: Facts) -> None:
         raise ReleaseRuleError("expected the grid of the table", code=ProblemCode.GRID_MISMATCH)
     if plan.period.granularity not in table.granularities:
         raise ReleaseRuleError("expected a period of a length that the table allows")
+    if plan.source_kind is not None and plan.source_kind not in table.source_kinds:
+        raise ReleaseRuleError("expected a source kind that the table allows")
 
 
 def _check_members(plan: BatchPlan, municipalities: Mapping[str, str]) -> None:

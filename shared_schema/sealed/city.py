@@ -115,9 +115,12 @@ def find_warnings(
 def make_share(checked: CheckedBatch, counts: Sequence[int], frame: ShareFrame, *, randomness: bytes) -> ShareBody:
     """The counts in two halves, each sealed to its hub.
 
-    Raises SchemaError, which names a cell and no count, when a count is out of range or one is missing.
+    Raises SchemaError, which names a cell and no count, when a count is out of range or one is missing, and for figures
+    of another source kind than the batch's.
     """
     batch = checked.batch
+    if batch.plan.source_kind not in (None, frame.source_kind):
+        raise SchemaError("expected figures of the source kind that is collected")
     drawn = _draw(checked, counts, randomness)
     public, halves = batch.vdaf.shard(batch.context, counts, drawn.nonce, drawn.rand)
     public_share = public.encode()

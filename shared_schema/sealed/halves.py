@@ -60,6 +60,8 @@ def check_share(share: ReceivedShare, batch: AgreedBatch) -> None:
         raise _other_terms("expected a share for this batch")
     if (body.table, body.period, body.privacy.epsilon_milli) != (plan.table, plan.period, plan.epsilon_milli):
         raise _other_terms("expected the table, the period and the epsilon of the batch")
+    if plan.source_kind not in (None, body.source_kind):
+        raise _other_terms("expected figures of the source kind of the batch")
 
 
 def _other_terms(message: str) -> ReleaseRuleError:

@@ -40,6 +40,7 @@ from shared_schema.vdaf.field128 import ENCODED_SIZE
 from shared_schema.vdaf.prio3 import Prio3SumVec
 from shared_schema.vdaf.sum_vec import MAX_MEAS_LEN, SumVec
 from shared_schema.vdaf.xof import SEED_SIZE
+from shared_schema.vocabulary import SourceKind
 from shared_schema.wire import WireModel
 
 VDAF: Final = "draft-irtf-cfrg-vdaf-20 Prio3SumVec, version 18"
@@ -86,7 +87,7 @@ class BatchPlan(WireModel):
     """What is collected, from whom, until when, and how much noise each hub adds.
 
     `members` are the cities that may send, as they were at `log_size` of the leader's log. `late_of` is the batch whose
-    late cities this one collects.
+    late cities this one collects. With `source_kind` every share is of that kind.
     """
 
     table: TableReference
@@ -103,6 +104,7 @@ class BatchPlan(WireModel):
     opens: Timestamp
     closes: Timestamp
     late_of: Digest | None = None
+    source_kind: SourceKind | None = None
 
     @model_validator(mode="after")
     def _lists_fit(self) -> Self:

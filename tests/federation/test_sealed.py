@@ -28,7 +28,7 @@ columns = { verbal = "verbal", property = "property", assault = "assault" }
 @pytest.fixture
 def federation(loop: EventLoop, tmp_path: Path) -> Iterator[Federation]:
     hubs: dict[str, dict[str, Any]] = {
-        LEADER: {"policy": policy(), "more": {"operator": "Freistaat Sachsen"}},
+        LEADER: {"policy": policy(source_kind="police_recorded"), "more": {"operator": "Freistaat Sachsen"}},
         HELPER: {"more": {"operator": "Bund"}},
     }
     with Federation.start(SHAPE, tmp_path, loop, Clock(), hubs) as running:
@@ -86,4 +86,5 @@ def test_six_cities_are_added_up_and_nobody_reads_one_of_them(federation: Federa
     assert sums[0]["coverage"] == {"reporting": 6, "expected": 6}
     for cell, true in zip(sums[0]["cells"], map(sum, zip(*COUNTS.values(), strict=True)), strict=True):
         assert abs(cell["estimate"] - true) < 40
+        assert cell["status"] == "A"
     assert hub.verb("verify")["findings"] == []

@@ -136,25 +136,30 @@ class Pair:
         """A city's signed share, with the one ledger entry that pays for it."""
         return city.sign(Kind.SHARE, self.share_body(city, counts, randomness=randomness), audience="hub")
 
-    def share_body(self, city: City, counts: Sequence[int], *, randomness: bytes = b"r" * 32) -> dict[str, Any]:
+    def share_body(
+        self, city: City, counts: Sequence[int], *,
+        randomness: bytes = b"r" * 32, kind: SourceKind = SourceKind.POLICE_RECORDED,
+    ) -> dict[str, Any]:  # fmt: skip
         """What is signed. Of `city` only its name counts."""
-        return self.body_for(self.checked(city), counts, randomness)
+        return self.body_for(self.checked(city), counts, randomness, kind)
 
     def share_of_first(self, city: City) -> bytes:
         """The share of a city that is no member of the newest batch: it takes another one's place."""
         member = City(self.batch().plan.members[0], city.key, self.leader)
         return city.sign(Kind.SHARE, self.share_body(member, (0, 0, 0)), audience="hub")
 
-    def body_for(self, checked: CheckedBatch, counts: Sequence[int], randomness: bytes) -> dict[str, Any]:
+    def body_for(
+        self, checked: CheckedBatch, counts: Sequence[int], randomness: bytes, kind: SourceKind
+    ) -> dict[str, Any]:
         plan = checked.batch.plan
         charged = {
             "table": plan.table.to_object(),
             "period": plan.period.to_object(),
-            "source_kind": SourceKind.POLICE_RECORDED.value,
+            "source_kind": kind.value,
             "privacy": checked.privacy.to_object(),
         }
         frame = ShareFrame(
-            source_kind=SourceKind.POLICE_RECORDED,
+            source_kind=kind,
             coverage=Coverage(reporting=3, expected=4),
             review=ReviewNote.from_object(builders.REVIEW),
             ledger=LedgerReference(seq=1, head=hash_entry(1, FIRST_PREV, charged), prev=FIRST_PREV),

@@ -10,11 +10,12 @@ from sqlalchemy import select
 from regional_hub import sealed_store
 from regional_hub.orm import AlarmRow, ChargeRow, ContentRow, EvidenceRow
 from shared_schema.envelope import parse_envelope
-from shared_schema.errors import BatchError, ReleaseRuleError
+from shared_schema.errors import BatchError, ReleaseRuleError, SchemaError
 from shared_schema.problem import ProblemCode
 from shared_schema.sealed.terms import BatchProposal
 from shared_schema.service.signed_reads import sign_request
 from shared_schema.statement import Kind
+from shared_schema.vocabulary import SourceKind
 from tests.regional_hub.running import City, EventLoop, Network, RunningHub, check_problem, key_of
 from tests.regional_hub.sealed_pair import HELPER, LEADER, OPERATORS, SUBJECT, Pair, policy
 from tests.shared_schema import builders
@@ -112,6 +113,17 @@ def test_what_is_no_share_of_this_batch_is_refused_and_changes_nothing(pair: Pai
     check_problem(leader.post(city.sign(Kind.SHARE, good, audience="region")), ProblemCode.RELEASE_RULE)
     assert leader.log_size() == size
     assert not pair.has_sent(city)
+
+
+def test_a_batch_of_one_source_kind_takes_no_other(network: Network, loop: EventLoop, tmp_path: Path) -> None:
+    with Pair.start(network, loop, tmp_path, source_kind="agency_return") as pair:
+        pair.until("open")
+        body = pair.share_body(pair.cities[0], COUNTS[0], kind=SourceKind.AGENCY_RETURN)
+        other = pair.charged(body | {"source_kind": "police_recorded"})
+        check_problem(pair.leader.post(pair.cities[0].sign(Kind.SHARE, other, audience="hub")), ProblemCode.BATCH_TERMS)
+        pair.leader.accept(pair.cities[0].sign(Kind.SHARE, body, audience="hub"))
+        with pytest.raises(SchemaError):
+            pair.share_body(pair.cities[1], COUNTS[1])
 
 
 def test_a_city_that_is_no_member_is_refused(pair: Pair) -> None:

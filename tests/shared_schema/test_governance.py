@@ -151,6 +151,7 @@ def test_a_policy_of_another_form_is_refused(change: dict[str, Any]) -> None:
         {"open_days": 0},
         {"open_days": 101},
         {"helper": "Bund"},
+        {"source_kind": "survey"},
     ],
 )
 def test_a_policy_seals_only_its_own_tables_and_within_bounds(change: dict[str, Any]) -> None:
