@@ -13,6 +13,7 @@ stands in any log is never void.
 """
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -60,6 +61,8 @@ class Helping:
     key: SigningKey
     trust: Trust
     now: datetime
+    draw: Callable[[int], bytes] = secrets.token_bytes
+    """So many random bytes."""
 
     # --- what the leader asks ---------------------------------------------------------------------------------------
 
@@ -82,7 +85,7 @@ class Helping:
     def _agree(self, question: bytes) -> tuple[HelperBatch, bytes]:
         if self.operator is None:
             raise BatchError("expected a hub that says who runs it", code=ProblemCode.BATCH_TERMS)
-        randomness = secrets.token_bytes(steps.RANDOMNESS_SIZE)
+        randomness = self.draw(steps.RANDOMNESS_SIZE)
         return steps.agree_to(question, name=self.name, operator=self.operator, randomness=randomness, key=self.key)
 
     def hear_share(self, leader: str, batch: str, stored: bytes) -> None:

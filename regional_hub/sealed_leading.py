@@ -9,6 +9,7 @@ HubRefused with the problem code of the second hub.
 """
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -67,12 +68,14 @@ class Leading:
     trust: Trust
     now: datetime
     ask: Ask
+    draw: Callable[[int], bytes] = secrets.token_bytes
+    """So many random bytes."""
 
     def propose(self, plan: BatchPlan, helper: str) -> int:
         """Store a proposal; `go_on` sends it. Raises BatchError (`already-answered`, `batch-terms`)."""
         if self.operator is None:
             raise BatchError("expected a hub that says who runs it", code=ProblemCode.BATCH_TERMS)
-        own = HubSecrets.from_randomness(secrets.token_bytes(SECRETS_SIZE))
+        own = HubSecrets.from_randomness(self.draw(SECRETS_SIZE))
         batch = steps.propose(plan, name=self.name, operator=self.operator, helper=helper, secrets=own)
         with self.database.write() as session:
             return sealed_store.propose(session, batch, now=self.now)

@@ -19,7 +19,6 @@ from shared_schema.statement import Kind
 from tests.federation.searching import spellings
 from tests.regional_hub.sealed_hubs import (
     MIGRATIONS,
-    SAID,
     Crash,
     Faults,
     HelperHub,
@@ -66,8 +65,6 @@ def make_template(path: Path) -> Path:
 
 def prepare(database: Database) -> Database:
     database.migrate(MIGRATIONS)
-    with database.write() as session:
-        SAID.create(session.connection())
     return database
 
 

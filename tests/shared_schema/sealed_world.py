@@ -112,6 +112,7 @@ class World:
                 MemberStatus.ACTIVE,
                 vouched_by=LEADER,
                 operator=self.operators.get(name),
+                area=f"DE_{position:08d}",
             )
             directory.apply(signer=LEADER, member=member, position=position)
         return directory
