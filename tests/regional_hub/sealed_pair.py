@@ -81,16 +81,15 @@ class Pair:
         self.follow()
 
     def follow(self) -> None:
-        for hub in (self.helper, self.leader, self.helper):
+        for hub in (self.helper, self.leader):
             hub.verb("follow")
 
     def work(self) -> list[str]:
-        """One round of both hubs."""
-        self.follow()
+        """One round: the leader goes on, the helper reads that and goes on, and the leader reads it."""
         steps = [f"leader {step}" for step in self.leader.verb("sealed.work")["steps"]]
-        self.follow()
+        self.helper.verb("follow")
         steps += [f"helper {step}" for step in self.helper.verb("sealed.work")["steps"]]
-        self.follow()
+        self.leader.verb("follow")
         return steps
 
     def until(self, state: str, rounds: int = 6) -> None:
