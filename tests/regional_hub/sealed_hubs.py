@@ -272,7 +272,7 @@ class LeaderHub(Hub):
         with self.write() as session:
             take(session, stored.id, verified, at=parse_time(self.world.plan.closes) + timedelta(1) if late else NOW)
 
-    def leading(self, helper: HelperHub) -> Leading:
+    def leading(self, helper: HelperHub | None = None) -> Leading:
         return Leading(
             self.faulty, self.name, "region", self.world.operators[LEADER], self.key, self.trust, self.now,
             Asked(helper), self.world.chance.randbytes,
@@ -280,7 +280,7 @@ class LeaderHub(Hub):
 
     def propose(self) -> None:
         """Without asking anybody: another process may do so in the same moment."""
-        self.leading(HelperHub(self.url, self.world, self.faults, self.wire)).propose(self.world.plan, HELPER)
+        self.leading().propose(self.world.plan, HELPER)
 
     def go_on(self, helper: HelperHub) -> None:
         """Follow the helper's log, and one step; what is refused is asked again, and given up after days."""
@@ -302,10 +302,10 @@ class LeaderHub(Hub):
 class Asked:
     """The wire between both hubs: what the second one refuses comes as over HTTP."""
 
-    helper: HelperHub
+    helper: HelperHub | None
 
     def __call__(self, helper: str, step: str, batch: str | None, body: bytes) -> bytes:
-        assert helper == HELPER
+        assert helper == HELPER and self.helper is not None
         try:
             if step == "shares":
                 self.helper.helping.hear_share(LEADER, batch or "", body)

@@ -82,7 +82,7 @@ def crash_often(template: Path, folder: Path, runs: int, *, restored: float = 0.
 
 def test_nothing_happens_twice_however_often_a_hub_stops(template: Path, tmp_path: Path) -> None:
     seen = crash_often(template, tmp_path, 6)
-    assert seen.opened > 2 and seen.opened + seen.void == 6 and seen.crashes > 15
+    assert seen.opened > 1 and seen.opened + seen.void == 6 and seen.crashes > 15
 
 
 @pytest.mark.postgres
