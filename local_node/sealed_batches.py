@@ -25,11 +25,12 @@ from local_node.trust import Trust
 from shared_schema.canonical import JsonObject, parse_strict
 from shared_schema.directory import Directory
 from shared_schema.envelope import parse_envelope
-from shared_schema.errors import ContractError
+from shared_schema.errors import ContractError, ReleaseRuleError
 from shared_schema.governance import MAX_OPEN_DAYS, MembershipBody, PolicyBody
 from shared_schema.keys import MemberRole, MemberStatus
 from shared_schema.names import parse_time
 from shared_schema.period import Period
+from shared_schema.problem import ProblemCode
 from shared_schema.sealed.agreed import AgreedBatch, AgreedRoster, read_batch, read_roster, read_void
 from shared_schema.sealed.bodies import AggregateShareBody
 from shared_schema.sealed.checks import Facts
@@ -79,11 +80,11 @@ class Batches:
         shown = Reading(row.digest, row.hub, row.log_index, row.issued_at or "", None)
         if row.state != InboxState.ACCEPTED.value:
             return replace(shown, fault=row.reason or row.state)
-        batch, fault = self._attempt(
+        batch, error = self._attempt(
             row, lambda said, directory, at, place: read_batch(said, directory, at=at, position=place)
         )
         if batch is None:
-            return replace(shown, fault=fault)
+            return replace(shown, fault=_words_of(error), broken_rule=_rule_of(error))
         return self._with_later(replace(shown, batch=batch), batch)
 
     def _with_later(self, reading: Reading, batch: AgreedBatch) -> Reading:
@@ -108,20 +109,20 @@ class Batches:
     def _first(self, rows: Iterable[InboxRow], kind: Kind, step: Step[Read], faults: list[str]) -> Read | None:
         for row in rows:
             if row.kind == kind.value:
-                read, fault = self._attempt(row, step)
+                read, error = self._attempt(row, step)
                 if read is not None:
                     return read
-                faults.append(fault or "")
+                faults.append(_words_of(error))
         return None
 
-    def _attempt(self, row: InboxRow, step: Step[Read]) -> tuple[Read | None, str | None]:
+    def _attempt(self, row: InboxRow, step: Step[Read]) -> tuple[Read | None, ContractError | None]:
         """Verify a stored statement once more and read it. A word of another hub's log is judged by that log."""
         trust, at = self.trust_of(row.hub), parse_time(row.issued_at) if row.issued_at else row.received_at
         try:
             said = hub_place.verify_row(row, trust, row.log_index)
             return step(said, trust.directory, at, row.log_index), None
         except ContractError as error:
-            return None, error.message
+            return None, error
 
     def _said_about(self, digest: str) -> list[InboxRow]:
         if self._later is None:
@@ -132,6 +133,15 @@ class Batches:
             for row in self._session.scalars(query.order_by(InboxRow.received_at, InboxRow.log_index)):
                 self._later.setdefault(_batch_named_in(_body_of(row)), []).append(row)
         return self._later.get(digest, [])
+
+
+def _words_of(error: ContractError | None) -> str:
+    return "" if error is None else error.message
+
+
+def _rule_of(error: ContractError | None) -> ProblemCode | None:
+    """The rule that is broken by what both hubs have signed; None where the signatures or the form do not hold."""
+    return error.code if isinstance(error, ReleaseRuleError) else None
 
 
 def _roster_of(batch: AgreedBatch) -> Step[AgreedRoster]:

@@ -12,6 +12,7 @@ from typing import Final
 
 from local_node.review import RequestState
 from shared_schema.names import parse_time
+from shared_schema.problem import ProblemCode
 from shared_schema.sealed.agreed import AgreedBatch, AgreedRoster
 from shared_schema.sealed.terms import ROLES, Refusal, Role, VoidTerms
 from shared_schema.sealed.total import SealedTotal
@@ -73,7 +74,8 @@ class OwnShare:
 class Reading:
     """A collection as its hubs have announced it, with all that was said about it afterwards.
 
-    `batch` is None, and `fault` says why, when the announcement does not hold; `faults` are of what came later.
+    `batch` is None, and `fault` says why, when the announcement does not hold; `broken_rule` is there when both hubs
+    have signed it and it breaks a rule all the same. `faults` are of what came later.
     """
 
     digest: str
@@ -82,6 +84,7 @@ class Reading:
     announced_at: str
     batch: AgreedBatch | None
     fault: str | None = None
+    broken_rule: ProblemCode | None = None
     roster: AgreedRoster | None = None
     void: VoidTerms | None = None
     sums: frozenset[Role] = frozenset()

@@ -84,7 +84,10 @@ def check_may_send(
     """
     batch = reading.batch
     if batch is None:  # 1. announced by both hubs, in this hub's log
-        raise ReleaseError(f"expected an announcement that holds: {reading.fault}", code="batch-unreadable")
+        message = f"expected an announcement that holds: {reading.fault}"
+        if reading.broken_rule is not None:
+            raise ReleaseRuleError(message, code=reading.broken_rule)
+        raise ReleaseError(message, code="batch-unreadable")
     if reading.has_ended:
         what = "void" if reading.void is not None else "decided"
         raise ReleaseRuleError(f"expected a collection that is open, this one is {what}", code=ProblemCode.BATCH_STATE)
