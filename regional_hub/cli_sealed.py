@@ -63,6 +63,10 @@ def sealed_give_up(
 
 
 @sealed.command("work")
-def sealed_work(data: DataDir = HERE, as_json: AsJson = False) -> None:
+def sealed_work(
+    data: DataDir = HERE,
+    open_nothing: Annotated[bool, typer.Option("--open-nothing", help="Only go on with what is open.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """Open what is due and take every batch as far as it goes. A hub that serves does it by itself."""
-    _run(data, "sealed.work", {}, as_json)
+    _run(data, "sealed.work", {"open_nothing": open_nothing}, as_json)
