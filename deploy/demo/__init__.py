@@ -1,1 +1,1 @@
-"""The demo: nine real processes on this machine, with real figures of six German cities."""
+"""The demo: twelve real processes on this machine, with real figures of nine German municipalities."""

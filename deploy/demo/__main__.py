@@ -11,12 +11,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
+from deploy.demo import one_operator
 from deploy.demo.check import Findings, check_federation
-from deploy.demo.federation import ANALYST, COORDINATOR, OPERATOR, PASSWORD, REVIEWER, DemoError, Federation
+from deploy.demo.federation import DemoError, Federation
 from deploy.demo.recall import take_back
+from deploy.demo.sealed_story import PAIR, run_sealed
 from deploy.demo.story import MONTHS, run_story
+from deploy.demo.telling import findings_in_lines
 
-STEPS = MONTHS + 7
+STEPS = MONTHS + 12
 EXCHANGE_SECONDS = 10
 
 
@@ -56,20 +59,23 @@ def _run(directory: Path, options: argparse.Namespace, started: float) -> int:
     federation = Federation(directory)
     progress = _Progress()
     try:
-        progress.tell("making three hubs and six city nodes")
+        progress.tell("making three hubs and nine city nodes")
         federation.prepare()
-        progress.tell("starting nine processes")
+        progress.tell("starting twelve processes")
         federation.start()
         progress.tell("enrolling members, with codes and fingerprints")
         federation.connect()
         run_story(federation, progress.tell)
+        sealed_total = run_sealed(federation, progress.tell)
         progress.tell("one city takes a practice back, until everybody has confirmed it")
         author = federation.cities[0].name
         taken = take_back(federation.nodes, federation.hubs, author, federation.exchange_words)
         progress.tell("checking against the true counts")
-        findings = check_federation(federation, taken)
+        findings = check_federation(federation, taken, sealed_total)
+        progress.tell("two hubs of one operator ask for a sealed total")
+        _play_one_operator(federation, findings)
         findings.seconds = round(time.monotonic() - started, 1)
-        _print_findings(findings, federation, options)
+        _print_findings(findings, federation, as_json=options.json)
         if not options.once:
             print("\nThe federation stays up until Ctrl-C, and exchanges on.", file=sys.stderr, flush=True)
             try:
@@ -81,6 +87,19 @@ def _run(directory: Path, options: argparse.Namespace, started: float) -> int:
         federation.stop()
 
 
+def _play_one_operator(federation: Federation, findings: Findings) -> None:
+    """After everything was checked: what stands in the log from now on is the demo's doing."""
+    node = federation.nodes[federation.cities[0].name]
+    leader, helper = federation.hubs[PAIR.leader], federation.hubs[PAIR.helper]
+    digest = one_operator.announce(leader.data, helper.data, findings.sealed.batch)
+    federation.exchange_words()
+    findings.same_operator_refused = one_operator.is_refused(node, digest)
+    if not findings.same_operator_refused:
+        findings.problems.append(f"{node.name} does not refuse a sealed total of two hubs of one operator")
+    alarms = [hub.name for hub in federation.hubs.values() if hub.ask("status")["alarms"]]
+    findings.problems += [f"{name}: alarm after two hubs of one operator were played" for name in alarms]
+
+
 def _exchange_on(federation: Federation) -> NoReturn:
     """Let everybody take turns, so that what somebody writes on the pages arrives elsewhere while they watch."""
     while True:
@@ -89,6 +108,12 @@ def _exchange_on(federation: Federation) -> NoReturn:
             federation.exchange_words()
         except DemoError as error:  # somebody plays with a program: the others go on
             print(f"demo: {error}", file=sys.stderr, flush=True)
+
+
+def _print_findings(findings: Findings, federation: Federation, *, as_json: bool) -> None:
+    print("\n".join(findings_in_lines(findings, federation)), file=sys.stderr if as_json else sys.stdout, flush=True)
+    if as_json:
+        print(json.dumps(findings.to_object()), flush=True)
 
 
 class _Progress:
@@ -102,33 +127,6 @@ class _Progress:
         self._step += 1
         seconds = time.monotonic() - self._started
         print(f"[{self._step:2d}/{STEPS}] {seconds:5.1f} s  {what}", file=sys.stderr, flush=True)
-
-
-def _print_findings(findings: Findings, federation: Federation, options: argparse.Namespace) -> None:
-    out = sys.stderr if options.json else sys.stdout
-    low = f"{findings.coverage_95:.1%} of {findings.aggregate_cells} added-up cells hold the true count"
-    lines = [
-        "",
-        "What was found",
-        f"  statements from cities        {findings.statements}",
-        f"  logs                          {findings.log_sizes}, verified: {findings.logs_verified}",
-        f"  practices read in every city  {findings.practices_read_in_every_city}",
-        f"  practice taken back           by {findings.withdrawn_by}; {findings.recall} hubs and cities confirmed it, "
-        + ("and nobody shows it any more" if findings.withdrawn_everywhere else "and SOMEBODY STILL HAS IT"),
-        f"  origin signatures verified    {findings.origin_signatures_verified}, by the cities themselves",
-        f"  95 % intervals                {low}",
-        f"  sums back in every city       {findings.aggregates_in_every_city}",
-        f"  seconds                       {findings.seconds}",
-        *(f"  PROBLEM: {problem}" for problem in findings.problems),
-        "",
-        f"Where to look (password: {PASSWORD})",
-        f"  cities: sign in as {COORDINATOR}, coordinator, or {REVIEWER}, reviewer",
-        f"  hubs: sign in as {ANALYST}, analyst, or {OPERATOR}, operator (with a second factor)",
-        *(f"  {program.name:16} {program.url}  {program.data}" for program in federation.programs),
-    ]
-    print("\n".join(lines), file=out, flush=True)
-    if options.json:
-        print(json.dumps(findings.to_object()), flush=True)
 
 
 if __name__ == "__main__":

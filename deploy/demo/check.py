@@ -5,6 +5,7 @@ from typing import Any
 
 from deploy.demo.federation import NATION, Federation, together
 from deploy.demo.recall import TakenBack
+from deploy.demo.sealed_story import Sealed
 from deploy.demo.story import TABLES, demo_months, read_figures
 
 COVERAGE_BOUNDS = (0.92, 0.98)
@@ -29,14 +30,35 @@ class Findings:
     coverage_95: float
     aggregates_in_every_city: bool
     logs_verified: bool
+    sealed: Sealed
+    same_operator_refused: bool = False
+    """Whether a city refuses a sealed total of two hubs of one operator; known when the demo has played such two."""
     seconds: float = 0.0
     problems: list[str] = field(default_factory=list)
 
     def to_object(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "problems"}
+        found = {name: value for name, value in vars(self).items() if name not in ("problems", "sealed")}
+        return found | {f"sealed_{name}": value for name, value in sealed_figures(self.sealed).items()}
 
 
-def check_federation(federation: Federation, taken: TakenBack) -> Findings:
+def sealed_figures(sealed: Sealed) -> dict[str, Any]:
+    """What is told of the sealed total in the line for programs."""
+    region = sealed.region
+    return {
+        "operators": sealed.operators,
+        "cities": sealed.cities,
+        "readable_shares": sealed.readable,
+        "keys_left": sealed.keys_left,
+        "in_nation": region is not None and sealed.nation is not None and region.cells == sealed.nation.cells,
+        "total": {} if region is None else {cell.code: cell.total for cell in region.cells},
+        "true": {} if region is None else {cell.code: cell.true for cell in region.cells},
+        "standard_deviation": None if region is None else round(region.deviation, 2),
+        "mean_off": None if region is None else round(region.mean_off, 2),
+        "most_off": None if region is None else region.most_off,
+    }
+
+
+def check_federation(federation: Federation, taken: TakenBack, sealed: Sealed) -> Findings:
     """Ask every process for what it holds and compare it with what must be there."""
     statuses = {name: hub.ask("status") for name, hub in federation.hubs.items()}
     inboxes = together(lambda node: node.ask("inbox.list")["items"], federation.nodes.values())
@@ -58,6 +80,7 @@ def check_federation(federation: Federation, taken: TakenBack) -> Findings:
         coverage_95=round(covered / cells, 4) if cells else 0.0,
         aggregates_in_every_city=all(_has_both_levels(items, federation) for items in verified),
         logs_verified=all(report["ok"] for report in reports),
+        sealed=sealed,
     )
     findings.problems = _problems(findings, statuses, inboxes)
     return findings
@@ -81,13 +104,16 @@ def _has_both_levels(items: list[dict[str, Any]], federation: Federation) -> boo
 
 
 def _coverage(federation: Federation) -> tuple[int, int]:
-    """(cells, cells whose 95 % interval holds the true count) over everything that the three hubs added up."""
+    """(cells, cells whose 95 % interval holds the true count) over what three hubs added up of the two years."""
+    told = demo_months(federation.cities[0])
     cells = covered = 0
     for name, hub in federation.hubs.items():
         cities = [city for city in federation.cities if name in (NATION, city.hub)]
         truth = {table: [read_figures(city, suffix) for city in cities] for table, suffix in TABLES.items()}
         for body in hub.ask("sums")["sums"]:
             months = _months_in(body["period"])
+            if not set(months) <= set(told):  # the sealed total, which is looked at by itself
+                continue
             for cell in body["cells"]:
                 (code,) = cell["dims"].values()
                 true = sum(figures[month][code] for figures in truth[body["table"]["id"]] for month in months)
@@ -105,7 +131,7 @@ def _months_in(period: dict[str, str]) -> list[str]:
 def _problems(
     findings: Findings, statuses: dict[str, dict[str, Any]], inboxes: list[list[dict[str, Any]]]
 ) -> list[str]:
-    problems = []
+    problems = list(findings.sealed.problems)
     if not findings.practices_read_in_every_city:
         problems.append(f"not every city reads all {PRACTICES} practices")
     if not findings.withdrawn_everywhere:

@@ -1,4 +1,5 @@
-"""Nine processes: one national hub, two regional hubs, six city nodes, each with its own data directory and port.
+"""Twelve processes: a national hub, two regional hubs, six city nodes, and three of small towns that join later; each
+with its own data directory and port.
 
 Everything is done with the programs' own verbs over their control sockets, exactly as their command lines do it.
 """
@@ -22,14 +23,18 @@ from shared_schema.service.control import SOCKET_NAME, VerbError, ask
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 NATION = "bund.de"
-REGIONS = {"sachsen.de": "NUTS:2024:DED", "nrw.de": "NUTS:2024:DEA"}
+SAXONY = "sachsen.de"
+REGIONS = {SAXONY: "NUTS:2024:DED", "nrw.de": "NUTS:2024:DEA"}
+OPERATORS = {NATION: "Bund", SAXONY: "Freistaat Sachsen", "nrw.de": "Land Nordrhein-Westfalen"}
+"""Who runs each hub. A sealed total takes two of them."""
 COORDINATOR, REVIEWER = "anna", "ben"
 OPERATOR, ANALYST = "olga", "nils"
 """Who works with each node, and who with each hub."""
 PASSWORD = "demo: late trains sing"
 """Of all of them: a demo's secret is printed for everybody to see."""
 TIME_ZONE = "Europe/Berlin"
-START_SECONDS = 60
+START_SECONDS = 180
+"""Twelve Python programs start side by side, on two cores that may have other work."""
 STOP_SECONDS = 15
 POLL_SECONDS = 0.05
 WORKERS = 6
@@ -43,7 +48,7 @@ class DemoError(Exception):
 
 @dataclass(frozen=True)
 class City:
-    """One city of `cities.json`."""
+    """One city of `cities.json`, and which tables it has figures of."""
 
     city: str
     name: str
@@ -51,10 +56,16 @@ class City:
     lau: str
     nuts1: str
     hub: str
+    tables: Sequence[str]
 
 
 def load_cities() -> list[City]:
     return [City(**item) for item in json.loads((HERE / "cities.json").read_text(encoding="utf-8"))]
+
+
+def small_towns(places: Iterable[City]) -> list[City]:
+    """Those that have no figures by offence: they join after the two years, when a sealed total protects them."""
+    return [place for place in places if "by_offence" not in place.tables]
 
 
 @dataclass
@@ -109,6 +120,14 @@ class Program:
         except VerbError as error:
             raise DemoError(f"{self.name}: {verb}: {error.message}") from None
 
+    def refusal(self, verb: str, /, **params: object) -> str | None:
+        """The code with which it refuses; None when it does what it was asked."""
+        try:
+            ask(self.data, verb, params)
+        except VerbError as error:
+            return error.code
+        return None
+
     def stop(self) -> None:
         process, self.process = self.process, None
         if process is None or process.poll() is not None:
@@ -128,22 +147,31 @@ class Federation:
     directory: Path
     hubs: dict[str, Program] = field(default_factory=dict)
     nodes: dict[str, Program] = field(default_factory=dict)
-    cities: list[City] = field(default_factory=load_cities)
+    places: list[City] = field(default_factory=load_cities)
+
+    @property
+    def towns(self) -> list[City]:
+        return small_towns(self.places)
+
+    @property
+    def cities(self) -> list[City]:
+        """Those that are there from the beginning."""
+        return [place for place in self.places if place not in self.towns]
 
     @property
     def programs(self) -> list[Program]:
         return [*self.hubs.values(), *self.nodes.values()]
 
     def prepare(self) -> None:
-        """Choose ports and make the nine data directories."""
-        names = [NATION, *REGIONS, *(city.name for city in self.cities)]
+        """Choose ports and make the twelve data directories."""
+        names = [NATION, *REGIONS, *(city.name for city in self.places)]
         ports = dict(zip(names, free_ports(len(names)), strict=True))
         for name in (NATION, *REGIONS):
             self.hubs[name] = Program("regional_hub", name, self.directory / name, ports[name])
-        for city in self.cities:
+        for city in self.places:
             self.nodes[city.name] = Program("local_node", city.name, self.directory / city.name, ports[city.name])
         jobs: list[Callable[[], None]] = [lambda hub=hub: _init_hub(hub) for hub in self.hubs.values()]  # type: ignore[misc]
-        jobs += [lambda city=city: _init_node(self.nodes[city.name], city) for city in self.cities]  # type: ignore[misc]
+        jobs += [lambda city=city: _init_node(self.nodes[city.name], city) for city in self.places]  # type: ignore[misc]
         together(lambda job: job(), jobs)
 
     def start(self) -> None:
@@ -166,7 +194,11 @@ class Federation:
         nation.ask("follow")
         for name in REGIONS:
             self.hubs[name].ask("follow")
-        together(lambda city: enrol_node(self.nodes[city.name], self.hubs[city.hub]), self.cities)
+        self.admit(self.cities)
+
+    def admit(self, places: Sequence[City]) -> None:
+        """Make them members of their hubs."""
+        together(lambda place: enrol_node(self.nodes[place.name], self.hubs[place.hub]), places)
 
     def exchange(self) -> None:
         """One round: cities to their hubs, hubs to the nation, and everything back to the cities."""
@@ -205,7 +237,7 @@ def _init_hub(hub: Program) -> None:
     hub.data.mkdir(parents=True, exist_ok=True)
     hub.command(
         "init", "--name", hub.name, "--level", level, "--area", area, "--public-url", hub.url,
-        "--port", str(hub.port), "--work-interval", "0",
+        "--port", str(hub.port), "--work-interval", "0", "--operator", OPERATORS[hub.name],
     )  # fmt: skip
 
 

@@ -29,8 +29,11 @@ from shared_schema.vocabulary import (
 DEMO = Path(__file__).parents[2] / "deploy" / "demo"
 FIGURES = DEMO / "figures"
 README = (FIGURES / "README.md").read_text(encoding="utf-8")
-CITIES: list[dict[str, str]] = json.loads((DEMO / "cities.json").read_text(encoding="utf-8"))
+PLACES: list[dict[str, Any]] = json.loads((DEMO / "cities.json").read_text(encoding="utf-8"))
+TOWNS = [place for place in PLACES if place["tables"] == ["by_weekday"]]
+CITIES = [place for place in PLACES if place not in TOWNS]
 CITY_NAMES = [city["city"] for city in CITIES]
+FILES = [(place["city"], table.removeprefix("by_")) for place in PLACES for table in place["tables"]]
 
 COLUMNS = {
     "offence": ["assault", "arson", "demonstration", "attack", "unconfirmed", "other"],
@@ -84,16 +87,21 @@ def test_there_are_six_cities_in_two_laender_with_three_each() -> None:
     assert Counter((city["nuts1"], city["hub"]) for city in CITIES) == {("DED", "sachsen.de"): 3, ("DEA", "nrw.de"): 3}
 
 
+def test_three_small_towns_join_the_saxon_cities_so_that_a_sealed_total_has_six() -> None:
+    assert [(town["hub"], town["nuts1"]) for town in TOWNS] == [("sachsen.de", "DED")] * 3
+    assert len({place["lau"] for place in PLACES}) == len({place["city"] for place in PLACES}) == 9
+    assert all(city["tables"] == ["by_offence", "by_weekday"] for city in CITIES)
+
+
 def test_every_city_has_a_name_a_municipality_key_and_a_hub() -> None:
     land_digits = {"DED": "14", "DEA": "05"}
-    for city in CITIES:
-        assert set(city) == {"city", "name", "display_name", "lau", "nuts1", "hub"}
+    for city in PLACES:
+        assert set(city) == {"city", "name", "display_name", "lau", "nuts1", "hub", "tables"}
         assert re.fullmatch(rf"{city['city']}\.(sn|nw)\.de", city["name"])
         assert re.fullmatch(rf"{land_digits[city['nuts1']]}\d{{6}}", city["lau"])
 
 
-@pytest.mark.parametrize("dimension", COLUMNS)
-@pytest.mark.parametrize("city", CITY_NAMES)
+@pytest.mark.parametrize(("city", "dimension"), FILES)
 def test_figures_have_their_header_every_month_and_whole_counts(city: str, dimension: str) -> None:
     header, rows = read_figures(city, dimension)
     assert header == ["month", *COLUMNS[dimension]]
@@ -109,10 +117,11 @@ def test_both_tables_of_a_city_count_the_same_events(city: str) -> None:
     assert [total(row) for row in by_offence] == [total(row) for row in by_weekday]
 
 
-@pytest.mark.parametrize("city", CITIES, ids=CITY_NAMES)
-def test_the_readme_tells_the_totals(city: Mapping[str, str]) -> None:
-    rows = read_figures(city["city"], "offence")[1]
-    sums = [sum(int(row[column]) for row in rows) for column in COLUMNS["offence"]]
+@pytest.mark.parametrize("city", PLACES, ids=[place["city"] for place in PLACES])
+def test_the_readme_tells_the_totals(city: Mapping[str, Any]) -> None:
+    dimension = city["tables"][0].removeprefix("by_")
+    rows = read_figures(city["city"], dimension)[1]
+    sums = [sum(int(row[column]) for row in rows) for column in COLUMNS[dimension]]
     assert f"| {' | '.join([city['display_name'], *map(str, sums), str(sum(sums))])} |" in README
 
 
@@ -121,7 +130,7 @@ def test_the_readme_names_the_source_and_its_licence() -> None:
 
 
 def test_no_figures_without_a_city() -> None:
-    expected = {f"{city}_by_{dimension}.csv" for city in CITY_NAMES for dimension in COLUMNS}
+    expected = {f"{city}_by_{dimension}.csv" for city, dimension in FILES}
     assert {path.name for path in FIGURES.glob("*.csv")} == expected
 
 

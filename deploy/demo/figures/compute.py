@@ -1,6 +1,6 @@
 """Compute the demo's monthly figures from the chronicle of events.
 
-    python compute.py SOURCE.csv.gz           write two CSV files per city of ../cities.json beside this script
+    python compute.py SOURCE.csv.gz           write the CSV files of each city of ../cities.json beside this script
     python compute.py --check SOURCE.csv.gz   compare with the files that are there; exit 1 when one differs
 
 An event counts for a city when its municipality key does, whatever the place is called, so districts are in. Rows that
@@ -65,6 +65,13 @@ class Event:
         return WEEKDAYS[self.day.weekday()]
 
 
+TABLES: Final[dict[str, tuple[Sequence[str], Callable[[Event], str]]]] = {
+    "by_offence": (tuple(OFFENCES.values()), lambda event: event.offence),
+    "by_weekday": (WEEKDAYS, lambda event: event.weekday),
+}
+"""Of each table the columns, and the one of an event; `tables` of a city names those that it has."""
+
+
 def read_events(source: Path) -> Iterator[Event]:
     """The distinct rows of the chronicle, in its order."""
     with gzip.open(source, "rt", encoding="utf-8", newline="") as lines:
@@ -99,8 +106,9 @@ def compute(source: Path, cities: Path = HERE.parent / "cities.json") -> dict[st
     figures = {}
     for city in json.loads(cities.read_text(encoding="utf-8")):
         own = [event for event in events if event.lau == city["lau"]]
-        figures[f"{city['city']}_by_offence.csv"] = table(own, list(OFFENCES.values()), lambda event: event.offence)
-        figures[f"{city['city']}_by_weekday.csv"] = table(own, WEEKDAYS, lambda event: event.weekday)
+        for name in city["tables"]:
+            columns, column_of = TABLES[name]
+            figures[f"{city['city']}_{name}.csv"] = table(own, columns, column_of)
     return figures
 
 
