@@ -14,6 +14,8 @@ from deploy.demo.recall import Asked
 TABLE: Final = "bias_incidents.by_weekday"
 MONTH: Final = "2017-01"
 """The first month after the two years of the story."""
+SOURCE_KIND: Final = "open_media"
+"""Of the chronicle that all figures of the demo come from."""
 MAXIMUM: Final = 200
 """The most that a city can hand in for a cell; the largest of these cities had 11 events in its worst month."""
 MIN_BATCH: Final = 5
@@ -69,7 +71,7 @@ def seal_table(leader: Asked, helper: str) -> None:
     (table,) = [each for each in policy["tables"] if each["id"] == TABLE]
     sealed = {
         "table": TABLE, "version": table["version"], "granularity": "month", "helper": helper, "maximum": MAXIMUM,
-        "min_batch": MIN_BATCH, "open_days": OPEN_DAYS,
+        "min_batch": MIN_BATCH, "open_days": OPEN_DAYS, "source_kind": SOURCE_KIND,
     }  # fmt: skip
     leader.ask("policy.set", policy=policy | {"version": policy["version"] + 1, "sealed": [sealed]})
 
