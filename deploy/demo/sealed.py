@@ -79,10 +79,10 @@ def seal_table(leader: Asked, helper: str) -> None:
 def open_batch(leader: Asked, table: str = TABLE, period: str = MONTH) -> str:
     """Open a batch beside the schedule, and return the digest of what both hubs have signed."""
     leader.ask("sealed.open", table=table, period=period)
-    (line,) = leader.ask("sealed.list")["batches"]
-    if line["batch"] is None:
-        raise DemoError(f"expected a batch that both hubs have signed, it is {line['state']}")
-    return str(line["batch"])
+    lines = leader.ask("sealed.list")["batches"]
+    if [line["state"] for line in lines] != ["open"]:
+        raise DemoError(f"expected one batch that both hubs have signed; alarms: {leader.ask('status')['alarms']}")
+    return str(lines[0]["batch"])
 
 
 def send_share(node: Asked, batch: str) -> None:

@@ -78,7 +78,9 @@ def look(hub: Path, noted: Noted) -> Left:
 
 
 def _shares_of(database: Path, batch: str) -> Iterator[Envelope]:
-    for (stored,) in _read(database, "SELECT envelope FROM outbox"):
+    for (stored,) in _read(
+        database, "SELECT envelope FROM outbox WHERE LENGTH(envelope) > 0"
+    ):  # else it was taken back
         envelope = parse_envelope(stored)
         if envelope.kind == "share" and _body_of(envelope)["batch"] == batch:
             yield envelope

@@ -19,6 +19,7 @@ from typing import Any, Final
 import httpx
 
 from deploy.demo.federation import Program, enrol_hub, free_ports
+from deploy.demo.sealed import HubPair, add_up, open_batch
 from deploy.demo.secrets_left import PIECE, Noted, pieces_of_share, spellings_of_key, take_keys
 from regional_hub import sealed_store
 from regional_hub.app import open_hub
@@ -46,7 +47,7 @@ MOST_GROWTH: Final = 1.3
 """Times what a city costs in the smaller batch: linear, with room for a busy machine."""
 KEYS: Final = 3
 """One of each hub, and the one with which both verify."""
-MAX_ROUNDS: Final = 6
+PERIOD: Final = "2026-09"
 TICK: Final = os.sysconf("SC_CLK_TCK")
 TABLE: Final = TableDefinition.from_object(
     builders.TABLE.to_object()
@@ -127,7 +128,8 @@ class Hubs:
             program.wait_until_ready()
         self.leader, self.helper = self.programs[LEADER], self.programs[HELPER]
         enrol_hub(self.leader, self.helper)
-        self.leader.ask("policy.set", policy=_policy(self.leader.ask("policy.show")))
+        for program in self.programs.values():
+            program.ask("policy.set", policy=_policy(program.ask("policy.show"), is_sealed=program is self.leader))
 
     def collect(self, cities: int) -> Cost:
         """A whole batch."""
@@ -143,7 +145,7 @@ class Hubs:
         self._back_up("before")
         found = len(_found(self.folder, noted))
         before = self._processor_seconds()
-        self._until_done()
+        add_up(self.programs, HubPair(LEADER, HELPER))
         after = self._processor_seconds()
         self._back_up("after")
         return Cost(
@@ -169,13 +171,14 @@ class Hubs:
 
     def _open(self, names: Sequence[str]) -> list[CheckedBatch]:
         """Open a batch, and let each city read and check it as it stands in the leader's log."""
-        self.leader.ask("sealed.open", table=TABLE.id, period="2026-09")
+        open_batch(self.leader, TABLE.id, PERIOD)
         self.helper.ask("follow")
         self.helper.ask("sealed.work", open_nothing=True)
         hub = open_hub(self.leader.data)
         try:
             with hub.database.read() as session:
-                batch = sealed_store.read_leader(session, sealed_store.list_batches(session, "leader")[0]).batch.agreed
+                (batch_id,) = sealed_store.list_batches(session, "leader")
+                batch = sealed_store.read_leader(session, batch_id).batch.agreed
             directory, now = hub.refresh_trust().directory, hub.clock()
         finally:
             hub.close()
@@ -200,16 +203,6 @@ class Hubs:
                 shares.append(parse_envelope(body))
         return shares, longest
 
-    def _until_done(self) -> None:
-        for _ in range(MAX_ROUNDS):
-            for program in (self.helper, self.leader):
-                program.ask("follow")
-                program.ask("sealed.work", open_nothing=True)
-            lines = [line for each in self.programs.values() for line in each.ask("sealed.list", all=True)["batches"]]
-            if [line["state"] for line in lines] == ["done", "done"]:
-                return
-        raise RuntimeError("expected both hubs to be done")
-
     def _processor_seconds(self) -> dict[str, float]:
         return {name: _seconds_of(program) for name, program in self.programs.items()}
 
@@ -220,13 +213,14 @@ class Hubs:
             program.ask("backup", target=str(target / program.name))
 
 
-def _policy(starter: dict[str, Any]) -> dict[str, Any]:
-    """The starter policy with one table of so many cells, which is sealed."""
+def _policy(starter: dict[str, Any], *, is_sealed: bool) -> dict[str, Any]:
+    """The starter policy with one table of so many cells, which the leader seals."""
     sealed = {
         "table": TABLE.id, "version": TABLE.version, "granularity": "month", "helper": HELPER, "maximum": MAXIMUM,
         "min_batch": 5, "open_days": 14,
     }  # fmt: skip
-    return starter | {"version": starter["version"] + 1, "tables": [TABLE.to_object()], "sealed": [sealed]}
+    policy = starter | {"version": starter["version"] + 1, "tables": [TABLE.to_object()]}
+    return policy | {"sealed": [sealed]} if is_sealed else policy
 
 
 def _share(checked: CheckedBatch, counts: Sequence[int]) -> bytes:
