@@ -19,7 +19,7 @@ from deploy.demo.sealed_story import PAIR, run_sealed
 from deploy.demo.story import MONTHS, run_story
 from deploy.demo.telling import findings_in_lines
 
-STEPS = MONTHS + 12
+STEPS = MONTHS + 11
 EXCHANGE_SECONDS = 10
 
 

@@ -1,5 +1,5 @@
-"""Twelve processes: a national hub, two regional hubs, six city nodes, and three of small towns that join later; each
-with its own data directory and port.
+"""Twelve processes: a national hub, two regional hubs, six city nodes, and three of small towns, each with its own
+data directory and port.
 
 Everything is done with the programs' own verbs over their control sockets, exactly as their command lines do it.
 """
@@ -64,7 +64,7 @@ def load_cities() -> list[City]:
 
 
 def small_towns(places: Iterable[City]) -> list[City]:
-    """Those that have no figures by offence: they join after the two years, when a sealed total protects them."""
+    """Those that have no figures by offence: they read along, and hand in a sealed total."""
     return [place for place in places if "by_offence" not in place.tables]
 
 
@@ -155,7 +155,7 @@ class Federation:
 
     @property
     def cities(self) -> list[City]:
-        """Those that are there from the beginning."""
+        """Those that hand in figures of their own in every month of the story."""
         return [place for place in self.places if place not in self.towns]
 
     @property
@@ -194,16 +194,15 @@ class Federation:
         nation.ask("follow")
         for name in REGIONS:
             self.hubs[name].ask("follow")
-        self.admit(self.cities)
-
-    def admit(self, places: Sequence[City]) -> None:
-        """Make them members of their hubs."""
-        together(lambda place: enrol_node(self.nodes[place.name], self.hubs[place.hub]), places)
+        together(lambda place: enrol_node(self.nodes[place.name], self.hubs[place.hub]), self.places)
 
     def exchange(self) -> None:
-        """One round: cities to their hubs, hubs to the nation, and everything back to the cities."""
+        """One round: cities to their hubs, hubs to the nation, and everything back to the cities.
+
+        Small towns have nothing to hand in, and read later what has come.
+        """
         regions = [self.hubs[name] for name in REGIONS]
-        together(lambda node: node.ask("sync"), self.nodes.values())
+        together(lambda city: self.nodes[city.name].ask("sync"), self.cities)
         together(lambda hub: hub.ask("aggregate"), regions)
         self.hubs[NATION].ask("follow")
         self.hubs[NATION].ask("aggregate")

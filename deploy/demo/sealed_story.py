@@ -1,4 +1,4 @@
-"""After the two years: three small towns join, and with the three cities of their region they are added up sealed."""
+"""After the two years: three cities and three small towns of one region are added up sealed."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -44,11 +44,8 @@ class Sealed:
 
 
 def run_sealed(federation: Federation, tell: Callable[[str], None]) -> Sealed:
-    """From the towns' enrolment to the total that everybody reads."""
+    """From the policy to the total that everybody reads."""
     leader = federation.hubs[PAIR.leader]
-    tell("three small towns join the Saxon hub")
-    federation.admit(federation.towns)
-    federation.exchange_words()
     tell("a new policy seals one table, and two hubs of two operators agree on a batch")
     sealed.seal_table(leader, PAIR.helper)
     federation.exchange_words()
