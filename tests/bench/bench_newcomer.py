@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from deploy.demo.federation import PASSWORD, Federation, load_cities
+from deploy.demo.federation import PASSWORD, Federation, load_cities, small_towns
 from tests.bench.figures import Figure, at_most, measured
 from tests.browser.chromium import running_chromium
 from tests.browser.newcomer import play
@@ -20,9 +20,10 @@ MOST_FIELDS_OF_A_LESSON: Final = 12
 
 def measure() -> Iterator[Figure]:
     """Clicks, fields and seconds of every step, and their sums."""
-    by_hub = {city.hub: city for city in load_cities()}
+    places = load_cities()
+    by_hub = {city.hub: city for city in places if city not in small_towns(places)}
     with tempfile.TemporaryDirectory(prefix="pe-newcomer-") as name, running_chromium() as browser:
-        federation = Federation(Path(name), cities=list(by_hub.values()))
+        federation = Federation(Path(name), places=list(by_hub.values()))
         try:
             federation.prepare()
             federation.start()
