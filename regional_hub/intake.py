@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Connection, Select, and_, bindparam, or_, select, update
 from sqlalchemy.orm import Session
@@ -17,6 +17,7 @@ from regional_hub import charges, log, sealed_arrivals
 from regional_hub.charges import Charges, LedgerConflictError
 from regional_hub.equivocation import keep_evidence
 from regional_hub.errors import IntakeError
+from regional_hub.intake_rules import Target, check_correction, narrow, subjects_behind, target_of
 from regional_hub.members import Trust, last_governance, load_trust, policy_in_force
 from regional_hub.orm import ContentRow, EntryRow, EvidenceRow, MemberRow, table_of
 from regional_hub.tiles import NodeCache, TileReader
@@ -39,10 +40,7 @@ from shared_schema.statement import (
     read_statement,
 )
 from shared_schema.trend import (
-    MAX_ABSOLUTE_VALUE,
-    MAX_VARIANCE_MILLI,
     AggregateBody,
-    LaplaceMechanism,
     TrendBody,
 )
 
@@ -200,20 +198,6 @@ def _find_by_seq(connection: Connection, pairs: Collection[tuple[str, int]]) -> 
     return entries
 
 
-class _Target(NamedTuple):
-    """An item that can be withdrawn: how far it may travel, of what its figures are, and what was taken back already.
-
-    `audience` is None for a content that is kept as evidence alone, and never travelled.
-    """
-
-    origin: str
-    audience: Audience | None
-    subject: str | None
-    narrowed_to: Audience | None = None
-    is_withdrawn: bool = False
-    is_share: bool = False
-
-
 class _Known:
     """What the log already has that concerns a group of submissions; grows as the group is gone through."""
 
@@ -230,7 +214,7 @@ class _Known:
         self.members: dict[str, tuple[str, str]] = {}
         self.stored: dict[str, int] = {}
         self.newer_policy: PolicyBody | None = None
-        self.targets: dict[str, _Target] = {}
+        self.targets: dict[str, Target] = {}
         self.areas: dict[str, str] = {}
         self._in_group: dict[tuple[str, int], tuple[str, int]] = {}
         self._bodies: dict[tuple[str, str], TrendBody] = {}
@@ -243,7 +227,7 @@ class _Known:
         connection = session.connection()
         for entry in _find_by_seq(connection, {(statement.origin, statement.seq) for statement in statements}):
             known.by_seq[entry.origin, entry.seq] = entry
-        subjects = {subject for item in statements for subject in _subjects_behind(item)}
+        subjects = {subject for item in statements for subject in subjects_behind(item)}
         if subjects:
             figures = connection.execute(_SELECT_FIGURES, {"subjects": list(subjects)}).all()
             for found in figures:
@@ -266,8 +250,8 @@ class _Known:
             aside = session.execute(
                 select(EvidenceRow.digest, EvidenceRow.origin).where(EvidenceRow.digest.in_(withdrawn))
             )
-            known.targets = {row.digest: _Target(row.origin, None, None) for row in aside}
-            known.targets |= {row.digest: _target_of(row) for row in session.scalars(select(EntryRow).where(items))}
+            known.targets = {row.digest: Target(row.origin, None, None) for row in aside}
+            known.targets |= {row.digest: target_of(row) for row in session.scalars(select(EntryRow).where(items))}
         return known
 
     def check_order(self, session: Session, submission: Submission, now: datetime) -> log.Entry | int | None:
@@ -301,8 +285,8 @@ class _Known:
         self.highest[statement.origin] = statement.seq
         self._in_group[place] = (submission.verified.digest, len(self._in_group))
         if not isinstance(statement.body, WithdrawalBody):
-            subject = next(iter(_subjects_behind(statement)), None)
-            self.targets[submission.verified.digest] = _Target(
+            subject = next(iter(subjects_behind(statement)), None)
+            self.targets[submission.verified.digest] = Target(
                 statement.origin, statement.audience, subject, is_share=statement.kind is Kind.SHARE
             )
         return None
@@ -310,7 +294,7 @@ class _Known:
     def _take_release(self, session: Session, submission: Submission, body: TrendBody, now: datetime) -> None:
         """Check a release against those before it, and count it. Raises before anything is counted."""
         origin, digest = submission.verified.statement.origin, submission.verified.digest
-        subject, *behind = _subjects_behind(submission.verified.statement)
+        subject, *behind = subjects_behind(submission.verified.statement)
         if (origin, subject) in self.trends:
             raise IntakeError("expected one release for a table and period", code=ProblemCode.RELEASE_RULE)
         if not behind:
@@ -325,7 +309,7 @@ class _Known:
         if body.area.to_bytes().decode() != self.areas[origin]:
             raise IntakeError("expected the area that the member was admitted with", code=ProblemCode.RELEASE_RULE)
         if behind:
-            _check_correction(body, self._bodies_of(session, origin, behind[0]))
+            check_correction(body, self._bodies_of(session, origin, behind[0]))
         charge = self._check_charge(session, submission, body, now)
         self.charges.add(origin, body, charge, digest)
         self.trends[origin, subject] = True
@@ -338,7 +322,7 @@ class _Known:
         One that comes too late is noted, so that the roster can say so, and refused. Raises before anything is counted.
         """
         origin, digest = submission.verified.statement.origin, submission.verified.digest
-        (subject,) = _subjects_behind(submission.verified.statement)
+        (subject,) = subjects_behind(submission.verified.statement)
         batch_id = sealed_arrivals.find_led(session, body.batch)
         if sealed_arrivals.note_if_late(session, batch_id, submission.envelope, at=now):
             raise BatchError("expected a share before the batch is closed; it counts as late")
@@ -400,7 +384,7 @@ class _Known:
                 code=ProblemCode.RELEASE_RULE,
             )
         if body.to is not None:
-            self.targets[body.digest] = _narrow(target, Audience(body.to))
+            self.targets[body.digest] = narrow(target, Audience(body.to))
             return
         self.targets[body.digest] = target._replace(is_withdrawn=True)
         if target.subject is not None and (target.origin, target.subject) in self.trends:
@@ -453,64 +437,6 @@ class _Known:
             if highest != self.stored[name]
         ]
         session.connection().execute(_RAISE_HIGHEST, raised)
-
-
-def _target_of(row: EntryRow) -> _Target:
-    narrowed_to = None if row.narrowed_to is None else Audience(row.narrowed_to)
-    return _Target(
-        row.origin, Audience(row.audience), row.subject, narrowed_to, row.withdrawn_by is not None,
-        row.kind == Kind.SHARE.value,
-    )  # fmt: skip
-
-
-def _narrow(target: _Target, to: Audience) -> _Target:
-    """The target with a smaller audience. Raises IntakeError: nobody gets back what was taken from him."""
-    before = target.narrowed_to or target.audience
-    if before is None or target.is_withdrawn:
-        raise IntakeError("expected an item that is not withdrawn altogether", code=ProblemCode.RELEASE_RULE)
-    if to.reach >= before.reach:
-        raise IntakeError(
-            f"expected an audience below {before.value}, which is how far the item may travel now",
-            code=ProblemCode.RELEASE_RULE,
-        )
-    return target._replace(narrowed_to=to)
-
-
-def _check_correction(body: TrendBody, earlier: Sequence[TrendBody]) -> None:
-    """A correction speaks of the same as its release, and leads to no figure that a release could not have.
-
-    Sizes are added up, not figures: one of several corrections can be withdrawn. Without a bound a city could make a
-    sum of its region that the hub above refuses, and so keep the region out of it.
-    """
-    release = earlier[0] if earlier else None
-    if release is None or (body.table, body.source_kind, body.area) != (
-        release.table,
-        release.source_kind,
-        release.area,
-    ):
-        raise IntakeError(
-            "expected the table's wording, the source kind and the area of the release", code=ProblemCode.RELEASE_RULE
-        )
-    every = [*earlier, body]
-    sizes = (sum(abs(cell.value or 0) for cell in cells) for cells in zip(*(each.cells for each in every), strict=True))
-    spread = sum(each.mechanism.variance_milli for each in every if isinstance(each.mechanism, LaplaceMechanism))
-    if any(size > MAX_ABSOLUTE_VALUE for size in sizes) or spread > MAX_VARIANCE_MILLI:
-        raise IntakeError(
-            f"expected a release and its corrections within {MAX_ABSOLUTE_VALUE}, and noise that fits into a sum",
-            code=ProblemCode.RELEASE_RULE,
-        )
-
-
-def _subjects_behind(statement: Statement) -> list[str]:
-    """The subject of a release; for a correction also what must be there: the release, and the correction before."""
-    body = statement.body
-    if not isinstance(body, TrendBody | ShareBody):
-        return []
-    release = f"{body.table.id}@{body.table.version}/{body.period.label}"
-    if isinstance(body, ShareBody) or body.correction is None:
-        return [release]
-    before = [f"{release}/c{body.correction - 1}"] if body.correction > 1 else []
-    return [f"{release}/c{body.correction}", release, *before]
 
 
 def _digest_at(session: Session, index: int) -> str:
