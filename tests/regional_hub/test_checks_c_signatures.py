@@ -153,11 +153,6 @@ def test_30_a_city_cannot_say_what_only_a_hub_may(resident: City, kind: Kind) ->
     check_problem(resident.hub.post(body), ProblemCode.KIND_NOT_ALLOWED, 403)
 
 
-def test_a_sealed_share_is_refused_because_nobody_could_open_it(resident: City) -> None:
-    """This release opens no sealed total. A refused statement blocks none behind it (41), so nothing else is lost."""
-    check_problem(resident.hub.post(resident.sign(Kind.SHARE, seq=1)), ProblemCode.KIND_NOT_ALLOWED, 403)
-
-
 @pytest.mark.sqlite_is_enough(False)
 def test_31_a_revoked_key_is_refused_everywhere(hub: RunningHub, city: City) -> None:
     taken = city.sign()
