@@ -3,7 +3,7 @@
 import contextlib
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -296,21 +296,29 @@ class Hub:
             self.clock(),
         )  # fmt: skip
 
-    @property
-    def leading(self) -> Leading:
-        """This hub as the leader of sealed totals, now."""
-        return Leading(
-            self.database, self.name, self.settings.level, self.settings.operator, self.key, self.refresh_trust(),
-            self.clock(), self._ask_helper,
-        )  # fmt: skip
+    @contextlib.contextmanager
+    def leading(self) -> Iterator[Leading]:
+        """This hub as the leader of sealed totals, now; one connection to each second hub for all that it asks."""
+        with contextlib.ExitStack() as stack:
+            lines: dict[str, HubApi] = {}
 
-    def _ask_helper(self, helper: str, step: str, batch: str | None, body: bytes) -> bytes:
+            def ask(helper: str, step: str, batch: str | None, body: bytes) -> bytes:
+                if helper not in lines:
+                    lines[helper] = stack.enter_context(self.api(self._url_of(helper)))
+                return lines[helper].ask_helper(step, batch, body)
+
+            yield Leading(
+                self.database, self.name, self.settings.level, self.settings.operator, self.key, self.refresh_trust(),
+                self.clock(), ask,
+            )  # fmt: skip
+
+    def _url_of(self, source: str) -> str:
+        """Raises HubError (`not-found`) for a hub that this one does not follow."""
         with self.database.read() as session:
-            url = session.scalar(select(SourceRow.url).where(SourceRow.name == helper))
+            url = session.scalar(select(SourceRow.url).where(SourceRow.name == source))
         if url is None:
             raise HubError("expected the second hub among those that this one follows", code=ProblemCode.NOT_FOUND)
-        with self.api(url) as api:
-            return api.ask_helper(step, batch, body)
+        return url
 
     @property
     def zone(self) -> ZoneInfo:

@@ -63,7 +63,8 @@ def _open(hub: Hub, wanted: Wanted, late: LateOf | None, days: int | None) -> in
     trust = hub.refresh_trust()
     with hub.database.read() as session:
         plan = sealed_plan.plan_batch(session, trust, wanted, hub.settings.operator, hub.clock(), late=late, days=days)
-    return hub.leading.propose(plan, wanted.sealed.helper)
+    with hub.leading() as leading:
+        return leading.propose(plan, wanted.sealed.helper)
 
 
 def _lead(hub: Hub, batch_id: int) -> Generator[str]:
@@ -75,7 +76,8 @@ def _lead(hub: Hub, batch_id: int) -> Generator[str]:
     is_overdue = _is_overdue(stored.batch, hub.clock())
     for _ in range(MAX_STEPS):
         try:
-            state = hub.leading.go_on(batch_id)
+            with hub.leading() as leading:
+                state = leading.go_on(batch_id)
         except HubUnreachable as error:
             return _wait(hub, about, f"waits for {stored.other}: {error.message}", is_overdue=is_overdue)
         except HubRefused as error:
@@ -195,7 +197,8 @@ def give_up(hub: Hub, params: Params) -> Result:
     subject = subject_of(stored.batch.proposal.plan)
     with hub.database.write() as session:
         audit.record(session, actor_of(params), "sealed-given-up", subject, hub.clock())
-    return {"subject": subject, "state": hub.leading.give_up(stored)}
+    with hub.leading() as leading:
+        return {"subject": subject, "state": leading.give_up(stored)}
 
 
 def list_all(hub: Hub, params: Params) -> Result:
