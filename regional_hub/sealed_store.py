@@ -181,11 +181,15 @@ def change(session: Session, before: Stored[Batch], after: Batch) -> None:
 def ask_once(session: Session, stored: Stored[LeaderBatch], step: Step, question: bytes | None = None) -> bytes:
     """What this leader asks the helper in a step: stored before it is sent, the same bytes at every time.
 
-    Without a question, what was stored before. Raises BatchError (`already-answered`) for another one than that.
+    Without a question, what was stored before. Raises BatchError (`already-answered`) for another one than that, and
+    (`batch-state`) for a new one that was made of an earlier state: a share may have come late while it was made, and
+    a question that leaves it out could never be made again.
     """
-    read_leader(session, stored.id, lock=True)
+    now = read_leader(session, stored.id, lock=True)
     words = read_words(session, stored.id)
     if question is not None:
+        if step not in words and now != stored:
+            raise BatchError("expected a batch that nobody else has moved on")
         add_words(session, stored.id, words, {step: Word.of(question)})
         return question
     content = words[step].content if step in words else None
