@@ -92,16 +92,20 @@ class Helping:
         """Take a city's share that the leader hands on: the city's own signature counts.
 
         Raises ContractError (`unknown-key`, `key-not-valid`, `wrong-origin`, `already-answered`, `batch-state`).
+
+        The leader hands it on weeks after it was sent. A city that has left since, was suspended or has lost its key
+        is in the batch all the same: what counts is that its key had not ended when the batch was announced. Else one
+        city could end a batch of a thousand.
         """
         envelope = parse_envelope(stored)
         known = self.trust.directory.find_key(envelope.keyid)
         if known is None:
             raise VerificationError("expected a key of the directory", code=ProblemCode.UNKNOWN_KEY)
         verified, _ = verify_with(envelope, (known,))
-        self.trust.directory.check_may_sign(known, self.now)
         if read_statement(verified).statement.origin != known.name:
             raise VerificationError("expected a share of the city that signed it", code=ProblemCode.WRONG_ORIGIN)
         with self.database.write() as session:
+            sealed_log.check_counted_in(session, batch, known)
             sealed_arrivals.take_relayed(session, self._find(session, leader, batch), verified, at=self.now)
 
     def hear_prepare(self, leader: str, batch: str, question: bytes) -> bytes:

@@ -11,11 +11,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from regional_hub.orm import ContentRow, EntryRow
-from shared_schema.directory import Directory
+from shared_schema.directory import Directory, KnownKey
 from shared_schema.envelope import parse_envelope, verify_envelope
-from shared_schema.errors import ContractError
+from shared_schema.errors import ContractError, VerificationError
 from shared_schema.governance import Level
 from shared_schema.names import parse_time
+from shared_schema.problem import ProblemCode
 from shared_schema.sealed.agreed import AgreedBatch, AgreedRoster, read_batch, read_roster
 from shared_schema.sealed.bodies import AggregateShareBody
 from shared_schema.sealed.terms import BatchTerms, Role
@@ -109,3 +110,10 @@ def has_said_roster(session: Session, batch: str, leader: str) -> bool:
         )
         is not None
     )
+
+
+def check_counted_in(session: Session, batch: str, known: KnownKey) -> None:
+    """Raise VerificationError (`key-not-valid`) for a key that had ended when the batch came into this log."""
+    announced = session.scalar(select(EntryRow.index).where(EntryRow.digest == batch))
+    if known.ended_at is not None and (announced is None or known.ended_at <= announced):
+        raise VerificationError("expected a key that counted in this batch", code=ProblemCode.KEY_NOT_VALID)

@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from regional_hub import sealed_leading, sealed_store
+from shared_schema.keys import MemberStatus
 from shared_schema.problem import ProblemCode
 from shared_schema.sealed.terms import Attendance, Refusal
+from shared_schema.statement import Kind
 from tests.regional_hub.running import EventLoop, Network, check_problem
-from tests.regional_hub.sealed_pair import SUBJECT, Pair
-from tests.regional_hub.test_sealed_federation import COUNTS, SUMS
+from tests.regional_hub.sealed_pair import LEADER, SUBJECT, Pair
+from tests.regional_hub.test_sealed_federation import COUNTS, SUMS, alarms, ask
 
 ALL = [*COUNTS, (0, 0, 0)]
 
@@ -53,3 +55,26 @@ def test_a_share_that_comes_late_while_the_leader_looks_at_the_others_stops_noth
     (refused,) = attendance_of(pair).refused
     assert (refused.origin, refused.reason) == (pair.cities[5].name, Refusal.LATE)
     assert [v - n for v, n in zip(pair.total(pair.helper).values, pair.noise(), strict=True)] == SUMS
+
+
+@pytest.mark.parametrize("status", [MemberStatus.SUSPENDED, MemberStatus.LEFT])
+def test_a_city_that_goes_after_it_has_sent_stops_nobody(pair: Pair, status: MemberStatus) -> None:
+    pair.send_all(ALL)
+    pair.leader.say_of(pair.cities[5].name, status=status)
+    pair.follow()
+    pair.until("done")
+    assert len(attendance_of(pair).accepted) == 6 and alarms(pair.leader) == []
+
+
+def test_a_key_that_had_ended_before_the_batch_signs_no_share_for_the_second_hub(
+    network: Network, loop: EventLoop, tmp_path: Path
+) -> None:
+    """It is a thief's, and the leader lies."""
+    with Pair.start(network, loop, tmp_path, cities=6) as pair:
+        pair.leader.say_of(pair.cities[5].name, status=MemberStatus.REVOKED)
+        pair.follow()
+        pair.until("open")
+        path = f"/v1/sealed/{pair.batch().digest}/shares"
+        body = pair.share_body(pair.cities[0], ALL[0])
+        share = pair.cities[5].sign(Kind.SHARE, body, audience="hub")
+        check_problem(ask(pair.helper, LEADER, path, share), ProblemCode.KEY_NOT_VALID)
