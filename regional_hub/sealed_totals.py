@@ -38,8 +38,9 @@ from shared_schema.statement import Kind, VerifiedStatement, read_statement
 
 PATIENCE: Final = timedelta(days=1)
 """After the roster: both hubs have their sums ready before they sign it, and following takes minutes."""
-ABOUT: Final = "sealed total "
-"""What an alarm about a batch is about, before the digest of the batch."""
+ABOUT: Final = "total of batch "
+"""What an alarm about a batch is about, before its digest. Another word than that of `sealed_verbs`, whose alarms are
+ended by the steps of a batch and not by what the log says."""
 COMING: Final = 10**15
 """From here on are the places of what is not in the log yet: behind everything that is."""
 _KINDS: Final = (Kind.BATCH.value, Kind.ROSTER.value, Kind.AGGREGATE_SHARE.value)

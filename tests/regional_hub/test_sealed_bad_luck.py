@@ -78,3 +78,18 @@ def test_a_key_that_had_ended_before_the_batch_signs_no_share_for_the_second_hub
         body = pair.share_body(pair.cities[0], ALL[0])
         share = pair.cities[5].sign(Kind.SHARE, body, audience="hub")
         check_problem(ask(pair.helper, LEADER, path, share), ProblemCode.KEY_NOT_VALID)
+
+
+def test_an_alarm_about_the_second_hub_stays_until_it_answers(pair: Pair, network: Network) -> None:
+    """Sums are made in every round as well: what ends their alarms must not end this one, to be raised again."""
+    pair.send_all(ALL)
+    away = network.apps.pop(pair.helper.url)
+    pair.clock.advance(days=30)
+    pair.leader.verb("sealed.work")
+    raised = alarms(pair.leader)
+    assert [code for _, code, _ in raised] == [ProblemCode.BATCH_STATE.value]
+    pair.leader.verb("aggregate")
+    assert alarms(pair.leader) == raised
+    network.apps[pair.helper.url] = away
+    pair.until("done")
+    assert alarms(pair.leader) == []
