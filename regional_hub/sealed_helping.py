@@ -74,12 +74,14 @@ class Helping:
         """
         check_question_size(question)
         with self.database.write() as session:
+            log.lock_head(session)  # of two proposals at once, also in two processes, one sees the other's batch
             known = sealed_store.find_batch(session, "helper", proposal=sha256(question).hexdigest())
             if known is None:
                 proposal = BatchProposal.from_bytes(question)
                 facts = sealed_plan.facts_for(self.trust, proposal.plan, leader, self.now)
                 check_proposal(proposal, leader=leader, facts=facts)
                 sealed_plan.check_disjoint(session, proposal.plan, leader)
+                sealed_plan.check_few_waiting(session, leader)
             return sealed_store.agree_once(session, leader, question, lambda: self._agree(question), now=self.now)
 
     def _agree(self, question: bytes) -> tuple[HelperBatch, bytes]:

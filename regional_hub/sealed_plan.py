@@ -7,7 +7,7 @@ members every active city of this hub, each of another municipality.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from regional_hub import log
@@ -16,7 +16,7 @@ from regional_hub.members import Trust
 from regional_hub.orm import EntryRow, SealedBatchRow
 from regional_hub.sealed_rows import subject_of
 from regional_hub.sealed_store import list_of, read_helper
-from shared_schema.errors import ReleaseRuleError
+from shared_schema.errors import BatchError, ReleaseRuleError
 from shared_schema.governance import MAX_OPEN_DAYS, SealedTable
 from shared_schema.names import format_time, is_same_operator
 from shared_schema.period import Period, parse_period
@@ -32,6 +32,9 @@ from shared_schema.vocabulary import SourceKind
 
 TRY_AGAIN_AFTER = timedelta(days=1)
 """After a proposal that the second hub has refused: somebody has to do something first."""
+
+MOST_UNANNOUNCED = 100
+"""Batches of one leader to which this hub has agreed and which stand in no log: more than a policy has tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,17 +195,35 @@ def check_disjoint(session: Session, plan: BatchPlan, leader: str) -> None:
 
     A batch of the same table and period that is not void may be there already. Then its roster has to be signed, and
     only cities that are in no sum of it may be members again: two sums that differ by a city are that city's figures.
+    A city may have come here from another leader meanwhile. Two proposals at once are the caller's to keep apart.
     """
+    asked = set(plan.members)
     for row in list_of(session, "helper", subject_of(plan)):
-        if row.other != leader or not _is_living(row):
+        if not _is_living(row):
             continue
         before = read_helper(session, row.id).batch
-        terms = before.roster_terms
-        if before.terms is None or terms is None:
-            raise ReleaseRuleError("expected the batch before to have ended", code=ProblemCode.ALREADY_ANSWERED)
-        left_out = {*(each.origin for each in terms.attendance.refused), *terms.attendance.absent}
-        if (set(before.terms.plan.members) - left_out) & set(plan.members):
+        members = set() if before.terms is None else set(before.terms.plan.members)
+        if before.roster_terms is None:
+            if row.other == leader or members & asked:
+                raise ReleaseRuleError("expected the batch before to have ended", code=ProblemCode.ALREADY_ANSWERED)
+            continue
+        attendance = before.roster_terms.attendance
+        left_out = {*(each.origin for each in attendance.refused), *attendance.absent}
+        if (members - left_out) & asked:
             raise ReleaseRuleError("expected cities that are in no sum yet", code=ProblemCode.ALREADY_ANSWERED)
+
+
+def check_few_waiting(session: Session, leader: str) -> None:
+    """Raise BatchError when a leader has not announced too many of the batches that this hub has agreed to.
+
+    Each is kept for months. There are as many as there are tables and months in a calendar for a hub that asks and
+    asks; one that goes on with what it has asked for has one or two.
+    """
+    mine = (SealedBatchRow.role == "helper", SealedBatchRow.other == leader)
+    waiting = select(func.count()).where(*mine, SealedBatchRow.state == BatchState.AGREED.value)
+    if (session.scalar(waiting) or 0) >= MOST_UNANNOUNCED:
+        message = f"expected a leader with fewer than {MOST_UNANNOUNCED} batches that it has not announced"
+        raise BatchError(message, code=ProblemCode.ALREADY_ANSWERED)
 
 
 def _is_living(row: SealedBatchRow) -> bool:

@@ -1,18 +1,25 @@
 """Two hubs of a sealed total in bad luck and in bad company, from the close to the end."""
 
+from calendar import monthrange
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from threading import Barrier, BrokenBarrierError
 from typing import Any
 
 import pytest
 
-from regional_hub import sealed_leading, sealed_store
+from regional_hub import sealed_leading, sealed_plan, sealed_store
+from shared_schema.errors import ReleaseRuleError
 from shared_schema.keys import MemberStatus
 from shared_schema.problem import ProblemCode
-from shared_schema.sealed.terms import Attendance, Refusal
+from shared_schema.sealed.terms import Attendance, BatchPlan, BatchProposal, Refusal
+from shared_schema.service.database import Database
 from shared_schema.statement import Kind
 from tests.regional_hub.running import EventLoop, Network, check_problem
-from tests.regional_hub.sealed_pair import LEADER, SUBJECT, Pair
+from tests.regional_hub.sealed_pair import HELPER, LEADER, SUBJECT, Pair
 from tests.regional_hub.test_sealed_federation import COUNTS, SUMS, alarms, ask
 
 ALL = [*COUNTS, (0, 0, 0)]
@@ -93,3 +100,62 @@ def test_an_alarm_about_the_second_hub_stays_until_it_answers(pair: Pair, networ
     network.apps[pair.helper.url] = away
     pair.until("done")
     assert alarms(pair.leader) == []
+
+
+# --- a leader that lies ---------------------------------------------------------------------------------------------
+
+
+def proposal(pair: Pair, **changes: Any) -> bytes:
+    """What the leader asks for, beside the batch that is open."""
+    plan = BatchPlan.from_object(pair.batch().plan.to_object() | changes)
+    return BatchProposal(plan=plan, leader=pair.batch().terms.leader, helper=HELPER).to_bytes()
+
+
+def month(number: int) -> dict[str, Any]:
+    start, end = f"2026-{number:02d}-01", f"2026-{number:02d}-{monthrange(2026, number)[1]}"
+    return {"start": start, "end": end, "granularity": "month", "basis": "recorded"}
+
+
+def test_of_two_proposals_at_once_that_differ_by_a_city_one_is_agreed_to(
+    network: Network, loop: EventLoop, tmp_path: Path, hub_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each comes to another process of the second hub; there is room for both in the database."""
+    with Pair.start(network, loop, tmp_path, cities=6, urls=(None, hub_database_url)) as pair:
+        pair.until("open")
+        members = list(pair.batch().plan.members)
+        asked = [proposal(pair, period=month(9), members=part) for part in (members, members[1:])]
+        both_have_looked, check = Barrier(2), sealed_plan.check_disjoint
+
+        def look(*given: Any) -> None:
+            check(*given)
+            with suppress(BrokenBarrierError):
+                both_have_looked.wait(timeout=0.5)
+
+        monkeypatch.setattr(sealed_plan, "check_disjoint", look)
+        first = pair.helper.hub.helping
+        hubs = [first, replace(first, database=Database(first.database.url))]
+        with ThreadPoolExecutor(2) as pool:
+            answers = [pool.submit(hub.hear_proposal, LEADER, each) for hub, each in zip(hubs, asked, strict=True)]
+            failures = [each.exception() for each in answers]
+        hubs[1].database.close()
+        assert [type(each) for each in failures if each is not None] == [ReleaseRuleError]
+
+
+def test_a_city_that_has_changed_its_hub_is_not_asked_again_by_the_next_one(pair: Pair) -> None:
+    plan = pair.batch().plan
+    with pair.helper.hub.database.read() as session, pytest.raises(ReleaseRuleError):
+        sealed_plan.check_disjoint(session, plan, "nrw.de")
+    elsewhere = plan.model_copy(update={"members": tuple(f"x-{name}" for name in plan.members)})
+    with pair.helper.hub.database.read() as session:
+        sealed_plan.check_disjoint(session, elsewhere, "nrw.de")
+
+
+def test_a_leader_that_proposes_and_never_announces_is_stopped(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sealed_plan, "MOST_UNANNOUNCED", 2)
+    answers = [
+        ask(pair.helper, LEADER, "/v1/sealed/proposals", proposal(pair, period=month(number))) for number in (7, 8, 9)
+    ]
+    assert [each.status_code for each in answers[:2]] == [200, 200]
+    check_problem(answers[2], ProblemCode.ALREADY_ANSWERED)
+    again = ask(pair.helper, LEADER, "/v1/sealed/proposals", proposal(pair, period=month(7)))
+    assert again.content == answers[0].content
