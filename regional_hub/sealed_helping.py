@@ -46,8 +46,6 @@ from shared_schema.statement import Kind, read_statement
 
 NEVER_ANNOUNCED = timedelta(days=100)
 """So long after its close a batch that its leader has not announced is forgotten."""
-WITHOUT_THE_OTHER = timedelta(days=30)
-"""So long after the close keys and shares wait for the other hub's sum; then they go, and what is in the logs stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,4 +201,4 @@ class Helping:
             return False
         with self.database.read() as session:
             found = sealed_log.find_sum(session, self.trust.directory, batch.agreed, batch.roster, "leader")
-        return found is not None or self.now > parse_time(batch.agreed.plan.closes) + WITHOUT_THE_OTHER
+        return found is not None or self.now > parse_time(batch.agreed.plan.closes) + sealed_store.KEPT_AFTER_CLOSE

@@ -46,8 +46,6 @@ from shared_schema.statement import Kind, StatementBody, VerifiedStatement
 
 PATIENCE: Final = timedelta(days=3)
 """So long after the close a second hub may refuse what it is asked; then the batch is given up."""
-WITHOUT_THE_OTHER: Final = timedelta(days=30)
-"""So long after the close keys and shares wait for the other hub's sum; then they go, and what is in the logs stays."""
 
 
 class Ask(Protocol):
@@ -222,7 +220,7 @@ class Leading:
             return None
         with self.database.read() as session:
             other = sealed_log.find_sum(session, self.trust.directory, agreed_of(batch), batch.roster, "helper")
-        if other is None and self.now < parse_time(agreed_of(batch).plan.closes) + WITHOUT_THE_OTHER:
+        if other is None and self.now < parse_time(agreed_of(batch).plan.closes) + sealed_store.KEPT_AFTER_CLOSE:
             return None
         with self.database.write() as session:
             sealed_store.destroy(session, stored)

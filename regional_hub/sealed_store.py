@@ -20,9 +20,9 @@ cannot answer another time. What it had not signed by then can only end as void.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
@@ -37,11 +37,13 @@ from regional_hub.sealed_rows import (
     change_row,
     helper_of,
     leader_of,
+    plan_of,
     read_words,
     words_of,
 )
 from regional_hub.sealed_shares import erase_shares, read_digests
 from shared_schema.errors import BatchError
+from shared_schema.names import parse_time
 from shared_schema.problem import ProblemCode
 from shared_schema.sealed.helper import HelperBatch
 from shared_schema.sealed.hub import check_may, destroyed
@@ -50,6 +52,8 @@ from shared_schema.sealed.states import HAS_SECRETS, BatchEvent, BatchState
 from shared_schema.sealed.terms import Role
 from shared_schema.service.database import forget
 
+KEPT_AFTER_CLOSE: Final = timedelta(days=30)
+"""So long after the close keys and shares wait for the other hub; then they go, however far the batch is."""
 TABLES = ("sealed_batches", "sealed_shares", "sealed_words")
 Batch = TypeVar("Batch", LeaderBatch, HelperBatch)
 
@@ -211,17 +215,27 @@ def destroy(session: Session, stored: Stored[Batch]) -> None:
 # --- destroying -------------------------------------------------------------------------------------------------------
 
 
-def erase_secrets(session: Session) -> int:
-    """Erase whatever opens a share, in every batch; how many batches had something. What was fixed before stays."""
+def erase_secrets(session: Session, batch_id: int | None = None) -> int:
+    """Erase whatever opens a share, in one batch or in all; how many had something. What was fixed before stays."""
+    mine = () if batch_id is None else (SealedBatchRow.id == batch_id,)
     erased = session.execute(
         update(SealedBatchRow)
-        .where(SealedBatchRow.hpke_key.is_not(None))
+        .where(SealedBatchRow.hpke_key.is_not(None), *mine)
         .values(hpke_key=None, verify_key=None)
         .execution_options(synchronize_session="fetch")
     )
-    erase_shares(session)
+    erase_shares(session, batch_id)
     forget(session, *TABLES)
     return int(getattr(erased, "rowcount", 0))
+
+
+def is_kept_too_long(stored: Stored[LeaderBatch] | Stored[HelperBatch], now: datetime) -> bool:
+    """Whether keys and shares of this batch have waited long enough for its end.
+
+    Also when the other hub has gone for good: what was not signed by then can only end as void, as after a restore.
+    """
+    closes = parse_time(plan_of(stored.batch).closes)
+    return stored.batch.secrets is not None and now > closes + KEPT_AFTER_CLOSE
 
 
 def _erase_ended(session: Session, batch_id: int, after: LeaderBatch | HelperBatch) -> None:

@@ -12,6 +12,7 @@ from regional_hub.errors import HubError
 from regional_hub.sealed_plan import LateOf, Wanted
 from regional_hub.sealed_rows import plan_of, subject_of
 from regional_hub.sealed_shares import read_digests, read_late
+from regional_hub.sealed_store import Stored
 from regional_hub.verb_parameters import Params, Result, actor_of
 from shared_schema.errors import BatchError, ContractError
 from shared_schema.governance import MAX_OPEN_DAYS
@@ -73,6 +74,7 @@ def _lead(hub: Hub, batch_id: int) -> Generator[str]:
         stored = sealed_store.read_leader(session, batch_id)
     subject = subject_of(stored.batch.proposal.plan)
     about = f"sealed total {subject}"
+    _erase_overdue(hub, stored, subject)
     is_overdue = _is_overdue(stored.batch, hub.clock())
     for _ in range(MAX_STEPS):
         try:
@@ -106,7 +108,9 @@ def _is_overdue(batch: LeaderBatch, now: datetime) -> bool:
 def _help(hub: Hub, batch_id: int) -> Generator[str]:
     """As far as a batch goes that this hub helps with."""
     with hub.database.read() as session:
-        subject = subject_of(plan_of(sealed_store.read_helper(session, batch_id).batch))
+        stored = sealed_store.read_helper(session, batch_id)
+    subject = subject_of(plan_of(stored.batch))
+    _erase_overdue(hub, stored, subject)
     for _ in range(MAX_STEPS):
         try:
             state = hub.helping.go_on(batch_id)
@@ -117,6 +121,15 @@ def _help(hub: Hub, batch_id: int) -> Generator[str]:
             return
         _note(hub, state, subject)
         yield f"{subject}: {state}"
+
+
+def _erase_overdue(hub: Hub, stored: Stored[LeaderBatch] | Stored[HelperBatch], subject: str) -> None:
+    """What cities have sent does not wait for ever for a hub that does not answer."""
+    if not sealed_store.is_kept_too_long(stored, hub.clock()):
+        return
+    with hub.database.write() as session:
+        sealed_store.erase_secrets(session, stored.id)
+        audit.record(session, ITSELF, "sealed-keys-erased", subject, hub.clock())
 
 
 def _wait(hub: Hub, about: str, message: str, *, is_overdue: bool) -> None:

@@ -10,15 +10,18 @@ from threading import Barrier, BrokenBarrierError
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
-from regional_hub import sealed_leading, sealed_plan, sealed_store
+from regional_hub import sealed_plan, sealed_store
+from regional_hub.orm import SealedBatchRow, SealedShareRow
 from shared_schema.errors import ReleaseRuleError
 from shared_schema.keys import MemberStatus
 from shared_schema.problem import ProblemCode
+from shared_schema.sealed import leader as leader_steps
 from shared_schema.sealed.terms import Attendance, BatchPlan, BatchProposal, Refusal
 from shared_schema.service.database import Database
 from shared_schema.statement import Kind
-from tests.regional_hub.running import EventLoop, Network, check_problem
+from tests.regional_hub.running import EventLoop, Network, RunningHub, check_problem
 from tests.regional_hub.sealed_pair import HELPER, LEADER, SUBJECT, Pair
 from tests.regional_hub.test_sealed_federation import COUNTS, SUMS, alarms, ask
 
@@ -47,7 +50,7 @@ def test_a_share_that_comes_late_while_the_leader_looks_at_the_others_stops_noth
     late = pair.share(pair.cities[5], ALL[5])
     pair.send_all(COUNTS)
     pair.clock.advance(days=22)
-    prepare = sealed_leading.steps.prepare
+    prepare = leader_steps.prepare
     posted: list[Any] = []
 
     def slowly(*given: Any, **more: Any) -> Any:
@@ -56,7 +59,7 @@ def test_a_share_that_comes_late_while_the_leader_looks_at_the_others_stops_noth
             posted.append(pair.leader.post(late))
         return made
 
-    monkeypatch.setattr(sealed_leading.steps, "prepare", slowly)
+    monkeypatch.setattr(leader_steps, "prepare", slowly)
     pair.until("done")
     check_problem(posted[0], ProblemCode.BATCH_STATE)
     (refused,) = attendance_of(pair).refused
@@ -100,6 +103,29 @@ def test_an_alarm_about_the_second_hub_stays_until_it_answers(pair: Pair, networ
     network.apps[pair.helper.url] = away
     pair.until("done")
     assert alarms(pair.leader) == []
+
+
+def secrets_left(hub: RunningHub) -> int:
+    with hub.hub.database.read() as session:
+        columns = (SealedBatchRow.hpke_key, SealedBatchRow.verify_key, SealedShareRow.envelope)
+        return sum(value is not None for column in columns for value in session.scalars(select(column)))
+
+
+def test_keys_and_shares_are_erased_when_the_other_hub_is_gone_for_good(pair: Pair, network: Network) -> None:
+    pair.send_all(ALL)
+    away = network.apps.pop(pair.helper.url)
+    pair.clock.advance(days=21 + 29)
+    for hub in (pair.leader, pair.helper):
+        hub.verb("sealed.work", open_nothing=True)
+        assert secrets_left(hub)
+    pair.clock.advance(days=2)
+    for hub in (pair.leader, pair.helper):
+        hub.verb("sealed.work", open_nothing=True)
+        assert not secrets_left(hub)
+    network.apps[pair.helper.url] = away
+    pair.follow()
+    pair.until("void")
+    assert pair.states() == ("void", "void")
 
 
 # --- a leader that lies ---------------------------------------------------------------------------------------------
