@@ -50,9 +50,12 @@ class Wanted:
         return f"{self.table.id}@{self.table.version}/{self.period.label}"
 
 
-def wanted_of(trust: Trust, table_id: str, period: Period) -> Wanted:
-    """The newest version of a table that the policy seals. Raises HubError (`unknown-table`, `release-rule`)."""
-    table = trust.policy.find_table(table_id)
+def wanted_of(trust: Trust, table_id: str, period: Period, version: int | None = None) -> Wanted:
+    """The newest version of a table, or the one that is named, if the policy seals it.
+
+    Raises HubError (`unknown-table`, `release-rule`).
+    """
+    table = trust.policy.find_table(table_id, version)
     sealed = None if table is None else trust.policy.find_sealed(table.id, table.version)
     if table is None or sealed is None:
         raise HubError("expected a table that the policy seals", code=ProblemCode.UNKNOWN_TABLE)

@@ -56,7 +56,6 @@ def _try_open(hub: Hub, wanted: Wanted) -> bool:
     except ContractError as error:
         _alarm(hub, about, error.code, f"no batch was opened: {error.message}")
         return False
-    _resolve(hub, about)
     return True
 
 
@@ -144,15 +143,11 @@ def _alarm(hub: Hub, about: str, code: ProblemCode, message: str) -> None:
         alarms.raise_alarm(session, about, code, message, hub.clock())
 
 
-def _resolve(hub: Hub, about: str) -> None:
-    with hub.database.write() as session:
-        alarms.resolve_alarms(session, about, hub.clock())
-
-
 def _note(hub: Hub, state: str, subject: str) -> None:
     with hub.database.write() as session:
         audit.record(session, ITSELF, f"sealed-{state}", subject, hub.clock())
-        alarms.resolve_alarms(session, f"sealed total {subject}", hub.clock())
+        if state != BatchState.DROPPED.value:  # what was refused, or never answered, is not well yet
+            alarms.resolve_alarms(session, f"sealed total {subject}", hub.clock())
 
 
 # --- what an operator asks for --------------------------------------------------------------------------------------
@@ -179,7 +174,7 @@ def open_late(hub: Hub, params: Params) -> Result:
     attendance, plan = batch.roster.terms.attendance, batch.agreed.plan
     left_out = {*attendance.absent, *(each.origin for each in attendance.refused)}
     members = tuple(sorted(left_out & sealed_plan.distinct_cities(trust).keys()))
-    wanted = sealed_plan.wanted_of(trust, plan.table.id, plan.period)
+    wanted = sealed_plan.wanted_of(trust, plan.table.id, plan.period, plan.table.version)
     batch_id = _open(hub, wanted, LateOf(digest, members), _days(params))
     return _opened(hub, batch_id, wanted.subject, params)
 

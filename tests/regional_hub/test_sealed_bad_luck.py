@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import select
 
 from regional_hub import sealed_plan, sealed_store
-from regional_hub.orm import SealedBatchRow, SealedShareRow
+from regional_hub.orm import AlarmRow, SealedBatchRow, SealedShareRow
 from shared_schema.errors import ReleaseRuleError
 from shared_schema.keys import MemberStatus
 from shared_schema.problem import ProblemCode
@@ -24,6 +24,7 @@ from shared_schema.statement import Kind
 from tests.regional_hub.running import EventLoop, Network, RunningHub, check_problem
 from tests.regional_hub.sealed_pair import HELPER, LEADER, SUBJECT, Pair
 from tests.regional_hub.test_sealed_federation import COUNTS, SUMS, alarms, ask
+from tests.shared_schema import builders
 
 ALL = [*COUNTS, (0, 0, 0)]
 
@@ -185,3 +186,28 @@ def test_a_leader_that_proposes_and_never_announces_is_stopped(pair: Pair, monke
     check_problem(answers[2], ProblemCode.ALREADY_ANSWERED)
     again = ask(pair.helper, LEADER, "/v1/sealed/proposals", proposal(pair, period=month(7)))
     assert again.content == answers[0].content
+
+
+def test_a_proposal_that_is_refused_every_day_is_told_once(network: Network, loop: EventLoop, tmp_path: Path) -> None:
+    with Pair.start(network, loop, tmp_path, operators={LEADER: "Freistaat Sachsen"}) as pair:
+        for _ in range(3):
+            pair.work()
+            pair.clock.advance(days=1, seconds=1)
+        with pair.leader.hub.database.read() as session:
+            asked = sealed_store.list_of(session, "leader", SUBJECT)
+            raised = session.scalars(select(AlarmRow.about)).all()
+        assert len(asked) == 3 and raised == [f"sealed total {SUBJECT}"]
+
+
+def test_a_late_batch_is_of_the_version_of_the_batch_that_it_follows(pair: Pair) -> None:
+    """Cities of another version are in no sum of it, and would count beside themselves."""
+    trust, period = pair.leader.hub.refresh_trust(), pair.batch().plan.period
+    newer = builders.TABLE.model_copy(update={"version": 2})
+    both = trust.policy.sealed or ()
+    more = {
+        "tables": (*trust.policy.tables, newer),
+        "sealed": (*both, *(each.model_copy(update={"version": 2}) for each in both)),
+    }
+    trust = replace(trust, policy=trust.policy.model_copy(update=more))
+    assert sealed_plan.wanted_of(trust, builders.TABLE.id, period).table.version == 2
+    assert sealed_plan.wanted_of(trust, builders.TABLE.id, period, 1).table.version == 1
