@@ -41,7 +41,7 @@ from shared_schema.sealed.terms import Role
 from shared_schema.service.database import Database
 from shared_schema.service.hub_api import HubRefused
 from shared_schema.service.problems import STATUS
-from shared_schema.statement import Kind, StatementBody, VerifiedStatement, read_statement
+from shared_schema.statement import SEALED_BY_HUBS, Kind, StatementBody, VerifiedStatement, read_statement
 from tests.shared_schema import builders
 from tests.shared_schema.sealed_world import HELPER, LEADER, NOW, World, key_of
 
@@ -181,12 +181,12 @@ class Hub:
     # --- its log ------------------------------------------------------------------------------------------------
 
     def said(self) -> list[VerifiedStatement]:
-        """What this hub has logged itself, in order."""
+        """What this hub has logged itself about sealed totals, in order."""
         with self.database.read() as session:
             stored = session.scalars(
                 select(ContentRow.envelope)
                 .join(EntryRow, EntryRow.digest == ContentRow.digest)
-                .where(EntryRow.origin == self.name)
+                .where(EntryRow.origin == self.name, EntryRow.kind.in_([kind.value for kind in SEALED_BY_HUBS]))
                 .order_by(EntryRow.index)
             ).all()
         return [read_statement(verify_envelope(parse_envelope(each), self.key.public)) for each in stored]

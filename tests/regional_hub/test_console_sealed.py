@@ -24,8 +24,9 @@ from shared_schema.sealed.terms import ROLES, BatchProposal, Refusal, Role
 from shared_schema.service.control import VerbError
 from shared_schema.service.database import Database
 from tests.regional_hub.browsing import Browser
+from tests.regional_hub.conftest import HubStarter
 from tests.regional_hub.running import RunningHub, key_of
-from tests.regional_hub.sealed_hubs import Faults
+from tests.regional_hub.sealed_hubs import NAMES, Faults
 from tests.regional_hub.sealed_runs import Run, make_template, prepare
 from tests.shared_schema import builders
 
@@ -116,7 +117,8 @@ def test_while_a_batch_is_open_the_leader_sees_who_has_sent_and_who_is_missing(h
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_batch_is_followed_through_all_its_states(region: RunningHub, tmp_path: Path, role: Role) -> None:
+def test_a_batch_is_followed_through_all_its_states(start_hub: HubStarter, tmp_path: Path, role: Role) -> None:
+    region = start_hub(NAMES[role])
     olga = Browser(region).sign_in("olga")
     found: dict[str, Any] = {}
     with batch_at(region, tmp_path, role) as run:
@@ -194,8 +196,9 @@ def test_a_deadline_that_has_passed_is_told_after_an_hour(region: RunningHub, tm
 
 @pytest.mark.parametrize("role", ROLES)
 def test_a_hub_that_waits_for_the_other_one_for_a_day_says_whom_to_call(
-    region: RunningHub, tmp_path: Path, role: Role
+    start_hub: HubStarter, tmp_path: Path, role: Role
 ) -> None:
+    region = start_hub(NAMES[role])
     with batch_at(region, tmp_path, role) as run:
         run.until(BatchState.CLOSED if role == "leader" else BatchState.OPEN)
     other, closes = shown(region)["other"], parse_time(builders.batch_plan()["closes"])
