@@ -270,7 +270,6 @@ def test_a_forged_item_is_set_aside_for_ever_and_stops_nothing(nation: RunningHu
         (Kind.PRACTICE, {"origin": "dresden.sn.de"}, "wrong-origin"),
         (Kind.POLICY, {}, "kind-not-allowed"),
         (Kind.AGGREGATE, {"audience": "nation"}, "kind-not-allowed"),
-        (Kind.SHARE, {"audience": "nation"}, "kind-not-allowed"),
         *((kind, {"audience": "nation"}, "kind-not-allowed") for kind in sorted(SEALED_BY_HUBS)),
     ],
 )
