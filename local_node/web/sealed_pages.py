@@ -15,6 +15,7 @@ from shared_schema.governance import LEAST_BATCH
 from shared_schema.names import parse_time
 from shared_schema.sealed.terms import Refusal
 from shared_schema.service.control import VerbError
+from shared_schema.service.pages.sealed_words import FOR_COORDINATORS, FOR_PROTECTION_OFFICERS
 from shared_schema.service.pages.statuses import describe
 from shared_schema.service.pages.terms import cell_label
 from shared_schema.service.pages.terms import words as table_in_words
@@ -166,6 +167,8 @@ def promise_of(told: dict[str, Any]) -> dict[str, Any] | None:
         "two": _hub(told["helper"]),
         "cities": told["min_batch"],
         "is_least": told["min_batch"] == LEAST_BATCH,
+        "for_coordinators": FOR_COORDINATORS,
+        "for_officers": FOR_PROTECTION_OFFICERS,
         "epsilon": told["epsilon_milli"] / 1000,
         "odds": odds_factor(told["epsilon_milli"]),
     }
