@@ -24,7 +24,7 @@ from regional_hub.publication import publish_statement
 from regional_hub.sealed_rows import Step
 from regional_hub.sealed_shares import read_envelopes, read_late, read_shares
 from regional_hub.sealed_store import Stored
-from shared_schema.errors import BatchError
+from shared_schema.errors import BatchError, SchemaError, VerificationError
 from shared_schema.governance import Level
 from shared_schema.keys import SigningKey
 from shared_schema.names import parse_time
@@ -46,6 +46,8 @@ from shared_schema.statement import Kind, StatementBody, VerifiedStatement
 
 PATIENCE: Final = timedelta(days=3)
 """So long after the close a second hub may refuse what it is asked; then the batch is given up."""
+NO_ANSWER: Final = (SchemaError, VerificationError)
+"""What an answer raises that is none, or does not hold: it is the same one for ever, and only giving up is left."""
 
 
 class Ask(Protocol):
@@ -152,9 +154,9 @@ class Leading:
             for envelope in envelopes:
                 self.ask(stored.other, "shares", batch, envelope)
             answer = PrepareAnswer.from_bytes(self.ask(stored.other, "prepare", batch, question))
-        except HubRefused as error:
+            after, terms = steps.take_answer(stored.batch, prepared, answer)
+        except (HubRefused, *NO_ANSWER) as error:
             return self._lose_patience(stored, error)
-        after, terms = steps.take_answer(stored.batch, prepared, answer)
         with self.database.write() as session:
             sealed_store.change(session, stored, after)
             if isinstance(terms, VoidTerms):
@@ -169,9 +171,9 @@ class Leading:
             question = sealed_store.ask_once(session, stored, Step.TOO_FEW if terms is None else Step.ROSTER)
         try:
             answer = self.ask(stored.other, "void" if terms is None else "roster", agreed.digest, question)
-        except HubRefused as error:
+            signature = Countersignature.from_bytes(answer)
+        except (HubRefused, *NO_ANSWER) as error:
             return self._lose_patience(stored, error)
-        signature = Countersignature.from_bytes(answer)
         if terms is None:
             return self._log_void(stored, VoidTerms.from_bytes(question), signature)
         with self.database.write() as session:
@@ -181,8 +183,8 @@ class Leading:
             sealed_store.change(session, stored, after)
         return after.state.value
 
-    def _lose_patience(self, stored: Stored[LeaderBatch], refused: HubRefused) -> str:
-        """The second hub has refused: wait, until the batch has waited long enough."""
+    def _lose_patience(self, stored: Stored[LeaderBatch], refused: Exception) -> str:
+        """The second hub has refused, or answered what does not hold: wait, until the batch has waited long enough."""
         if self.now < parse_time(agreed_of(stored.batch).plan.closes) + PATIENCE:
             raise refused
         return self.give_up(stored)

@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Barrier, BrokenBarrierError
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import select
 
@@ -20,6 +21,7 @@ from shared_schema.problem import ProblemCode
 from shared_schema.sealed import leader as leader_steps
 from shared_schema.sealed.terms import Attendance, BatchPlan, BatchProposal, Refusal
 from shared_schema.service.database import Database
+from shared_schema.service.hub_api import HubApi
 from shared_schema.statement import Kind
 from tests.regional_hub.running import EventLoop, Network, RunningHub, check_problem
 from tests.regional_hub.sealed_pair import HELPER, LEADER, SUBJECT, Pair
@@ -126,6 +128,59 @@ def test_keys_and_shares_are_erased_when_the_other_hub_is_gone_for_good(pair: Pa
     network.apps[pair.helper.url] = away
     pair.follow()
     pair.until("void")
+    assert pair.states() == ("void", "void")
+
+
+# --- a second hub that lies ------------------------------------------------------------------------------------------
+
+LIES = [
+    b"", b"\xff", b"null", b"[]", b"{}", b'"x"', b"NaN", b"[" * 50_000, b"1" * 5_000, b'{"v":1,"v":1}',
+    b'{"keyid":"' + b"0" * 64 + b'","sig":"' + b"A" * 86 + b'=="}',
+]  # fmt: skip
+
+
+def answer_with(network: Network, hub: RunningHub, content: bytes) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, stream=httpx.ByteStream(content))
+
+    network.others[hub.url] = httpx.MockTransport(answer)
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_no_answer_of_the_second_hub_stops_the_work_or_changes_anything(
+    network: Network, loop: EventLoop, tmp_path: Path, *, closed: bool
+) -> None:
+    with Pair.start(network, loop, tmp_path, cities=6) as pair:
+        if closed:
+            pair.until("open")
+            pair.send_all(ALL)
+        size = pair.leader.log_size()
+        for lie in LIES:
+            answer_with(network, pair.helper, lie)
+            pair.leader.verb("sealed.work")
+        assert pair.leader.log_size() == size
+        assert pair.states()[0] == ("closed" if closed else "proposed")
+        assert len(alarms(pair.leader)) <= 3, alarms(pair.leader)
+        del network.others[pair.helper.url]
+        pair.until("done" if closed else "open")
+        assert alarms(pair.leader) == []
+
+
+def test_a_leader_gives_up_after_days_of_answers_that_do_not_hold(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    pair.send_all(ALL)
+    told = []
+
+    def lie(api: HubApi, step: str, batch: str | None, body: bytes) -> bytes:
+        told.append(step)
+        return b"{}" if step == "prepare" else ask_helper(api, step, batch, body)
+
+    ask_helper = HubApi.ask_helper
+    monkeypatch.setattr(HubApi, "ask_helper", lie)
+    pair.work()
+    assert "prepare" in told and pair.states()[0] == "closed"
+    pair.clock.advance(days=30)
+    pair.until("void")
+    pair.work()
     assert pair.states() == ("void", "void")
 
 
