@@ -152,7 +152,7 @@ class Leading:
             question = sealed_store.ask_once(session, stored, Step.PREPARE, prepared.request.to_bytes())
         try:
             for envelope in envelopes:
-                self.ask(stored.other, "shares", batch, envelope)
+                self._hand_on(stored.other, batch, envelope)
             answer = PrepareAnswer.from_bytes(self.ask(stored.other, "prepare", batch, question))
             after, terms = steps.take_answer(stored.batch, prepared, answer)
         except (HubRefused, *NO_ANSWER) as error:
@@ -163,6 +163,14 @@ class Leading:
                 again = sealed_store.read_leader(session, stored.id)
                 sealed_store.ask_once(session, again, Step.TOO_FEW, terms.to_bytes())
         return after.state.value
+
+    def _hand_on(self, helper: str, batch: str, envelope: bytes) -> None:
+        """A share goes to the second hub. Where that one has another of the same city, it answers so (`twice`)."""
+        try:
+            self.ask(helper, "shares", batch, envelope)
+        except HubRefused as error:
+            if error.code != ProblemCode.ALREADY_ANSWERED.value:
+                raise
 
     def _end(self, stored: Stored[LeaderBatch]) -> str:
         """Ask for the signature of what came of it, and log it."""

@@ -266,3 +266,25 @@ def test_a_late_batch_is_of_the_version_of_the_batch_that_it_follows(pair: Pair)
     trust = replace(trust, policy=trust.policy.model_copy(update=more))
     assert sealed_plan.wanted_of(trust, builders.TABLE.id, period).table.version == 2
     assert sealed_plan.wanted_of(trust, builders.TABLE.id, period, 1).table.version == 1
+
+
+def test_no_question_of_a_leader_breaks_the_second_hub(
+    network: Network, loop: EventLoop, tmp_path: Path, hub_database_url: str
+) -> None:
+    with Pair.start(network, loop, tmp_path, cities=6, urls=(None, hub_database_url)) as pair:
+        pair.until("open")
+        share, digest = pair.share(pair.cities[0], ALL[0]), pair.batch().digest
+        for batch in (digest, "ab" * 32, "%00", "x" * 2_000, "%F0%9F%98%80", "%ED%A0%80", "-1"):
+            for step in ("shares", "prepare", "roster", "void"):
+                for body in (*LIES, share, proposal(pair)):
+                    answer = ask(pair.helper, LEADER, f"/v1/sealed/{batch}/{step}", body)
+                    expected = 200 if (batch, step, body) == (digest, "shares", share) else None
+                    assert answer.status_code == expected or 400 <= answer.status_code < 500, (batch, step, body[:20])
+                    assert len(answer.content) < 2_000
+        for lie in LIES:
+            answer = ask(pair.helper, LEADER, "/v1/sealed/proposals", lie)
+            assert 400 <= answer.status_code < 500, lie[:20]
+        pair.send_all(ALL)
+        pair.until("done")
+        (refused,) = attendance_of(pair).refused  # the second hub has another share of this city, and nobody chooses
+        assert (refused.origin, refused.reason) == (pair.cities[0].name, Refusal.TWICE)
