@@ -152,7 +152,12 @@ def _near(releases: Sequence[Statement]) -> ColumnElement[bool] | None:
 
 
 def check_head(body: Charged) -> None:
-    """Raise ReleaseRuleError unless the ledger's hash is that of what the release says; older nodes cannot show it."""
+    """Raise ReleaseRuleError unless the ledger's hash is that of what the release says.
+
+    Older nodes cannot show it of a release; of a share, which one entry may pay for twice, everybody can.
+    """
+    if body.ledger.prev is None and isinstance(body, ShareBody):
+        raise ReleaseRuleError("expected prev, the entry before the one that pays for a share")
     if body.ledger.prev is not None and (body.ledger.prev == FIRST_PREV) != (body.ledger.seq == 1):
         raise ReleaseRuleError("expected 64 zeros before the first entry of a ledger, and before no other")
     if body.ledger.prev is not None and entry_hash(body) != body.ledger.head:

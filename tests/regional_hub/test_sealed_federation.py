@@ -115,6 +115,7 @@ def test_what_is_no_share_of_this_batch_is_refused_and_changes_nothing(standing_
         ({"privacy": good["privacy"] | {"epsilon_milli": 999}}, ProblemCode.BATCH_TERMS),
         ({"table": good["table"] | {"version": 2}}, ProblemCode.UNKNOWN_TABLE),
         ({"ledger": good["ledger"] | {"head": "cd" * 32}}, ProblemCode.RELEASE_RULE),
+        ({"ledger": {"seq": 1, "head": "cd" * 32}}, ProblemCode.RELEASE_RULE),
         ({"helper_half": good["leader_half"]}, ProblemCode.SCHEMA),
     ):
         body = good | changes
