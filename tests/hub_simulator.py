@@ -417,7 +417,8 @@ class HubSimulator(httpx.BaseTransport):
         envelope = self.envelopes[entry.digest]
         if entry.digest in self.withdrawn:
             return FeedEntry(entry=entry, absent="withdrawn")
-        if entry.kind is Kind.SHARE or (entry.audience is Audience.HUB and envelope.keyid != reader):
+        is_share = entry.kind is Kind.SHARE and entry.audience is Audience.HUB
+        if is_share or (entry.audience is Audience.HUB and envelope.keyid != reader):
             return FeedEntry(entry=entry, absent="audience")
         if entry.kind is Kind.MEMBERSHIP and b'"status":"revoked"' in envelope.payload:
             if self.lie is Lie.HIDE_REVOCATION:
