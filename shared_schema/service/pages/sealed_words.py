@@ -8,8 +8,8 @@ from typing import Final
 from shared_schema.service.translations import N_
 
 FOR_COORDINATORS: Final = N_(
-    "Your numbers leave only as two sealed halves, one for %(one)s and one for %(other)s; either half alone is random "
-    "digits, and only the blurred sum of at least five cities can be read. If %(one)s and %(other)s broke the rules "
+    "Your numbers leave only as two sealed halves, one for %(first)s and one for %(other)s; either half alone is random "
+    "digits, and only the blurred sum of at least five cities can be read. If %(first)s and %(other)s broke the rules "
     "together while this collection is open, they could read your city's numbers."
 )
 FOR_PROTECTION_OFFICERS: Final = N_(
