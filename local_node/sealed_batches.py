@@ -4,7 +4,7 @@ Everything is read through the contract's own gates with the directory of the hu
 that log. What fails a gate is shown with its reason and never dropped. Nothing here writes.
 
     for reading in read_batches(session, "leipzig.sn.de"): ...
-    facts = facts_for(session, reading, policy, rules, now)
+    facts = facts_for(batches, batch, policy, rules, home, now)
 """
 
 from collections.abc import Callable, Iterable
@@ -26,14 +26,13 @@ from shared_schema.canonical import JsonObject, parse_strict
 from shared_schema.directory import Directory
 from shared_schema.envelope import parse_envelope
 from shared_schema.errors import ContractError, ReleaseRuleError
-from shared_schema.governance import MAX_OPEN_DAYS, MembershipBody, PolicyBody
-from shared_schema.keys import MemberRole, MemberStatus
+from shared_schema.governance import MAX_OPEN_DAYS, PolicyBody
 from shared_schema.names import parse_time
 from shared_schema.period import Period
 from shared_schema.problem import ProblemCode
 from shared_schema.sealed.agreed import AgreedBatch, AgreedRoster, read_batch, read_roster, read_void
 from shared_schema.sealed.bodies import AggregateShareBody
-from shared_schema.sealed.checks import Facts
+from shared_schema.sealed.checks import Facts, cities_of, operators_of
 from shared_schema.sealed.terms import ROLES, Role, VoidTerms
 from shared_schema.sealed.total import check_aggregate_share, read_total
 from shared_schema.statement import Kind, VerifiedStatement
@@ -186,30 +185,16 @@ def _concerns(row: InboxRow, name: str) -> bool:
 # --- what this city knows by itself ----------------------------------------------------------------------------------
 
 
-def facts_for(session: Session, batches: Batches, batch: AgreedBatch, policy: PolicyBody, rules: SealedRules,
+def facts_for(batches: Batches, batch: AgreedBatch, policy: PolicyBody, rules: SealedRules,
               home: str, now: datetime) -> Facts:  # fmt: skip
-    """What this city knows about the cities and hubs of its directory, and its own limits.
-
-    The cities are active nodes for which the home hub has vouched itself; each one's municipality is the one of its
-    newest membership.
-    """
+    """What this city knows about the cities and hubs of its directory, and its own limits."""
     directory = batches.trust_of(home).directory
-    areas = _areas_of(session, home)
-    cities = {
-        member.name: areas[member.name]
-        for member in directory.members()
-        if member.role is MemberRole.NODE
-        and member.status is MemberStatus.ACTIVE
-        and member.vouched_by == home
-        and member.name in areas
-    }
-    hubs = {member.name: member.operator for member in directory.members() if member.role is not MemberRole.NODE}
     table = policy.find_table(batch.plan.table.id, batch.plan.table.version)
     return Facts(
         now=now,
         table=table,
-        municipalities=cities,
-        operators=hubs,
+        municipalities=cities_of(directory, home),
+        operators=operators_of(directory),
         most_epsilon_milli=0 if table is None else rules.most_for(table, batch, policy),
         least_cities=rules.least_cities,
     )
@@ -264,22 +249,3 @@ def list_charges(batches: Batches, name: str, tables: Tables) -> list[ShareCharg
         and (table := tables.get((reading.batch.plan.table.id, reading.batch.plan.table.version))) is not None
         for source_kind in table.source_kinds
     ]
-
-
-def _areas_of(session: Session, home: str) -> dict[str, str]:
-    """Member → its municipality, as its hub has said last."""
-    rows = session.scalars(
-        select(InboxRow)
-        .where(
-            InboxRow.kind == Kind.MEMBERSHIP.value,
-            InboxRow.state == InboxState.ACCEPTED.value,
-            InboxRow.origin == home,
-            InboxRow.envelope.is_not(None),
-        )
-        .order_by(InboxRow.seq)
-    )
-    areas: dict[str, str] = {}
-    for row in rows:
-        body = MembershipBody.from_object(_body_of(row))
-        areas[body.member] = f"{body.area.scheme} {body.area.code}"
-    return areas

@@ -92,7 +92,7 @@ def check_may_send(
         what = "void" if reading.void is not None else "decided"
         raise ReleaseRuleError(f"expected a collection that is open, this one is {what}", code=ProblemCode.BATCH_STATE)
     check_wanted(batch, desk.policy, desk.rules, desk.home)  # 2. as the policy in force says, and this city's own rules
-    facts = facts_for(session, batches, batch, desk.policy, desk.rules, desk.home, now)
+    facts = facts_for(batches, batch, desk.policy, desk.rules, desk.home, now)
     checked = check_batch(batch, name=desk.rules.name, facts=facts, is_sent=False)  # 3. what every city asks
     check_never_sent(session, batches, batch, desk, now, request)  # 4. once, in whatever mode
     return checked
