@@ -8,9 +8,9 @@ from typing import Final
 from shared_schema.service.translations import N_
 
 FOR_COORDINATORS: Final = N_(
-    "Your numbers leave only as two sealed halves, one for %(first)s and one for %(other)s; either half alone is random "
-    "digits, and only the blurred sum of at least five cities can be read. If %(first)s and %(other)s broke the rules "
-    "together while this collection is open, they could read your city's numbers."
+    "Your numbers leave only as two sealed halves, one for %(first)s and one for %(other)s; either half alone is "
+    "random digits, and only the blurred sum of at least five cities can be read. If %(first)s and %(other)s broke "
+    "the rules together while this collection is open, they could read your city's numbers."
 )
 FOR_PROTECTION_OFFICERS: Final = N_(
     "Against everyone else, either hub alone included, one person's presence changes the odds of any published total "
