@@ -2,7 +2,7 @@
 
 import base64
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
@@ -18,7 +18,7 @@ from regional_hub import sealed_store as store
 from regional_hub.orm import Base, SealedBatchRow, SealedShareRow, SealedWordRow, table_of
 from regional_hub.sealed_rows import Step
 from regional_hub.sealed_shares import read_late, read_shares
-from shared_schema.errors import BatchError, ContractError
+from shared_schema.errors import BatchError
 from shared_schema.problem import ProblemCode
 from shared_schema.sealed import helper as helper_steps
 from shared_schema.sealed import leader as leader_steps
@@ -29,7 +29,7 @@ from shared_schema.service.database import Database
 from tests import postgres
 from tests.regional_hub.sealed_hubs import Faults
 from tests.regional_hub.sealed_runs import Run, Seen, copy_template, find_secrets, make_template, prepare
-from tests.shared_schema.sealed_world import NOW
+from tests.shared_schema.sealed_world import NOW, refused
 
 Urls = tuple[str, str]
 
@@ -126,12 +126,6 @@ def test_a_hub_that_comes_back_without_its_keys_ends_the_batch_and_answers_nothi
 ) -> None:
     seen = crash_often(template, tmp_path, 6, restored=0.3)
     assert seen.void + seen.dropped > 2
-
-
-def refused(call: Callable[[], object], code: ProblemCode) -> None:
-    with pytest.raises(ContractError) as caught:
-        call()
-    assert caught.value.code is code
 
 
 def test_there_is_one_batch_for_a_table_a_period_and_a_set_of_cities(run: Run) -> None:

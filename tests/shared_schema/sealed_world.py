@@ -12,13 +12,17 @@ Each step can be taken by hand as well, and what was sent can be changed before 
 import base64
 import hashlib
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from shared_schema.directory import Directory
 from shared_schema.envelope import verify_envelope
+from shared_schema.errors import ContractError
 from shared_schema.keys import Member, MemberRole, MemberStatus, SigningKey
+from shared_schema.problem import ProblemCode
 from shared_schema.sealed import helper as helper_steps
 from shared_schema.sealed import leader as leader_steps
 from shared_schema.sealed.agreed import AgreedBatch, AgreedRoster, read_batch, read_roster, read_void
@@ -33,7 +37,7 @@ from shared_schema.sealed.hub import committed, destroyed, opened, publish, void
 from shared_schema.sealed.leader import LeaderBatch, Prepared
 from shared_schema.sealed.messages import PrepareAnswer, ProposalAnswer
 from shared_schema.sealed.sums import SECRETS_SIZE, HubSecrets
-from shared_schema.sealed.terms import ROLES, BatchPlan, Role, RosterTerms, VoidTerms
+from shared_schema.sealed.terms import ROLES, BatchPlan, Refusal, Role, RosterTerms, VoidTerms
 from shared_schema.sealed.total import SealedTotal, read_total
 from shared_schema.statement import (
     Audience,
@@ -280,3 +284,31 @@ class World:
         accepted = set(self.roster.terms.attendance.accepted)
         names = [share.origin for share in self.shares if share.digest in accepted]
         return [sum(column) for column in zip(*(self.sent[name] for name in names), strict=True)]
+
+
+def refused(call: Callable[[], object], code: ProblemCode) -> str:
+    """The message with which a call is refused."""
+    with pytest.raises(ContractError) as caught:
+        call()
+    assert caught.value.code is code
+    return caught.value.message
+
+
+def flip(text: str, bit: int) -> str:
+    """One bit of a base64 text's bytes, counted around."""
+    data = bytearray(base64.b64decode(text))
+    data[bit // 8 % len(data)] ^= 1 << bit % 8
+    return base64.b64encode(bytes(data)).decode()
+
+
+def reasons(world: World) -> dict[str, Refusal]:
+    return {each.origin: each.reason for each in world.roster.terms.attendance.refused}
+
+
+def sent_world() -> World:
+    """A batch to which every city has sent."""
+    world = World()
+    world.agree()
+    for city in world.cities:
+        world.send(city, world.counts())
+    return world

@@ -2,13 +2,12 @@
 
 import base64
 import random
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
 
-from shared_schema.errors import ContractError, SchemaError, VerificationError
+from shared_schema.errors import SchemaError, VerificationError
 from shared_schema.keys import Member, MemberRole, MemberStatus
 from shared_schema.problem import ProblemCode
 from shared_schema.sealed.agreed import read_batch, read_roster, read_void
@@ -29,17 +28,10 @@ from shared_schema.sealed.messages import ProposalAnswer
 from shared_schema.sealed.terms import BatchTerms
 from shared_schema.statement import Kind
 from tests.shared_schema.builders import CITY_KEY
-from tests.shared_schema.sealed_world import FRAME, HELPER, LEADER, NOW, OPERATORS, World, key_of
+from tests.shared_schema.sealed_world import FRAME, HELPER, LEADER, NOW, OPERATORS, World, key_of, refused
 
 CITY = "city-0000.sn.de"
 RANDOMNESS = bytes(range(RANDOMNESS_SIZE))
-
-
-def refused(call: Callable[[], object], code: ProblemCode) -> str:
-    with pytest.raises(ContractError) as caught:
-        call()
-    assert caught.value.code is code
-    return caught.value.message
 
 
 def agreed(**plan: Any) -> World:

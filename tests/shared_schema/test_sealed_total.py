@@ -9,7 +9,6 @@ from functools import partial
 
 import pytest
 
-from shared_schema.errors import ContractError
 from shared_schema.laplace import variance_milli
 from shared_schema.problem import ProblemCode
 from shared_schema.sealed.bodies import AggregateShareBody
@@ -17,7 +16,7 @@ from shared_schema.sealed.hub import HubBatch
 from shared_schema.sealed.sums import noisy_sum
 from shared_schema.sealed.terms import ROLES, Role, sum_digest
 from shared_schema.sealed.total import check_aggregate_share, read_total, redo_noise, redo_sum
-from tests.shared_schema.sealed_world import World
+from tests.shared_schema.sealed_world import World, refused
 
 Sums = dict[Role, AggregateShareBody]
 
@@ -30,12 +29,6 @@ def world() -> World:
         world.send(city, world.counts())
     world.decide()
     return world
-
-
-def refused(call: Callable[[], object], code: ProblemCode) -> None:
-    with pytest.raises(ContractError) as caught:
-        call()
-    assert caught.value.code is code
 
 
 def _vector_changed(body: AggregateShareBody) -> AggregateShareBody:
